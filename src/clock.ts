@@ -1,0 +1,66 @@
+/**
+ * Time as an argument: what now is, and waiting. The only place in src that starts a timer, so
+ * that tests can step time by hand. Promises that an aborted wait leaves no timer behind.
+ */
+import { LocalizerError, throwIfAborted } from "./errors.ts";
+
+/** The time, and ways to wait for it. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  /** Milliseconds on a clock that never jumps, from an arbitrary start. */
+  monotonic(): number;
+  /** Resolves after `ms`; throws `aborted` as soon as the signal fires. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `run` once after `ms`, unless disposed before. Does not keep the process alive. */
+  after(ms: number, run: () => void): Disposable;
+}
+
+/** The real one. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep,
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    timer.unref();
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  },
+};
+
+/**
+ * Runs `work` with a signal that fires after `timeoutMs` or with the caller's own.
+ * @throws LocalizerError `timeout` with `action` in its sentence when the time was up first
+ */
+export async function withTimeout<T>(
+  clock: Clock,
+  options: { action: string; timeoutMs: number; signal?: AbortSignal | undefined },
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  throwIfAborted(options.signal);
+  const controller = new AbortController();
+  const timeUp = new LocalizerError("timeout", `${options.action}: no answer within ${options.timeoutMs} ms`);
+  using _timer = clock.after(options.timeoutMs, () => controller.abort(timeUp));
+  const signal = options.signal ? AbortSignal.any([options.signal, controller.signal]) : controller.signal;
+  try {
+    return await work(signal);
+  } catch (error) {
+    if (controller.signal.aborted && !options.signal?.aborted) throw timeUp;
+    throw error;
+  }
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    throwIfAborted(signal);
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(new LocalizerError("aborted", "Stopped", { cause: signal?.reason }));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}

@@ -1,0 +1,57 @@
+/**
+ * IPv4 loopback addresses (127.0.0.0/8, RFC 1122 3.2.1.3) and ranges of them. Pure.
+ */
+import { isIPv4 } from "node:net";
+import { LocalizerError } from "../errors.ts";
+
+declare const brand: unique symbol;
+
+/** A dotted IPv4 address inside 127.0.0.0/8. */
+export type LoopbackAddress = string & { readonly [brand]: "LoopbackAddress" };
+
+/** A block of loopback addresses: `first` is its network address as a 32-bit number, `size` how many it has. */
+export interface LoopbackRange {
+  readonly first: number;
+  readonly size: number;
+}
+
+/** Says whether the text is a dotted IPv4 address inside 127.0.0.0/8, written the one canonical way. */
+export function isLoopbackAddress(text: string): text is LoopbackAddress {
+  return isIPv4(text) && text.startsWith("127.");
+}
+
+/** The address at `index` of the range, counted from 0. */
+export function addressAt(range: LoopbackRange, index: number): LoopbackAddress {
+  if (!(Number.isInteger(index) && index >= 0 && index < range.size)) {
+    throw new RangeError(`no address ${index} in a range of ${range.size}`);
+  }
+  const value = range.first + index;
+  const text = [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join(".");
+  // Inside the range, which parseLoopbackRange proved to be inside 127/8.
+  return text as LoopbackAddress;
+}
+
+/** Says whether the address lies in the range. */
+export function inRange(range: LoopbackRange, address: LoopbackAddress): boolean {
+  const offset = toNumber(address) - range.first;
+  return offset >= 0 && offset < range.size;
+}
+
+/**
+ * Reads "127.0.0.0/8". Host bits are dropped, as the original's default "127.0.0.1/8" needs.
+ * @throws LocalizerError `usage` when it is no IPv4 block inside 127.0.0.0/8
+ */
+export function parseLoopbackRange(text: string): LoopbackRange {
+  const [address = "", bits = ""] = text.split("/");
+  const prefix = /^\d{1,2}$/.test(bits) ? Number(bits) : Number.NaN;
+  if (!isIPv4(address) || !(prefix >= 8 && prefix <= 32) || !address.startsWith("127.")) {
+    throw new LocalizerError("usage", `Cannot use "${text}" as an address range: want a block of 127.0.0.0/8`);
+  }
+  const size = 2 ** (32 - prefix);
+  const value = toNumber(address);
+  return { first: value - (value % size), size };
+}
+
+function toNumber(address: string): number {
+  return address.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);
+}
