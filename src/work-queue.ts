@@ -19,7 +19,7 @@ export class WorkQueue<K> implements Disposable {
   readonly #processing = new Set<K>();
   readonly #failures = new Map<K, number>();
   readonly #timers = new Map<K, Disposable>();
-  readonly #idle = new Set<() => void>();
+  readonly #drainers = new Set<() => void>();
   readonly #waiters = new Set<() => void>();
   #closed = false;
 
@@ -33,9 +33,9 @@ export class WorkQueue<K> implements Disposable {
     return this.#waiting.length;
   }
 
-  /** True when nothing waits, nothing is processed and no retry is pending. */
-  get settled(): boolean {
-    return this.#dirty.size === 0 && this.#processing.size === 0 && this.#timers.size === 0;
+  /** True when nothing waits and nothing is processed. A retry that is due later does not count. */
+  get idle(): boolean {
+    return this.#dirty.size === 0 && this.#processing.size === 0;
   }
 
   /** Marks the key as in need of work. */
@@ -99,14 +99,14 @@ export class WorkQueue<K> implements Disposable {
       this.#waiting.push(key);
       notify(this.#waiters);
     }
-    if (this.settled) notify(this.#idle);
+    if (this.idle) notify(this.#drainers);
   }
 
-  /** Resolves when the queue is settled: nothing waits, runs or is due. */
+  /** Resolves when the queue is idle. */
   async drain(signal?: AbortSignal): Promise<void> {
-    while (!this.settled && !this.#closed) {
+    while (!this.idle && !this.#closed) {
       throwIfAborted(signal);
-      await notified(this.#idle, signal);
+      await notified(this.#drainers, signal);
     }
     throwIfAborted(signal);
   }
@@ -119,7 +119,7 @@ export class WorkQueue<K> implements Disposable {
     this.#waiting.length = 0;
     this.#dirty.clear();
     notify(this.#waiters);
-    notify(this.#idle);
+    notify(this.#drainers);
   }
 }
 

@@ -1,0 +1,113 @@
+/**
+ * Brings the whole table of names to the hosts file: the first change after a quiet time at once, later ones
+ * together, and again until it worked. One write at a time.
+ */
+import { backoffMs } from "../backoff.ts";
+import type { Clock } from "../clock.ts";
+import { LocalizerError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { HostsEntry } from "../model/hosts-table.ts";
+import type { ServiceKey } from "../model/service-key.ts";
+
+/** Between two writes lies at least this. */
+const quietMs = 250;
+
+/** What a publisher works with. */
+export interface HostsPublisherComponents {
+  /** Writes the whole table in place of the one before. */
+  readonly write: (entries: readonly HostsEntry[]) => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The table and its way to the file. Nothing is written before `start`. */
+export class HostsPublisher implements AsyncDisposable {
+  readonly #components: HostsPublisherComponents;
+  readonly #table = new Map<ServiceKey, HostsEntry>();
+  readonly #stop = new AbortController();
+  #revision = 0;
+  #written = 0;
+  #error: LocalizerError | undefined;
+  #wake: (() => void) | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(components: HostsPublisherComponents) {
+    this.#components = components;
+  }
+
+  /** True when the file holds the table, or there is nothing to hold. */
+  get settled(): boolean {
+    return this.#running !== undefined && this.#written === this.#revision;
+  }
+
+  /** Why the last write failed, if it did. */
+  get error(): LocalizerError | undefined {
+    return this.#error;
+  }
+
+  /** Puts the service's line into the table, or takes it out. */
+  set(key: ServiceKey, entry: HostsEntry | undefined): void {
+    if (sameEntry(this.#table.get(key), entry)) return;
+    if (entry === undefined) this.#table.delete(key);
+    else this.#table.set(key, entry);
+    this.#revision++;
+    this.#wake?.();
+  }
+
+  /** Starts to write; before it, changes only gather. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Ends the writing. The table's removal is the owner's affair: the helper does it when it ends. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    this.#wake?.();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#components;
+    const { signal } = this.#stop;
+    let failures = 0;
+    while (!signal.aborted) {
+      if (this.#written === this.#revision) await this.#changed();
+      if (signal.aborted) return;
+      failures = (await this.#writeOnce()) ? 0 : failures + 1;
+      if (failures > 0) log.warn("Cannot write the hosts file", { attempt: failures, error: this.#error });
+      const waitMs = failures === 0 ? quietMs : backoffMs(failures, { baseMs: quietMs, factor: 2, capMs: 30_000 });
+      // Aborting the wait is the end of the loop, and no failure.
+      await clock.sleep(waitMs, signal).catch(() => {});
+    }
+  }
+
+  async #writeOnce(): Promise<boolean> {
+    const revision = this.#revision;
+    try {
+      await this.#components.write([...this.#table.values()].sort(byAddress));
+      this.#written = revision;
+      this.#error = undefined;
+      return true;
+    } catch (error) {
+      this.#error = LocalizerError.from(error);
+      return false;
+    }
+  }
+
+  #changed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+  }
+}
+
+function sameEntry(a: HostsEntry | undefined, b: HostsEntry | undefined): boolean {
+  return a?.address === b?.address && a?.names.join(" ") === b?.names.join(" ");
+}
+
+function byAddress(a: HostsEntry, b: HostsEntry): number {
+  return a.address < b.address ? -1 : a.address > b.address ? 1 : 0;
+}

@@ -1,0 +1,59 @@
+/** What the helper may touch: settled by its own command line before the user's part can say a word. Pure. */
+import { createHash } from "node:crypto";
+import { type LoopbackRange, parseLoopbackRange } from "../model/loopback.ts";
+import type { UserIds } from "./runtime-directory.ts";
+
+/** Where the original listens and old clients look. */
+export const defaultSocketLink = "/var/run/localizer.sock";
+
+/** The helper's bounds. */
+export interface HelperConfig {
+  readonly hostsFile: string;
+  /** Where the link to the user's socket goes. */
+  readonly socketLink: string;
+  /** Addresses that may be bound and written. */
+  readonly range: LoopbackRange;
+  /** A folder of root's own. */
+  readonly stateDir: string;
+  /** Where a user without a session gets a runtime folder. */
+  readonly runtimeBase: string;
+  /** Whom the helper serves. */
+  readonly user: UserIds;
+}
+
+/** What a command line may say of it; the rest is default. */
+export interface HelperArguments {
+  readonly hostsFile?: string | undefined;
+  readonly socketLink?: string | undefined;
+  readonly range?: string | undefined;
+  readonly stateDir?: string | undefined;
+}
+
+/** @throws LocalizerError `usage` when the range is none inside 127.0.0.0/8 */
+export function helperConfig(given: HelperArguments, user: UserIds): HelperConfig {
+  return {
+    hostsFile: given.hostsFile ?? "/etc/hosts",
+    socketLink: given.socketLink ?? defaultSocketLink,
+    range: parseLoopbackRange(given.range ?? "127.0.0.0/8"),
+    stateDir: given.stateDir ?? "/var/lib/localizer",
+    runtimeBase: "/run",
+    user,
+  };
+}
+
+/** The arguments as the helper's program reads them. */
+export function helperArgv(given: HelperArguments): string[] {
+  const named = {
+    "--hosts-file": given.hostsFile,
+    "--socket-link": given.socketLink,
+    "--range": given.range,
+    "--state-dir": given.stateDir,
+  };
+  return Object.entries(named).flatMap(([flag, value]) => (value === undefined ? [] : [`${flag}=${value}`]));
+}
+
+/** The name that the hosts block of a localizer with this socket link carries; see `BlockOwner.instance`. */
+export function hostsInstance(socketLink: string): string {
+  if (socketLink === defaultSocketLink) return "default";
+  return createHash("sha256").update(socketLink).digest("hex").slice(0, 12);
+}

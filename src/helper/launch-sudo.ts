@@ -1,0 +1,77 @@
+/**
+ * Starts the helper from the user's process: sudo, asked for one small program and nothing more, with the channel on its
+ * descriptor 0, the only one besides output that sudo keeps. The user's environment, agent and terminal stay as they are.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Clock } from "../clock.ts";
+import { LocalizerError } from "../errors.ts";
+import { channelToChild } from "./channel.ts";
+import { connectHelper, type Helper } from "./client.ts";
+import { type HelperArguments, helperArgv } from "./config.ts";
+
+/** Bounds for the helper, and how it is started. */
+export interface SudoLaunchOptions extends HelperArguments {
+  readonly signal?: AbortSignal | undefined;
+  readonly clock?: Clock;
+  readonly env?: NodeJS.ProcessEnv;
+  /** The program that grants root, called as sudo is. */
+  readonly sudo?: string;
+  /** The Node that runs the helper; this one by default. */
+  readonly node?: string;
+}
+
+/**
+ * Asks for the password on the terminal if sudo wants one, and resolves when the helper serves.
+ * @throws LocalizerError `denied` when sudo is missing or refuses, with what to do instead
+ */
+export async function launchHelperThroughSudo(options: SudoLaunchOptions = {}): Promise<Helper> {
+  const child = spawn(options.sudo ?? "sudo", sudoArguments(options), { stdio: ["ipc", "inherit", "inherit"] });
+  const ended = endOf(child);
+  try {
+    return await connectHelper(channelToChild(child), {
+      ...options,
+      settled: async () => {
+        await ended;
+      },
+    });
+  } catch (error) {
+    const wasUs = options.signal?.aborted || LocalizerError.from(error).code === "internal";
+    if (wasUs) throw error;
+    throw refusal(await ended, error);
+  }
+}
+
+function sudoArguments(options: SudoLaunchOptions): string[] {
+  const channel = ["NODE_CHANNEL_FD=0", "NODE_CHANNEL_SERIALIZATION_MODE=json"];
+  const self = fileURLToPath(import.meta.url);
+  // Beside this file and, like it, source or compiled.
+  const program = fileURLToPath(new URL(`main${extname(self)}`, import.meta.url));
+  return [
+    "/usr/bin/env",
+    "-u",
+    "NODE_OPTIONS",
+    ...channel,
+    options.node ?? process.execPath,
+    program,
+    ...helperArgv(options),
+  ];
+}
+
+/** How sudo ended: its exit code, the signal that ended it, or why it could not be started. */
+function endOf(child: ChildProcess): Promise<number | string | Error> {
+  return new Promise((resolve) => {
+    child.once("error", resolve);
+    child.once("exit", (code, signal) => resolve(code ?? signal ?? 1));
+  });
+}
+
+function refusal(end: number | string | Error, cause: unknown): LocalizerError {
+  const why =
+    end instanceof Error
+      ? "sudo cannot be started"
+      : `sudo refused, or the helper could not start (sudo ended with ${end})`;
+  const sentence = `Cannot get root's help: ${why}. Start "sudo localizer" instead, or use --no-helper to go without`;
+  return new LocalizerError("denied", sentence, { cause: end instanceof Error ? end : cause });
+}

@@ -1,0 +1,92 @@
+/**
+ * `sudo localizer`, or plain root: the process that was started becomes the helper, and the user's part a child of it.
+ * Promises that nothing but the helper runs as root when it is known whom it works for, and the child's exit code.
+ * Used by bin, which loads nothing else as root; the user's part finds its way back with `helperOfParent`.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { constants } from "node:os";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { cliFlags } from "../model/cli-flags.ts";
+import { channelToChild } from "./channel.ts";
+import { helperConfig } from "./config.ts";
+import type { Say } from "./places.ts";
+import { serveHelper } from "./root.ts";
+import { lookUpUser, requestedUser, type User, userEnvironment, userPartVariable } from "./user.ts";
+import { droppedVariables, variablesOfSudo, writableProgramFiles } from "./warnings.ts";
+
+const root: User = { uid: 0, gid: 0, name: "root", home: "/root" };
+
+/**
+ * Starts `bin` again as the user's part, serves it, and resolves to its exit code (128 + n when signal n ended it). The bounds
+ * come from `argv` alone: the environment may be the user's.
+ * @throws LocalizerError `usage` when the user or the range is none
+ */
+export async function runAsRootParent(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const { values } = parseArgs({ args: [...argv], options: cliFlags, strict: false, allowPositionals: true });
+  const request = requestedUser(values.user, env);
+  const user = request === undefined ? root : lookUpUser(request);
+  const given = {
+    hostsFile: textOf(values["hosts-file"]),
+    socketLink: textOf(values.socket),
+    range: textOf(values["ip-cidr"]),
+    stateDir: textOf(values["state-dir"]),
+  };
+  const config = helperConfig(given, user);
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  warn(user, env);
+  const child = startUserPart(argv, env, user);
+  ignoreSignalsBut(child);
+  const exit = once(child, "exit");
+  const [[code, signal]] = await Promise.all([exit, serveHelper(channelToChild(child), config, say)]);
+  return exitCode(code, signal);
+}
+
+function startUserPart(argv: readonly string[], env: NodeJS.ProcessEnv, user: User): ChildProcess {
+  const self = fileURLToPath(import.meta.url);
+  // Source or compiled, as this file is.
+  const bin = fileURLToPath(new URL(`../../bin/localizer${extname(self)}`, import.meta.url));
+  return spawn(process.execPath, [bin, ...argv], {
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+    serialization: "json",
+    env: { ...userEnvironment(env, user), [userPartVariable]: JSON.stringify(user) },
+  });
+}
+
+/**
+ * INT and TERM both reach the child as TERM, at every time. Ctrl-C reaches it as INT as well, being in the same group, and
+ * either may come first: so for the user's part TERM and the first INT mean the same stop, and only a second INT means more.
+ * HUP and QUIT come from the terminal to the whole group and are the child's own affair.
+ */
+function ignoreSignalsBut(child: ChildProcess): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill("SIGTERM"));
+  for (const signal of ["SIGHUP", "SIGQUIT"] as const) process.on(signal, () => {});
+}
+
+function warn(user: User, env: NodeJS.ProcessEnv): void {
+  const [writable] = writableProgramFiles();
+  if (writable !== undefined) say(`Others can write "${writable}", which runs as root here`);
+  if (user.uid === 0) {
+    say("Working as root: name the user to work for with --user, or start localizer as that user");
+    return;
+  }
+  const dropped = droppedVariables(variablesOfSudo() ?? [], env);
+  if (dropped.length > 0)
+    say(`sudo dropped ${dropped.join(", ")}: start localizer without sudo, and it asks for root itself`);
+}
+
+const say: Say = (sentence) => {
+  process.stderr.write(`localizer: ${sentence}\n`);
+};
+
+function exitCode(code: unknown, signal: unknown): number {
+  if (typeof code === "number") return code;
+  const [, number] = Object.entries(constants.signals).find(([name]) => name === signal) ?? [];
+  return 128 + (number ?? 0);
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,44 @@
+/** Which process it is, beyond its pid: pids come back, a start time within a boot does not. */
+import { readFile } from "node:fs/promises";
+import { errnoOf } from "../errors.ts";
+import type { BlockOwner } from "../hostsfile/block.ts";
+
+/** A process that can be told from a later one with the same pid. */
+export type ProcessIdentity = Omit<BlockOwner, "instance">;
+
+// Where there is no /proc (macOS), only the pid is known.
+const unknown = "unknown";
+
+/** Who the process with this pid is, or undefined when there is none. */
+export async function processIdentity(pid: number): Promise<ProcessIdentity | undefined> {
+  const startTime = await startTimeOf(pid);
+  return startTime === undefined ? undefined : { pid, startTime, bootId: await bootId() };
+}
+
+/** Says whether that very process still runs. A zombie does not. */
+export async function isRunning(identity: ProcessIdentity): Promise<boolean> {
+  const now = await processIdentity(identity.pid);
+  return now !== undefined && now.startTime === identity.startTime && now.bootId === identity.bootId;
+}
+
+async function startTimeOf(pid: number): Promise<string | undefined> {
+  if (process.platform !== "linux") return answersSignals(pid) ? unknown : undefined;
+  const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => undefined);
+  // proc_pid_stat(5): the command, field 2, may hold spaces and parentheses; state is field 3, the start time field 22.
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields?.[0] === "Z" ? undefined : fields?.[19];
+}
+
+async function bootId(): Promise<string> {
+  const id = await readFile("/proc/sys/kernel/random/boot_id", "latin1").catch(() => unknown);
+  return id.trim();
+}
+
+function answersSignals(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === "EPERM";
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * What the helper remembers over its own death, in a folder that only root can write: one backup of the hosts file from
+ * before its first change ever, and a record of each running helper, by which the next start tidies up after a killed one.
+ */
+import { createHash } from "node:crypto";
+import { constants } from "node:fs";
+import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { errnoOf, LocalizerError } from "../errors.ts";
+import { systemHostsFs } from "../hostsfile/hosts-file.ts";
+import { resolveDirectory } from "../hostsfile/trusted-path.ts";
+import { fieldsOf, natural, text } from "./fields.ts";
+import type { ProcessIdentity } from "./process-identity.ts";
+import type { SocketLink } from "./socket-link.ts";
+
+/** What one helper has made, or is about to. */
+export interface HelperRecord {
+  readonly owner: ProcessIdentity;
+  readonly hostsFile: string;
+  readonly link?: SocketLink;
+}
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+
+/** The folder with backup and records. */
+export class HelperState {
+  readonly #directory: string;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Makes the folder if need be. @throws LocalizerError `denied` when others than root can write there */
+  static async open(directory: string, asRoot: boolean): Promise<HelperState> {
+    try {
+      await mkdir(directory, { mode: 0o755 }).catch((error: unknown) => {
+        if (errnoOf(error) !== "EEXIST") throw error;
+      });
+      return new HelperState(await resolveDirectory(directory, systemHostsFs, asRoot));
+    } catch (error) {
+      throw LocalizerError.wrap(error, `Cannot use state folder "${directory}"`, "denied");
+    }
+  }
+
+  /** Keeps the bytes as the backup of that file, unless there is one already. */
+  async backUp(path: string, bytes: Buffer): Promise<void> {
+    const digest = createHash("sha256").update(path).digest("hex").slice(0, 8);
+    const backup = join(this.#directory, `${basename(path)}-${digest}.backup`);
+    const isThere = await readFile(backup).then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) await this.#writeWhole(backup, bytes);
+  }
+
+  /** Says what this process makes, in place of what it said before. */
+  async record(record: HelperRecord): Promise<void> {
+    await this.#writeWhole(this.#recordPath(record.owner.pid), Buffer.from(JSON.stringify(record)));
+  }
+
+  /** Forgets what the process with this pid made. */
+  async forget(pid: number): Promise<void> {
+    await unlink(this.#recordPath(pid)).catch(() => {});
+  }
+
+  /** What helpers said, this one and others, dead or alive. One that cannot be read is forgotten. */
+  async records(): Promise<readonly HelperRecord[]> {
+    const records: HelperRecord[] = [];
+    for (const name of await readdir(this.#directory)) {
+      if (!/^helper-\d+\.json$/.test(name)) continue;
+      const path = join(this.#directory, name);
+      try {
+        records.push(parseRecord(JSON.parse(await readFile(path, "utf8"))));
+      } catch {
+        await unlink(path).catch(() => {});
+      }
+    }
+    return records;
+  }
+
+  #recordPath(pid: number): string {
+    return join(this.#directory, `helper-${pid}.json`);
+  }
+
+  async #writeWhole(path: string, bytes: Buffer): Promise<void> {
+    const temporary = `${path}.${process.pid}`;
+    await unlink(temporary).catch(() => {});
+    const file = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  }
+}
+
+function parseRecord(value: unknown): HelperRecord {
+  const fields = fieldsOf(value, ["owner", "hostsFile"], ["link"]);
+  const owner = fieldsOf(fields.owner, ["pid", "startTime", "bootId"]);
+  return {
+    owner: { pid: natural(owner, "pid"), startTime: text(owner, "startTime"), bootId: text(owner, "bootId") },
+    hostsFile: text(fields, "hostsFile"),
+    ...(fields.link === undefined ? {} : { link: parseLink(fields.link) }),
+  };
+}
+
+function parseLink(value: unknown): SocketLink {
+  const fields = fieldsOf(value, ["path", "target"]);
+  return { path: text(fields, "path"), target: text(fields, "target") };
+}

@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { delimiter } from "node:path";
+import { test } from "node:test";
+import { LocalizerError } from "../errors.ts";
+import { type Cluster, type LoadClusterOptions, loadCluster } from "./kubeconfig.ts";
+
+const base = `
+apiVersion: v1
+kind: Config
+current-context: dev
+contexts:
+- {name: dev, context: {cluster: c1, user: u1, namespace: shop}}
+- {name: other, context: {cluster: c2, user: u2}}
+- {name: lost, context: {cluster: nowhere, user: u1}}
+- {name: stranger, context: {cluster: c1, user: nobody}}
+- {name: empty, context: {user: u1}}
+- {name: anonymous, context: {cluster: c1}}
+clusters:
+- {name: c1, cluster: {server: "https://10.0.0.1:6443/k8s/c-1", certificate-authority: ca.crt, tls-server-name: api}}
+- {name: c2, cluster: {server: "https://10.0.0.2", insecure-skip-tls-verify: true}}
+- {name: c1, cluster: {server: "https://second.example"}}
+users:
+- {name: u1, user: {client-certificate-data: Q0VSVA==, client-certificate: /unread, client-key: keys/me.key}}
+- {name: u2, user: {token: abc}}
+`;
+
+const files: Readonly<Record<string, string>> = {
+  "/home/me/.kube/config": base,
+  "/home/me/.kube/ca.crt": "CA",
+  "/home/me/.kube/keys/me.key": "KEY",
+  "/etc/kube.json":
+    '{"current-context":"a","contexts":[{"name":"a","context":{"cluster":"b"}}],"clusters":[{"name":"b","cluster":{"server":"host:80"}}]}',
+};
+
+function fail(code: string): never {
+  throw Object.assign(new Error(`${code}: failed`), { code });
+}
+
+function options(
+  extra: Partial<LoadClusterOptions> & { files?: Readonly<Record<string, string>> },
+): LoadClusterOptions {
+  const all = { ...files, ...extra.files };
+  const readFile = async (path: string) =>
+    Buffer.from(all[path] ?? fail(path.includes("closed") ? "EACCES" : "ENOENT"));
+  return { env: {}, home: "/home/me", readFile, ...extra };
+}
+
+function loadWith(text: string, context?: string): Promise<Cluster> {
+  return loadCluster(options({ context, files: { "/home/me/.kube/config": text } }));
+}
+
+/** `base` with one user or cluster changed. */
+function changed(from: string | RegExp, to: string): string {
+  return base.replace(from, to);
+}
+
+test("loadCluster() resolves the current context of the default file", async () => {
+  const cluster = await loadCluster(options({}));
+  assert.equal(cluster.contextName, "dev");
+  assert.equal(cluster.clusterName, "c1");
+  assert.equal(cluster.userName, "u1");
+  assert.equal(cluster.server.href, "https://10.0.0.1:6443/k8s/c-1");
+  assert.equal(cluster.namespace, "shop");
+  const tls = { ca: Buffer.from("CA"), cert: Buffer.from("CERT"), key: Buffer.from("KEY") };
+  assert.deepEqual(cluster.tls, { ...tls, servername: "api", rejectUnauthorized: true });
+  assert.equal(await cluster.credentials.authorization(), undefined);
+});
+
+test("loadCluster() takes the context that is named, and its token", async () => {
+  const cluster = await loadCluster(options({ context: "other" }));
+  assert.equal(cluster.server.href, "https://10.0.0.2/");
+  assert.equal(cluster.namespace, undefined);
+  assert.deepEqual(cluster.tls, { rejectUnauthorized: false });
+  assert.equal(await cluster.credentials.authorization(), "Bearer abc");
+});
+
+test("loadCluster() reads JSON, prefers --kubeconfig to KUBECONFIG to the home folder, and completes the URL", async () => {
+  const fromEnv = await loadCluster(options({ env: { KUBECONFIG: `${delimiter}/etc/kube.json${delimiter}` } }));
+  assert.equal(fromEnv.server.href, "http://host/");
+  assert.equal(fromEnv.userName, "");
+  const fromPath = await loadCluster(options({ path: "/etc/kube.json", env: { KUBECONFIG: "/missing" } }));
+  assert.equal(fromPath.contextName, "a");
+});
+
+test("loadCluster() re-reads a token file and falls back to what it last read", async () => {
+  const text = changed("token: abc", "token: abc, tokenFile: tok");
+  const volatile: Record<string, string> = { "/home/me/.kube/config": text };
+  const readFile = async (path: string) => Buffer.from(volatile[path] ?? fail("ENOENT"));
+  const { credentials } = await loadCluster({ ...options({ context: "other" }), readFile });
+  assert.equal(await credentials.authorization(), "Bearer abc");
+  volatile["/home/me/.kube/tok"] = "one\n";
+  assert.equal(await credentials.authorization(), "Bearer one");
+  volatile["/home/me/.kube/tok"] = "two";
+  assert.equal(await credentials.authorization(), "Bearer two");
+  delete volatile["/home/me/.kube/tok"];
+  assert.equal(await credentials.authorization(), "Bearer two");
+});
+
+test("loadCluster() takes values as text even where YAML reads numbers, and passes over empty fields", async () => {
+  const text = changed("token: abc", "token: 12345, exec: null, auth-provider: ~, as-groups: []").replace(
+    /name: other/g,
+    "name: 7",
+  );
+  const cluster = await loadWith(text, "7");
+  assert.equal(await cluster.credentials.authorization(), "Bearer 12345");
+});
+
+const failures: readonly [title: string, options: LoadClusterOptions, code: string, sentence: RegExp][] = [
+  ["no file", options({ home: "/home/you" }), "not-found", /kubeconfig "\/home\/you\/.kube\/config": there is no such/],
+  ["a closed file", options({ path: "/closed" }), "denied", /"\/closed": its permissions/],
+  [
+    "two files",
+    options({ env: { KUBECONFIG: `/a${delimiter}/b` } }),
+    "usage",
+    /several files, which is not supported yet/,
+  ],
+  ["an unknown context", options({ context: "x" }), "not-found", /context "x" in ".*config": known are "dev", "other"/],
+  ["a context without cluster", options({ context: "empty" }), "usage", /context "empty": it names no cluster/],
+  ["an unknown cluster", options({ context: "lost" }), "not-found", /cluster "nowhere".*known are "c1", "c2"/],
+  ["an unknown user", options({ context: "stranger" }), "not-found", /user "nobody".*known are "u1", "u2"/],
+];
+
+for (const [title, given, code, sentence] of failures) {
+  test(`loadCluster() throws ${code} for ${title}`, () => assert.rejects(loadCluster(given), expected(code, sentence)));
+}
+
+const broken: readonly [title: string, text: string, context: string | undefined, code: string, sentence: RegExp][] = [
+  [
+    "no current context",
+    changed("current-context: dev", ""),
+    undefined,
+    "usage",
+    /no current-context; known are "dev"/,
+  ],
+  ["an empty file", "", undefined, "usage", /has no current-context$/],
+  ["a list", "- 1", undefined, "usage", /it is not a map/],
+  ["broken YAML", "a: 1\nb: [secret\nc: }", undefined, "usage", /line [23], column \d+: [a-z ]+$/],
+  ["an alias bomb", "a: *b", undefined, "usage", /Cannot read the kubeconfig/],
+  [
+    "a missing key file",
+    changed("keys/me.key", "gone.key"),
+    undefined,
+    "not-found",
+    /client-key "\/home\/me\/.kube\/gone/,
+  ],
+  ["a closed key file", changed("keys/me.key", "/closed"), undefined, "denied", /the client-key "\/closed"/],
+  [
+    "a certificate without key",
+    changed(", client-key: keys/me.key", ""),
+    undefined,
+    "usage",
+    /"u1": it has no client-key/,
+  ],
+  ["no server", changed('server: "https://10.0.0.2", ', ""), "other", "usage", /"c2": it has no server/],
+  [
+    "a server that is no URL",
+    changed("https://10.0.0.2", "ftp://x"),
+    "other",
+    "usage",
+    /"ftp:\/\/x" is no http or https/,
+  ],
+  [
+    "authority and none",
+    changed("skip-tls-verify: true", "skip-tls-verify: true, certificate-authority: ca.crt"),
+    "other",
+    "usage",
+    /both/,
+  ],
+  ["exec", changed("token: abc", "exec: {command: aws}"), "other", "usage", /\(exec\) are not supported yet; use/],
+  [
+    "auth-provider",
+    changed("token: abc", "auth-provider: {name: gcp}"),
+    "other",
+    "usage",
+    /auth-provider is not supported/,
+  ],
+  ["basic", changed("token: abc", "username: a, password: b"), "other", "usage", /password are not supported/],
+  ["impersonation", changed("token: abc", "token: abc, as: root"), "other", "usage", /impersonation \(as\)/],
+  [
+    "a proxy",
+    changed('"https://10.0.0.2"', '"https://10.0.0.2", proxy-url: "http://p"'),
+    "other",
+    "usage",
+    /proxy-url is not/,
+  ],
+];
+
+for (const [title, text, context, code, sentence] of broken) {
+  test(`loadCluster() throws ${code} for a file with ${title}`, () =>
+    assert.rejects(loadWith(text, context), expected(code, sentence)));
+}
+
+test("loadCluster() shows nothing of a broken file's text", async () => {
+  const error: unknown = await loadWith("users:\n- token: 'geheim\n").catch((thrown: unknown) => thrown);
+  assert.doesNotMatch(String(error), /geheim/);
+});
+
+function expected(code: string, sentence: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof LocalizerError);
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, sentence);
+    return true;
+  };
+}

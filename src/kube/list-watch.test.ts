@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { LocalizerError } from "../errors.ts";
+import { listPath, parseList, watchPath } from "./list-watch.ts";
+
+const services = { group: "", version: "v1", plural: "services" };
+const slices = { group: "discovery.k8s.io", version: "v1", plural: "endpointslices" };
+
+test("listPath() and watchPath() know groups, namespaces, versions and selectors", () => {
+  assert.equal(listPath({ resource: services }, ""), "/api/v1/services");
+  assert.equal(listPath({ resource: services }, "0"), "/api/v1/services?resourceVersion=0");
+  const scope = { resource: slices, namespace: "shop", labelSelector: "a=b", fieldSelector: "metadata.name!=c" };
+  const base = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices";
+  const selectors = "labelSelector=a%3Db&fieldSelector=metadata.name%21%3Dc";
+  assert.equal(listPath(scope, ""), `${base}?${selectors}`);
+  const query = "watch=1&allowWatchBookmarks=true&resourceVersion=7&timeoutSeconds=300";
+  assert.equal(watchPath(scope, "7", 300), `${base}?${query}&${selectors}`);
+});
+
+test("parseList() reads version and items, of which there may be none", () => {
+  const metadata = { resourceVersion: "7" };
+  assert.deepEqual(parseList({ metadata, items: [1] }, { resource: services }), { resourceVersion: "7", items: [1] });
+  assert.deepEqual(parseList({ metadata, items: null }, { resource: services }).items, []);
+});
+
+for (const value of [undefined, {}, { items: [] }, { metadata: { resourceVersion: "1" }, items: {} }]) {
+  test(`parseList() throws unavailable for ${JSON.stringify(value)}`, () => {
+    const isUnavailable = (error: unknown) => error instanceof LocalizerError && error.code === "unavailable";
+    assert.throws(() => parseList(value, { resource: services }), isUnavailable);
+  });
+}

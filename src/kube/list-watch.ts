@@ -1,0 +1,67 @@
+/** Which objects to follow, and the API's paths for listing and watching them. Pure. */
+import { LocalizerError } from "../errors.ts";
+import { at, listAt, textAt } from "./json.ts";
+
+/** A kind of object, as it stands in the API's paths. */
+export interface ApiResource {
+  /** Empty for the core group. */
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+}
+
+/** Some objects of a kind. */
+export interface ListScope {
+  readonly resource: ApiResource;
+  /** All namespaces when absent. */
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+}
+
+/** A list as the API gave it. */
+export interface ObjectList {
+  readonly resourceVersion: string;
+  readonly items: readonly unknown[];
+}
+
+/** Path of the list. `resourceVersion` "0" is whatever the server has at hand, "" is consistent, else: not older. */
+export function listPath(scope: ListScope, resourceVersion: string): string {
+  return withQuery(scope, resourceVersion === "" ? {} : { resourceVersion });
+}
+
+/** Path of a watch for what happens after `resourceVersion`, which the server ends after `timeoutSeconds`. */
+export function watchPath(scope: ListScope, resourceVersion: string, timeoutSeconds: number): string {
+  const query = { watch: "1", allowWatchBookmarks: "true", resourceVersion, timeoutSeconds: String(timeoutSeconds) };
+  return withQuery(scope, query);
+}
+
+/**
+ * Reads the answer to a list.
+ * @throws LocalizerError `unavailable` when it is none
+ */
+export function parseList(value: unknown, scope: ListScope): ObjectList {
+  const resourceVersion = textAt(value, "metadata", "resourceVersion");
+  const items = at(value, "items");
+  // An empty list of a Go server may be null.
+  if (resourceVersion === undefined || !(Array.isArray(items) || items === null)) {
+    throw new LocalizerError("unavailable", `Cannot list ${describeScope(scope)}: the answer is no list`);
+  }
+  return { resourceVersion, items: listAt(value, "items") };
+}
+
+/** `services in namespace "shop"`, for messages. */
+export function describeScope({ resource, namespace }: ListScope): string {
+  return namespace === undefined ? resource.plural : `${resource.plural} in namespace "${namespace}"`;
+}
+
+function withQuery(scope: ListScope, query: Readonly<Record<string, string>>): string {
+  const { group, version, plural } = scope.resource;
+  const base = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
+  const folder = scope.namespace === undefined ? "" : `/namespaces/${encodeURIComponent(scope.namespace)}`;
+  const parameters = new URLSearchParams(query);
+  if (scope.labelSelector !== undefined) parameters.set("labelSelector", scope.labelSelector);
+  if (scope.fieldSelector !== undefined) parameters.set("fieldSelector", scope.fieldSelector);
+  const text = parameters.toString();
+  return `${base}${folder}/${plural}${text === "" ? "" : `?${text}`}`;
+}

@@ -1,0 +1,34 @@
+/**
+ * The daemon's global flags by name and kind, in the shape of node:util's parseArgs. Here because three
+ * rooms must agree on which of them take a value: bin (to find the subcommand), helper (as root) and cli.
+ */
+
+/** How one flag is read. */
+export interface CliFlag {
+  readonly type: "string" | "boolean";
+  /** May be given more than once; each adds. */
+  readonly multiple?: true;
+}
+
+/** Every global flag of the daemon. Add here first: a value flag that is missing here would be taken for a subcommand's name. */
+export const cliFlags = {
+  context: { type: "string" },
+  kubeconfig: { type: "string" },
+  namespace: { type: "string", multiple: true },
+  "skip-namespace": { type: "string", multiple: true },
+  "cluster-domain": { type: "string" },
+  "ip-cidr": { type: "string" },
+  "log-level": { type: "string" },
+  "log-format": { type: "string" },
+  "hosts-file": { type: "string" },
+  socket: { type: "string" },
+  "state-dir": { type: "string" },
+  user: { type: "string" },
+  "no-helper": { type: "boolean" },
+  "allow-root-exec": { type: "boolean" },
+  help: { type: "boolean" },
+  version: { type: "boolean" },
+} as const satisfies Readonly<Record<string, CliFlag>>;
+
+/** The name of a global flag. */
+export type CliFlagName = keyof typeof cliFlags;

@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { connect, createServer, type Socket } from "node:net";
+import { Duplex } from "node:stream";
+import { test } from "node:test";
+import { systemClock as clock } from "../clock.ts";
+import { LocalizerError } from "../errors.ts";
+import { splice } from "./splice.ts";
+
+/** A far side that the test plays by hand. */
+class Far extends Duplex {
+  readonly got: Buffer[] = [];
+  #release: (() => void) | undefined;
+  blocked = false;
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
+    this.got.push(chunk);
+    if (this.blocked) this.#release = callback;
+    else callback();
+  }
+
+  override _final(callback: () => void): void {
+    this.emit("far-final");
+    callback();
+  }
+
+  unblock(): void {
+    this.blocked = false;
+    this.#release?.();
+  }
+}
+
+/** A TCP connection on loopback: `app` is the application's end, `local` the accepted one. */
+async function tcpPair(): Promise<{ app: Socket; local: Socket } & AsyncDisposable> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const at = server.address();
+  assert(at !== null && typeof at === "object");
+  const accepted = new Promise<Socket>((resolve) => server.once("connection", resolve));
+  const app = connect({ host: "127.0.0.1", port: at.port, allowHalfOpen: true });
+  app.on("error", () => {});
+  const local = await accepted;
+  local.on("error", () => {});
+  return {
+    app,
+    local,
+    async [Symbol.asyncDispose]() {
+      app.destroy();
+      local.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const event = (emitter: NodeJS.EventEmitter, name: string) =>
+  new Promise<unknown>((resolve) => emitter.once(name, (value: unknown) => resolve(value)));
+
+test("splice() carries bytes both ways and counts them", async () => {
+  await using pair = await tcpPair();
+  const far = new Far();
+  const done = splice(pair.local, far, { clock });
+  pair.app.write("hello");
+  far.push("good day");
+  assert.equal(String(await event(pair.app, "data")), "good day");
+  far.push(null);
+  await event(pair.app, "end");
+  pair.app.end();
+  const { bytesUp, bytesDown, error } = await done;
+  assert.equal(Buffer.concat(far.got).toString(), "hello");
+  assert.deepEqual({ bytesUp, bytesDown, error }, { bytesUp: 5, bytesDown: 8, error: undefined });
+});
+
+test("splice() passes a local half-close on and still brings the answer", async () => {
+  await using pair = await tcpPair();
+  const far = new Far();
+  const done = splice(pair.local, far, { clock });
+  const final = event(far, "far-final");
+  pair.app.end("question");
+  await final;
+  far.push("answer");
+  far.push(null);
+  const chunks: Buffer[] = [];
+  for await (const chunk of pair.app) chunks.push(chunk);
+  assert.equal(Buffer.concat(chunks).toString(), "answer");
+  assert.equal((await done).error, undefined);
+});
+
+test("splice() resets the local side when the far side fails, and says why", async () => {
+  await using pair = await tcpPair();
+  const far = new Far();
+  const done = splice(pair.local, far, { clock });
+  const failure = event(pair.app, "error");
+  pair.app.resume();
+  far.destroy(new LocalizerError("refused", "nobody there"));
+  assert.equal(Reflect.get(Object(await failure), "code"), "ECONNRESET");
+  assert.equal((await done).error?.code, "refused");
+});
+
+test("splice() resets the local side when the far side had failed before", async () => {
+  await using pair = await tcpPair();
+  const far = new Far();
+  far.on("error", () => {});
+  far.destroy(new LocalizerError("gone", "too late"));
+  await event(far, "close");
+  pair.app.resume();
+  const failure = event(pair.app, "error");
+  assert.equal((await splice(pair.local, far, { clock })).error?.code, "gone");
+  assert.equal(Reflect.get(Object(await failure), "code"), "ECONNRESET");
+});
+
+test("splice() destroys the far side when the local side is reset", async () => {
+  await using pair = await tcpPair();
+  const far = new Far();
+  const done = splice(pair.local, far, { clock });
+  pair.app.resetAndDestroy();
+  assert.equal((await done).error, undefined);
+  assert.equal(far.destroyed, true);
+});
+
+test("splice() stops reading the local side while the far side is full", async () => {
+  await using pair = await tcpPair();
+  const far = new Far();
+  far.blocked = true;
+  const done = splice(pair.local, far, { clock });
+  const total = 64 * 1024 * 1024;
+  pair.app.write(Buffer.alloc(total));
+  await event(pair.local, "pause");
+  assert.ok(pair.local.bytesRead < total / 2, `${pair.local.bytesRead} bytes read of ${total}`);
+  assert.ok(far.writableLength <= 256 * 1024, `${far.writableLength} bytes queued`);
+  far.unblock();
+  pair.app.resetAndDestroy();
+  await done;
+});
+
+test("splice() breaks both sides off when the signal fires and leaves no listener", async () => {
+  await using pair = await tcpPair();
+  const far = new Far();
+  const controller = new AbortController();
+  pair.app.resume();
+  const failure = event(pair.app, "error");
+  const done = splice(pair.local, far, { clock, signal: controller.signal });
+  controller.abort();
+  await done;
+  assert.equal(far.destroyed, true);
+  assert.equal(Reflect.get(Object(await failure), "code"), "ECONNRESET");
+});
+
+test("splice() drops what comes after the far side's end and closes with the local side", async () => {
+  await using pair = await tcpPair();
+  const far = new Far();
+  const done = splice(pair.local, far, { clock });
+  far.push(null);
+  pair.app.resume();
+  await event(pair.app, "end");
+  pair.app.end("too late");
+  assert.equal((await done).error, undefined);
+});
+
+test("splice() closes a local side that lingers after the far side's end", async () => {
+  await using pair = await tcpPair();
+  const far = new Far();
+  let fire = () => {};
+  const done = splice(pair.local, far, {
+    clock: {
+      ...clock,
+      after(ms, run) {
+        assert.equal(ms, 30_000);
+        fire = run;
+        return { [Symbol.dispose]() {} };
+      },
+    },
+  });
+  far.push(null);
+  pair.app.resume();
+  await event(pair.app, "end");
+  fire();
+  assert.equal((await done).error, undefined);
+});

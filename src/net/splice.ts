@@ -1,0 +1,104 @@
+/**
+ * Joins a local connection with a byte channel until both are done. Promises back-pressure both ways,
+ * half-close passed on, a real RST to the local side when the far side fails, and that no socket is
+ * left open, whoever ends first. Used by tunnel.
+ */
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Clock } from "../clock.ts";
+import { LocalizerError } from "../errors.ts";
+
+/** How long the local side may take to close after the far side has ended. */
+const lingerMs = 30_000;
+
+/** How a spliced pair ended. */
+export interface SpliceResult {
+  /** Bytes from the local side to the far side. */
+  readonly bytesUp: number;
+  /** Bytes from the far side to the local side. */
+  readonly bytesDown: number;
+  /** Why the far side failed; undefined when it ended in order or the local side broke off. */
+  readonly error: LocalizerError | undefined;
+}
+
+/**
+ * Ends a socket by a RST, so that its peer cannot take the failure for a normal end. A socket that has sent
+ * its FIN is closed instead: libuv refuses to reset it, and Node would then leak the handle.
+ */
+export function resetSocket(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
+/**
+ * Resolves when both sides are closed; never rejects. When the signal fires both are destroyed, the local
+ * one by a RST. What the local side says after the far side has ended is dropped, for at most 30 s.
+ */
+export function splice(
+  local: Socket,
+  far: Duplex,
+  { clock, signal }: { clock: Clock; signal?: AbortSignal },
+): Promise<SpliceResult> {
+  return new Promise((resolve) => {
+    let bytesUp = 0;
+    let bytesDown = 0;
+    let error: LocalizerError | undefined;
+    let open = 2;
+    let linger: Disposable | undefined;
+
+    const onAbort = () => breakOff(local, far);
+    const onClose = () => {
+      if (--open > 0) return;
+      signal?.removeEventListener("abort", onAbort);
+      linger?.[Symbol.dispose]();
+      resolve({ bytesUp, bytesDown, error });
+    };
+    const failed = (reason: unknown) => {
+      if (!local.destroyed) error ??= LocalizerError.from(reason, "unavailable");
+      resetSocket(local);
+    };
+
+    for (const side of [local, far]) {
+      if (side.closed) queueMicrotask(onClose);
+      else side.once("close", onClose);
+    }
+    far.on("error", failed);
+    far.on("close", () => {
+      if (!far.readableEnded) resetSocket(local);
+    });
+    local.on("error", () => far.destroy());
+    local.on("close", () => {
+      if (!far.destroyed) far.destroy();
+    });
+    if (far.errored) failed(far.errored);
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener("abort", onAbort, { once: true });
+
+    pump(local, far, (length) => {
+      bytesUp += length;
+    });
+    pump(far, local, (length) => {
+      bytesDown += length;
+    });
+    far.once("end", () => {
+      linger = clock.after(lingerMs, () => local.destroy());
+    });
+  });
+}
+
+function breakOff(local: Socket, far: Duplex): void {
+  far.destroy();
+  resetSocket(local);
+}
+
+function pump(from: Duplex, to: Duplex, count: (length: number) => void): void {
+  from.on("data", (chunk: Buffer) => {
+    count(chunk.length);
+    if (to.writable && !to.write(chunk)) from.pause();
+  });
+  to.on("drain", () => from.resume());
+  from.once("end", () => {
+    if (to.writable) to.end();
+  });
+  from.resume();
+}

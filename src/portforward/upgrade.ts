@@ -1,0 +1,112 @@
+/**
+ * The HTTP/1.1 upgrade of pods/portforward to SPDY/3.1 (KEP-4006 describes it as the older form).
+ * Promises the raw socket after a 101, or a LocalizerError with the API server's own words.
+ */
+import { type IncomingMessage, request } from "node:http";
+import type { Duplex } from "node:stream";
+import { type ErrorCode, LocalizerError, throwIfAborted } from "../errors.ts";
+import { dialApiServer } from "../kube/dial.ts";
+import type { Cluster } from "../kube/kubeconfig.ts";
+import type { PodRef } from "../model/endpoint.ts";
+
+/** An upgraded connection: the socket and the bytes that came behind the answer. */
+export interface Upgraded {
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
+/**
+ * Asks for pods/portforward of the pod by POST (RBAC: `create`).
+ * @throws LocalizerError `gone` (no such pod), `denied` (401, 403), `unavailable` (all else)
+ */
+export async function upgradeToSpdy(cluster: Cluster, pod: PodRef, signal: AbortSignal): Promise<Upgraded> {
+  const socket = await dialApiServer(cluster, { alpn: "http/1.1", signal });
+  try {
+    const authorization = await cluster.credentials.authorization(signal);
+    return await upgrade(cluster, socket, { pod, authorization, signal });
+  } catch (error) {
+    socket.destroy();
+    throw LocalizerError.wrap(error, `Cannot forward to pod ${pod.namespace}/${pod.name}`);
+  }
+}
+
+function upgrade(
+  cluster: Cluster,
+  socket: Duplex,
+  options: { pod: PodRef; authorization: string | undefined; signal: AbortSignal },
+): Promise<Upgraded> {
+  const { pod, authorization, signal } = options;
+  const prefix = cluster.server.pathname.replace(/\/$/, "");
+  return new Promise((resolve, reject) => {
+    throwIfAborted(signal);
+    const call = request({
+      createConnection: () => socket,
+      method: "POST",
+      path: `${prefix}/api/v1/namespaces/${pod.namespace}/pods/${pod.name}/portforward`,
+      headers: {
+        host: cluster.server.host,
+        connection: "Upgrade",
+        upgrade: "SPDY/3.1",
+        "x-stream-protocol-version": "portforward.k8s.io",
+        "content-length": "0",
+        ...(authorization === undefined ? {} : { authorization }),
+      },
+    });
+    const onAbort = () => {
+      socket.destroy();
+      reject(LocalizerError.from(signal.reason, "aborted"));
+    };
+    const settle = () => signal.removeEventListener("abort", onAbort);
+    signal.addEventListener("abort", onAbort, { once: true });
+    call.on("error", (error) => {
+      settle();
+      reject(LocalizerError.from(error, "unavailable"));
+    });
+    call.on("upgrade", (_response, upgraded, head) => {
+      settle();
+      resolve({ socket: upgraded, head });
+    });
+    call.on("response", (response) => {
+      readRefusal(response)
+        .then(reject, reject)
+        .finally(() => {
+          settle();
+          socket.destroy();
+        });
+    });
+    call.end();
+  });
+}
+
+/** An answer other than 101: its Status message, or its first words. */
+async function readRefusal(response: IncomingMessage): Promise<LocalizerError> {
+  let body = "";
+  response.setEncoding("utf8");
+  for await (const chunk of response) {
+    body += String(chunk);
+    if (body.length > 16_384) break;
+  }
+  return new LocalizerError(codeOfStatus(response.statusCode), statusMessage(body) ?? `${response.statusCode} ${body}`);
+}
+
+function codeOfStatus(status: number | undefined): ErrorCode {
+  switch (status) {
+    case 401:
+    case 403:
+      return "denied";
+    case 404:
+      return "gone";
+    default:
+      return "unavailable";
+  }
+}
+
+function statusMessage(body: string): string | undefined {
+  try {
+    const status: unknown = JSON.parse(body);
+    const message: unknown = typeof status === "object" && status !== null ? Reflect.get(status, "message") : undefined;
+    return typeof message === "string" ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The caller's end of the wire: a typed client of the daemon on its unix socket. Promises LocalizerErrors
+ * (`no-daemon` when nobody answers) and a deadline on every call. Used by cli, and by anyone who embeds localizer.
+ */
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { type Clock, systemClock, withTimeout } from "../clock.ts";
+import { errnoOf, LocalizerError, throwIfAborted } from "../errors.ts";
+import { LocalizerService } from "./gen/api/v1/localizer_pb.ts";
+import { fromConnectError } from "./status.ts";
+import { UnixSession } from "./unix-session.ts";
+
+/** A row of `list` as it came over the wire; a newer daemon may send a status that is not known here. */
+export interface ListedService {
+  readonly namespace: string;
+  readonly name: string;
+  readonly status: string;
+  readonly endpoint: string;
+  readonly statusReason: string;
+  readonly ip: string;
+  readonly ports: readonly string[];
+}
+
+/** How long a call may take (30 s if not said), and what ends it early. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number;
+}
+
+/**
+ * The daemon, as a caller sees it. Every method throws LocalizerError: `no-daemon`, `denied` (another user's
+ * socket), `timeout`, `unavailable` (the daemon went away during the call), `aborted`, or what the daemon answered.
+ */
+export interface DaemonClient extends AsyncDisposable {
+  list(options?: CallOptions): Promise<readonly ListedService[]>;
+  ping(options?: CallOptions): Promise<void>;
+  /** Stops the daemon; resolves when everything but its process is gone. */
+  kill(options?: CallOptions): Promise<void>;
+  /** True when every wished-for tunnel is decided and the hosts file is written. */
+  stable(options?: CallOptions): Promise<boolean>;
+}
+
+const defaultTimeoutMs = 30_000;
+
+/** Makes a client. Connects with the first call; dispose hangs up, also on calls that still wait. */
+export function connectDaemon(options: { readonly socketPath: string; readonly clock?: Clock }): DaemonClient {
+  const { socketPath, clock = systemClock } = options;
+  const session = new UnixSession(socketPath);
+  const transport = createGrpcTransport({ baseUrl: session.authority, sessionManager: session });
+  const client = createClient(LocalizerService, transport);
+
+  async function call<T>(wish: string, how: CallOptions, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal, timeoutMs = defaultTimeoutMs } = how;
+    const action = `Cannot ${wish} over "${socketPath}"`;
+    try {
+      return await withTimeout(clock, { action, timeoutMs, signal }, run);
+    } catch (thrown) {
+      throwIfAborted(signal);
+      if (session.disposed) throw new LocalizerError("aborted", "Stopped", { cause: thrown });
+      throw explain(thrown, socketPath);
+    }
+  }
+
+  return {
+    list: async (how = {}) => (await call("list services", how, (signal) => client.list({}, { signal }))).services,
+    ping: async (how = {}) => void (await call("ping the daemon", how, (signal) => client.ping({}, { signal }))),
+    kill: async (how = {}) => void (await call("stop the daemon", how, (signal) => client.kill({}, { signal }))),
+    stable: async (how = {}) => (await call("ask the daemon", how, (signal) => client.stable({}, { signal }))).stable,
+    async [Symbol.asyncDispose]() {
+      session[Symbol.dispose]();
+    },
+  };
+}
+
+/** The LocalizerError for a failed call: errno first, for only it tells "nobody there" from "not allowed". */
+function explain(thrown: unknown, socketPath: string): LocalizerError {
+  switch (errnoOf(thrown)) {
+    case "ENOENT":
+    case "ENOTDIR":
+    case "ECONNREFUSED":
+      return new LocalizerError("no-daemon", `No daemon answers on "${socketPath}"; start it with \`localizer\``, {
+        cause: thrown,
+      });
+    case "EACCES":
+    case "EPERM":
+      return new LocalizerError("denied", `Cannot connect to "${socketPath}": it belongs to another user`, {
+        cause: thrown,
+      });
+  }
+  const error = fromConnectError(thrown);
+  // No signal of ours has fired, so it was the other side that cancelled or hung up.
+  if (error.code !== "aborted" && errnoOf(thrown) === undefined) return error;
+  return new LocalizerError("unavailable", `The daemon on "${socketPath}" went away during the call`, {
+    cause: thrown,
+  });
+}

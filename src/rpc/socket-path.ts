@@ -1,0 +1,20 @@
+/**
+ * Where the daemon's socket lies: the real one in a folder of the user's own, and a link to it where the
+ * original had its socket. Pure; daemon and cli agree through it.
+ */
+import { join } from "node:path";
+
+/** Where the original listens and old clients look; here a link that the helper makes. */
+export const publicSocketPath = "/var/run/localizer.sock";
+
+/** The folder that is private to a user: `$XDG_RUNTIME_DIR/localizer`, or `/run/localizer-<uid>` without one. */
+export function privateSocketFolder(env: NodeJS.ProcessEnv, uid: number): string {
+  const { XDG_RUNTIME_DIR: runtime = "" } = env;
+  // The XDG base directory specification: a relative path is to be ignored.
+  return runtime.startsWith("/") ? join(runtime, "localizer") : `/run/localizer-${uid}`;
+}
+
+/** The daemon's own socket in that folder. */
+export function privateSocketPath(env: NodeJS.ProcessEnv, uid: number): string {
+  return join(privateSocketFolder(env, uid), "localizer.sock");
+}

@@ -1,0 +1,145 @@
+/** One listener of a tunnel and the connections that came in through it. */
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { LocalizerError } from "../errors.ts";
+import type { Endpoint } from "../model/endpoint.ts";
+import type { ListenAddress, Listener } from "../net/listen.ts";
+import { resetSocket, splice } from "../net/splice.ts";
+import type { Balancer } from "./balancer.ts";
+import type { TunnelComponents, TunnelPortStatus } from "./tunnel.ts";
+
+/** A connection that finds no ready pod waits so long for one, all tries together. */
+const patienceMs = 5_000;
+
+/** How many pods are tried for one connection. */
+const maxTries = 3;
+
+/** Made by Tunnel. */
+export class TunnelPort implements AsyncDisposable {
+  readonly #components: TunnelComponents;
+  readonly #at: ListenAddress;
+  readonly #balancer: Balancer;
+  readonly #stop = new AbortController();
+  readonly #live = new Set<Promise<void>>();
+  readonly #waiting = new Set<() => void>();
+  #endpoints: readonly Endpoint[];
+  #newest: Endpoint | undefined;
+  #lastError: LocalizerError | undefined;
+  #listener: Listener | undefined;
+
+  private constructor(
+    components: TunnelComponents,
+    at: ListenAddress,
+    options: { endpoints: readonly Endpoint[]; balancer: Balancer },
+  ) {
+    this.#components = components;
+    this.#at = at;
+    this.#endpoints = options.endpoints;
+    this.#balancer = options.balancer;
+  }
+
+  /** @throws LocalizerError as `Listen` does */
+  static async open(
+    components: TunnelComponents,
+    at: ListenAddress,
+    options: { endpoints: readonly Endpoint[]; balancer: Balancer },
+    signal?: AbortSignal,
+  ): Promise<TunnelPort> {
+    const port = new TunnelPort(components, at, options);
+    port.#listener = await components.listen(at, (socket) => port.#accept(socket), signal);
+    return port;
+  }
+
+  get status(): TunnelPortStatus {
+    const newest = this.#endpoints.find(({ pod }) => pod.uid === this.#newest?.pod.uid);
+    return {
+      port: this.#at.port,
+      bindError: undefined,
+      endpoint: newest ?? this.#endpoints[0],
+      ready: this.#endpoints.length,
+      connections: this.#live.size,
+      lastError: this.#lastError,
+    };
+  }
+
+  /** Where new connections go from now on. Open ones stay where they are. */
+  setEndpoints(endpoints: readonly Endpoint[]): void {
+    this.#endpoints = endpoints;
+    for (const wake of this.#waiting) wake();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#listener?.[Symbol.asyncDispose]();
+    await Promise.all(this.#live);
+  }
+
+  #accept(local: Socket): void {
+    if (this.#stop.signal.aborted) {
+      local.resetAndDestroy();
+      return;
+    }
+    const served = this.#serve(local).finally(() => this.#live.delete(served));
+    this.#live.add(served);
+  }
+
+  /** Never rejects. */
+  async #serve(local: Socket): Promise<void> {
+    const { clock, log } = this.#components;
+    const { signal } = this.#stop;
+    let error: LocalizerError | undefined;
+    try {
+      const { far, endpoint } = await this.#connect(signal);
+      using _held = this.#balancer.hold(endpoint);
+      ({ error } = await splice(local, far, { clock, signal }));
+    } catch (thrown) {
+      error = LocalizerError.from(thrown);
+      resetSocket(local);
+    }
+    if (error === undefined || error.code === "aborted" || signal.aborted) return;
+    this.#lastError = error;
+    log.warn("Connection failed", { address: this.#at.address, port: this.#at.port, error });
+  }
+
+  /** Tries ready pods, each once, until one opens. */
+  async #connect(signal: AbortSignal): Promise<{ far: Duplex; endpoint: Endpoint }> {
+    const { clock, dial } = this.#components;
+    const deadline = clock.monotonic() + patienceMs;
+    const tried = new Set<string>();
+    for (;;) {
+      const endpoint = this.#balancer.pick(this.#endpoints, tried);
+      if (endpoint === undefined) {
+        await this.#endpointsChanged(deadline - clock.monotonic(), signal);
+        continue;
+      }
+      this.#newest = endpoint;
+      try {
+        return { far: await dial(endpoint, signal), endpoint };
+      } catch (thrown) {
+        const error = LocalizerError.from(thrown);
+        tried.add(endpoint.pod.uid);
+        const hopeless = error.code === "denied" || error.code === "aborted" || tried.size >= maxTries;
+        if (hopeless || clock.monotonic() >= deadline) throw error;
+      }
+    }
+  }
+
+  async #endpointsChanged(ms: number, signal: AbortSignal): Promise<void> {
+    const { address, port } = this.#at;
+    const timeUp = new LocalizerError("unavailable", `Cannot connect ${address}:${port}: no pod is ready`);
+    if (ms <= 0) throw timeUp;
+    await new Promise<void>((resolve, reject) => {
+      const finish = (settle: () => void) => {
+        timer[Symbol.dispose]();
+        this.#waiting.delete(wake);
+        signal.removeEventListener("abort", stop);
+        settle();
+      };
+      const wake = () => finish(resolve);
+      const stop = () => finish(() => reject(new LocalizerError("aborted", "Stopped")));
+      const timer = this.#components.clock.after(ms, () => finish(() => reject(timeUp)));
+      this.#waiting.add(wake);
+      signal.addEventListener("abort", stop, { once: true });
+    });
+  }
+}

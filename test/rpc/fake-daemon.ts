@@ -1,0 +1,67 @@
+/** A daemon that has no cluster: the real server on a socket in a folder of its own, over a state made by hand. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type LogEntry, Logger } from "../../src/log.ts";
+import type { DaemonState, ServiceRow } from "../../src/server/daemon-state.ts";
+import { type GrpcServer, openGrpcServer } from "../../src/server/grpc-server.ts";
+
+/** A folder that is removed when it goes out of scope. */
+export function temporaryFolder(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), "localizer-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** A row with something in every field. */
+export const cart: ServiceRow = {
+  namespace: "shop",
+  name: "cart",
+  status: "running",
+  endpoint: "cart-7d9f-abcde",
+  statusReason: "",
+  ip: "127.1.2.3",
+  ports: ["80/TCP", "9090/TCP"],
+};
+
+/** A row of a Service without a tunnel. */
+export const ledger: ServiceRow = {
+  namespace: "bank",
+  name: "ledger",
+  status: "denied",
+  endpoint: "",
+  statusReason: 'No right to "create" pods/portforward in "bank"',
+  ip: "",
+  ports: [],
+};
+
+/** What `openFakeDaemon` gives: the server, and what happened. */
+export interface FakeDaemon extends AsyncDisposable {
+  readonly socketPath: string;
+  readonly server: GrpcServer;
+  readonly logged: readonly LogEntry[];
+}
+
+/** Opens one; parts of its state may be replaced. */
+export async function openFakeDaemon(
+  state: Partial<DaemonState> = {},
+  options: { readonly graceMs?: number } = {},
+): Promise<FakeDaemon> {
+  const folder = temporaryFolder();
+  const socketPath = join(folder.path, "run", "localizer.sock");
+  const logged: LogEntry[] = [];
+  const server = await openGrpcServer({
+    socketPath,
+    state: { list: () => [cart, ledger], isStable: () => true, stop: async () => {}, ...state },
+    log: new Logger((entry) => logged.push(entry)),
+    ...options,
+  });
+  return {
+    socketPath,
+    server,
+    logged,
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,55 @@
+/** A TCP relay on 127.0.0.1 that can fall silent, as a cable that is pulled: nothing is closed, nothing arrives. */
+import { connect, createServer, type Socket } from "node:net";
+
+/** The running relay. */
+export interface Relay extends AsyncDisposable {
+  readonly port: number;
+  /** From now on no byte gets through, either way. */
+  freeze(): void;
+  /** Resolves when bytes come back from the far side after this call, and have reached the near side. */
+  answered(): Promise<void>;
+}
+
+/** Relays connections to a port of 127.0.0.1. */
+export async function startRelay(to: number): Promise<Relay> {
+  const sockets = new Set<Socket>();
+  let frozen = false;
+  let wake = () => {};
+  const server = createServer((near) => {
+    const far = connect(to, "127.0.0.1");
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.setNoDelay(true);
+      socket.on("error", () => {});
+      socket.on("close", () => sockets.delete(socket));
+    }
+    near.on("data", (bytes) => frozen || far.write(bytes));
+    far.on("data", (bytes) => {
+      if (frozen) return;
+      near.write(bytes, () => {
+        // They lie in the near side's socket; the turn after the next has read them.
+        setImmediate(() => setImmediate(wake));
+      });
+    });
+    near.on("close", () => far.destroy());
+    far.on("close", () => near.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("not listening");
+  return {
+    port: address.port,
+    freeze() {
+      frozen = true;
+    },
+    answered() {
+      return new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/** A child that speaks JSON lines, for tests that drive another process. */
+import { type SpawnOptions, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+
+/** One fact that the child said. */
+export type Fact = Readonly<Record<string, unknown>>;
+
+/** The child. Disposing it kills it if it still runs. */
+export interface RemoteProcess extends AsyncDisposable {
+  readonly pid: number;
+  /** What it wrote to standard error so far. */
+  readonly stderr: () => string;
+  /** The next fact that has this field; earlier ones are skipped. */
+  fact(field: string): Promise<Fact>;
+  /** Writes a JSON line. */
+  tell(...words: readonly (string | number)[]): void;
+  /** Writes these very bytes. */
+  type(text: string): void;
+  /** Exit code, or the signal's name. */
+  readonly end: Promise<number | string>;
+}
+
+/** Starts it. */
+export function startRemote(program: string, args: readonly string[], options: SpawnOptions = {}): RemoteProcess {
+  const child = spawn(program, args, { ...options, stdio: ["pipe", "pipe", "pipe"] });
+  const { stdin, stdout, stderr } = child;
+  if (child.pid === undefined || stdin === null || stdout === null || stderr === null) {
+    throw new Error(`Cannot start ${program}`);
+  }
+  const facts: Fact[] = [];
+  const texts: string[] = [];
+  let changed = Promise.withResolvers<void>();
+  let isEnded = false;
+  const change = () => {
+    changed.resolve();
+    changed = Promise.withResolvers();
+  };
+  createInterface({ input: stdout }).on("line", (line) => {
+    if (line.startsWith("{")) facts.push(JSON.parse(line));
+    else texts.push(line);
+    change();
+  });
+  stderr.on("data", (bytes) => texts.push(String(bytes)));
+  stdin.on("error", () => {});
+  const end = once(child, "close").then(([code, signal]): number | string => {
+    isEnded = true;
+    change();
+    return code ?? signal;
+  });
+  return {
+    pid: child.pid,
+    stderr: () => texts.join("\n"),
+    end,
+    async fact(field) {
+      for (;;) {
+        const fact = facts.shift();
+        if (fact !== undefined && field in fact) return fact;
+        if (fact !== undefined) continue;
+        if (isEnded) throw new Error(`ended without "${field}": ${texts.join("\n")}`);
+        await changed.promise;
+      }
+    },
+    tell: (...words) => void stdin.write(`${JSON.stringify(words)}\n`),
+    type: (text) => void stdin.write(text),
+    async [Symbol.asyncDispose]() {
+      if (!isEnded) child.kill("SIGKILL");
+      await end;
+    },
+  };
+}

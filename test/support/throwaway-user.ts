@@ -1,0 +1,76 @@
+/** A user of the test's own with a second group and, if asked, sudo without a password; all gone when the test is over. Root only. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+
+/** The user. */
+export interface ThrowawayUser extends Disposable {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** The group that he is in beside his own. */
+  readonly extraGid: number;
+  readonly home: string;
+}
+
+/** Makes user, group and home below `folder`, which he must be able to enter. */
+export function throwawayUser(folder: string, options: { sudoers?: readonly string[] } = {}): ThrowawayUser {
+  const name = `lztest${process.pid}`;
+  const group = `${name}x`;
+  const home = join(folder, "home");
+  const sudoers = join("/etc/sudoers.d", name);
+  const remove = () => {
+    rmSync(sudoers, { force: true });
+    for (const [program, ...args] of [
+      ["userdel", name],
+      ["groupdel", group],
+    ] as const) {
+      try {
+        execFileSync(program, args, { stdio: "ignore" });
+      } catch {
+        // It was never made, or went with the user.
+      }
+    }
+  };
+  process.once("exit", remove);
+  try {
+    execFileSync("groupadd", [group]);
+    execFileSync("useradd", ["--no-create-home", "--home-dir", home, "--user-group", "--groups", group, name]);
+    const id = (flag: string, who: string) => Number(execFileSync("id", [flag, who], { encoding: "utf8" }));
+    const uid = id("-u", name);
+    const gid = id("-g", name);
+    mkdirSync(home);
+    execFileSync("chown", [`${uid}:${gid}`, home]);
+    if (options.sudoers !== undefined) {
+      installSudo();
+      writeFileSync(sudoers, options.sudoers.map((line) => `${line.replaceAll("USER", name)}\n`).join(""), {
+        mode: 0o440,
+      });
+      execFileSync("visudo", ["-cqf", sudoers]);
+    }
+    const extraGid = Number(execFileSync("getent", ["group", group], { encoding: "utf8" }).split(":")[2]);
+    return {
+      name,
+      uid,
+      gid,
+      extraGid,
+      home,
+      [Symbol.dispose]() {
+        process.off("exit", remove);
+        remove();
+        rmSync(`/run/localizer-${uid}`, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    remove();
+    throw new Error(`Cannot make user "${basename(name)}"`, { cause: error });
+  }
+}
+
+/** Debian's sudo, which stays: only user and sudoers file are the test's. */
+function installSudo(): void {
+  if (["/usr/bin/sudo", "/usr/local/bin/sudo"].some((path) => existsSync(path))) return;
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  execFileSync("apt-get", ["update", "-q"], { env, stdio: "ignore" });
+  execFileSync("apt-get", ["install", "-y", "-q", "--no-install-recommends", "sudo"], { env, stdio: "ignore" });
+}
