@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The program: as root it starts the helper and nothing else, else the command line.
+/** The program: as root it starts the helper and nothing else, else the command line. */
 import { parseArgs } from "node:util";
 import { cliFlags } from "../src/model/cli-flags.ts";
 
@@ -18,7 +18,7 @@ try {
 
 async function runCommand(): Promise<number> {
   const { main } = await import("../src/cli/main.ts");
-  return await main(process.argv.slice(2), process);
+  return await main(process.argv.slice(2));
 }
 
 /** Before anything of the command line is loaded: who is it for? */

@@ -35,6 +35,26 @@ const maxLinks = 40;
  * @throws the system's error when something on the way is missing
  */
 export async function resolvePath(path: string, reader: PathReader, asRoot: boolean): Promise<string> {
+  const resolved = await follow(path, reader, asRoot);
+  if (asRoot) await demandClosed(path, parentOf(resolved), reader);
+  return resolved;
+}
+
+/**
+ * The directory without links, trusted as `resolvePath` says, and itself closed to others when `asRoot`.
+ * @throws LocalizerError `denied` when it is no directory or not trusted
+ */
+export async function resolveDirectory(path: string, reader: PathReader, asRoot: boolean): Promise<string> {
+  const resolved = await follow(path, reader, asRoot);
+  if ((await reader.lstat(resolved)).kind !== "directory") throw untrusted(path, "it is not a directory");
+  if (asRoot) {
+    await demandRoots(path, resolved, reader);
+    await demandClosed(path, resolved, reader);
+  }
+  return resolved;
+}
+
+async function follow(path: string, reader: PathReader, asRoot: boolean): Promise<string> {
   if (!path.startsWith("/")) throw new LocalizerError("usage", `Cannot use "${path}": want an absolute path`);
   let at = "/";
   let links = 0;
@@ -58,22 +78,7 @@ export async function resolvePath(path: string, reader: PathReader, asRoot: bool
     if (target.startsWith("/")) at = "/";
     steps.unshift(...target.split("/"));
   }
-  if (asRoot) await demandClosed(path, parentOf(at), reader);
   return at;
-}
-
-/**
- * The directory without links, trusted as `resolvePath` says, and itself closed to others when `asRoot`.
- * @throws LocalizerError `denied` when it is no directory or not trusted
- */
-export async function resolveDirectory(path: string, reader: PathReader, asRoot: boolean): Promise<string> {
-  const resolved = await resolvePath(path, reader, asRoot);
-  if ((await reader.lstat(resolved)).kind !== "directory") throw untrusted(path, "it is not a directory");
-  if (asRoot) {
-    await demandRoots(path, resolved, reader);
-    await demandClosed(path, resolved, reader);
-  }
-  return resolved;
 }
 
 async function demandRoots(path: string, directory: string, reader: PathReader): Promise<void> {

@@ -50,12 +50,16 @@ async function tryLock(address: string): Promise<AsyncDisposable | undefined> {
   };
 }
 
+/** Resolves when the holder has gone or the signal is aborted. */
 async function holderGone(address: string, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  const { promise, resolve } = Promise.withResolvers<void>();
   const connection = connect(address);
   const aborted = () => connection.destroy();
   signal?.addEventListener("abort", aborted);
-  connection.on("error", () => {}); // Gone between the two calls: as good as closed.
+  connection.on("error", () => {}); // Refused or reset: the holder has gone, and "close" follows.
+  connection.on("close", () => resolve());
   connection.resume();
-  await once(connection, "close");
+  await promise;
   signal?.removeEventListener("abort", aborted);
 }

@@ -85,7 +85,7 @@ export async function openCluster(
   const api = await ApiClient.asAdmin(layout);
   const kubectl: Cluster["kubectl"] = (args, options = {}) =>
     runCommand(kubectlPath(layout), args, { signal, ...options, env: kubectlEnvironment(layout) });
-  let disposed = false;
+  let ended: Promise<void> | undefined;
   return {
     kubeconfig: layout.kubeconfig,
     server: layout.server,
@@ -110,11 +110,10 @@ export async function openCluster(
       const probe = async () => exactly(count, await readyAddresses(api, namespace, service));
       return waitFor(`${count} ready endpoints of "${namespace}/${service}"`, probe, { timeoutMs, signal });
     },
-    async [Symbol.asyncDispose]() {
-      if (disposed) return;
-      disposed = true;
+    [Symbol.asyncDispose]() {
       api[Symbol.dispose]();
-      await onDispose();
+      ended ??= onDispose();
+      return ended;
     },
   };
 }

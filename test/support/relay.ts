@@ -4,19 +4,21 @@ import { connect, createServer, type Socket } from "node:net";
 /** The running relay. */
 export interface Relay extends AsyncDisposable {
   readonly port: number;
+  /** Cuts all connections; new ones can be made. */
+  cut(): void;
   /** From now on no byte gets through, either way. */
   freeze(): void;
   /** Resolves when bytes come back from the far side after this call, and have reached the near side. */
   answered(): Promise<void>;
 }
 
-/** Relays connections to a port of 127.0.0.1. */
-export async function startRelay(to: number): Promise<Relay> {
+/** Relays connections to a port, of 127.0.0.1 unless another host is named. */
+export async function startRelay(to: number, host = "127.0.0.1"): Promise<Relay> {
   const sockets = new Set<Socket>();
   let frozen = false;
   let wake = () => {};
   const server = createServer((near) => {
-    const far = connect(to, "127.0.0.1");
+    const far = connect(to, host);
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket.setNoDelay(true);
@@ -39,6 +41,9 @@ export async function startRelay(to: number): Promise<Relay> {
   if (address === null || typeof address === "string") throw new Error("not listening");
   return {
     port: address.port,
+    cut() {
+      for (const socket of sockets) socket.destroy();
+    },
     freeze() {
       frozen = true;
     },

@@ -1,0 +1,37 @@
+/** What a command is: a name, what help says of it, its own flags, and what it does. */
+import type { CliFlag } from "../model/cli-flags.ts";
+import type { FlagValues } from "./flag-values.ts";
+import type { CliIo } from "./io.ts";
+
+/** A flag, how it is read and what help says of it. */
+export interface FlagHelp extends CliFlag {
+  /** One letter. */
+  readonly short?: string;
+  /** What stands for the value in help: "FILE". */
+  readonly value?: string;
+  readonly text: string;
+}
+
+/** What a command was called with: its flags (those of the environment filled in) and its words. */
+export interface Call {
+  readonly io: CliIo;
+  readonly flags: FlagValues;
+  readonly operands: readonly string[];
+}
+
+/** One command of the program. */
+export interface Command {
+  /** The word that calls it; empty for the daemon, which needs none. */
+  readonly name: string;
+  /** What follows the name and the flags: "[COMMAND]". */
+  readonly operands: string;
+  readonly maxOperands: number;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** More, for the command's own help. */
+  readonly details: string;
+  /** Its own flags, beside the global ones. */
+  readonly flags: Readonly<Record<string, FlagHelp>>;
+  /** Returns the exit code; throws LocalizerError. */
+  readonly run: (call: Call) => Promise<number>;
+}

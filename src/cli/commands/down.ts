@@ -1,0 +1,33 @@
+/** `localizer down`: stops the daemon in order and waits until it is gone. */
+import { codeOf } from "../../errors.ts";
+import { connectDaemon } from "../../rpc/client.ts";
+import { daemonGone } from "../../rpc/daemon-socket.ts";
+import type { Command } from "../command.ts";
+import { findSocket } from "../find-socket.ts";
+
+const stopTimeoutMs = 60_000;
+const goneTimeoutMs = 10_000;
+
+/** Exits with 3 when there is no daemon to stop. */
+export const down: Command = {
+  name: "down",
+  operands: "",
+  maxOperands: 0,
+  summary: "stop the daemon, wherever it runs, and wait until it is gone",
+  details: "Listeners, names and addresses are gone when it returns. Exits with 3 if there is no daemon.",
+  flags: {},
+  async run({ io, flags }) {
+    const { clock } = io;
+    const socketPath = await findSocket(flags, io);
+    await using client = connectDaemon({ socketPath, clock });
+    try {
+      await client.kill({ timeoutMs: stopTimeoutMs });
+    } catch (error) {
+      // The original ends without an answer; then its socket tells.
+      if (codeOf(error) !== "unavailable") throw error;
+    }
+    await daemonGone(socketPath, { clock, timeoutMs: goneTimeoutMs });
+    io.stdout(`Stopped the daemon on "${socketPath}"\n`);
+    return 0;
+  },
+};

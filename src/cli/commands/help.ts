@@ -1,0 +1,69 @@
+/** `localizer help [COMMAND]`: how the program, or one command of it, is used. */
+import type { Command, FlagHelp } from "../command.ts";
+import { unknownCommand } from "../command-line.ts";
+import { variableOf } from "../flag-values.ts";
+import { globalFlags } from "../global-flags.ts";
+
+/** Makes the command; it knows the others from its argument, for they must not know it. */
+export function helpCommand(others: readonly Command[]): Command {
+  const help: Command = {
+    name: "help",
+    operands: "[COMMAND]",
+    maxOperands: 1,
+    summary: "say how a command is used",
+    details: "",
+    flags: {},
+    async run({ io, operands: [word] }) {
+      const all = [...others, help];
+      const command = word === undefined ? undefined : all.find(({ name }) => name === word);
+      if (word !== undefined && command === undefined) throw unknownCommand(word, all);
+      io.stdout(command ? helpOf(command) : helpOfAll(all));
+      return 0;
+    },
+  };
+  return help;
+}
+
+/** The text of `localizer help`. */
+export function helpOfAll(commands: readonly Command[]): string {
+  const named = commands.filter(({ name }) => name !== "");
+  return sections(
+    "Every Service of a Kubernetes cluster answers on this machine under its cluster name.",
+    "Usage:\n  localizer [FLAGS]             run the daemon in the foreground; Ctrl-C stops it\n  localizer COMMAND [FLAGS]",
+    `Commands:\n${columns(named.map(({ name, summary }) => [name, summary]))}`,
+    `Flags:\n${flagLines(globalFlags)}`,
+    `Flags may come from the environment, those of the command line win: ${variableOf("socket")} for --socket,\n${variableOf("skip-namespace")} for --skip-namespace (a list with commas), and so on.`,
+    "Exit codes: 0 ok, 1 internal, 2 usage, 3 no daemon, 4 not found, 5 denied, 6 timeout, 7 conflict.",
+  );
+}
+
+/** The text of `localizer COMMAND --help`. */
+export function helpOf(command: Command): string {
+  const flags = Object.keys(command.flags).length > 0 ? `Flags:\n${flagLines(command.flags)}` : "";
+  const usage = ["localizer", command.name, "[FLAGS]", command.operands].filter((part) => part !== "").join(" ");
+  return sections(
+    `${command.summary.charAt(0).toUpperCase()}${command.summary.slice(1)}.`,
+    `Usage:\n  ${usage}`,
+    command.details,
+    flags,
+    `Flags for all commands:\n${flagLines(globalFlags)}`,
+  );
+}
+
+function flagLines(flags: Readonly<Record<string, FlagHelp>>): string {
+  return columns(
+    Object.entries(flags).map(([name, { short, value, text }]) => {
+      const long = value === undefined ? `--${name}` : `--${name} ${value}`;
+      return [short === undefined ? `    ${long}` : `-${short}, ${long}`, text];
+    }),
+  );
+}
+
+function columns(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}   ${right}`).join("\n");
+}
+
+function sections(...texts: readonly string[]): string {
+  return `${texts.filter((text) => text !== "").join("\n\n")}\n`;
+}

@@ -1,0 +1,67 @@
+/** The daemon's settings: from the text of flags to checked values. Pure but for the logger's lines. */
+import { resolve } from "node:path";
+import type { DaemonOptions } from "../daemon/daemon-options.ts";
+import { LocalizerError } from "../errors.ts";
+import { formatJson, formatText, isLogLevel, type LogEntry, Logger, type LogLevel, logLevels } from "../log.ts";
+import { hostName, isDnsLabel } from "../model/host-name.ts";
+import { parseLoopbackRange } from "../model/loopback.ts";
+import { type FlagValues, isOn, many, one } from "./flag-values.ts";
+import type { CliIo } from "./io.ts";
+import { version } from "./version.ts";
+
+/** @throws LocalizerError `usage` for the first value that cannot be used */
+export function daemonSettings(flags: FlagValues, io: Pick<CliIo, "env" | "stderr">): DaemonOptions {
+  return {
+    kubeconfig: pathOf(flags, "kubeconfig"),
+    context: one(flags, "context"),
+    namespaces: namespacesOf(flags, "namespace"),
+    skipNamespaces: namespacesOf(flags, "skip-namespace"),
+    clusterDomain: hostName((one(flags, "cluster-domain") ?? "cluster.local").replace(/\.$/, "")),
+    range: parseLoopbackRange(one(flags, "ip-cidr") ?? "127.0.0.0/8"),
+    hostsFile: pathOf(flags, "hosts-file"),
+    socket: pathOf(flags, "socket"),
+    stateDir: pathOf(flags, "state-dir"),
+    helper: isOn(flags, "no-helper") ? "none" : "auto",
+    env: io.env,
+    log: new Logger(logSink(flags, io), { level: logLevelOf(flags) }),
+    version: version(),
+  };
+}
+
+/** @throws LocalizerError `usage` for a word that names no level */
+export function logLevelOf(flags: FlagValues): LogLevel {
+  const text = one(flags, "log-level") ?? "info";
+  const level = text.toLowerCase();
+  if (!isLogLevel(level)) {
+    throw new LocalizerError("usage", `Cannot use "${text}" as log level: want one of ${logLevels.join(", ")}`);
+  }
+  return level;
+}
+
+function logSink(flags: FlagValues, { stderr }: Pick<CliIo, "stderr">): (entry: LogEntry) => void {
+  const text = one(flags, "log-format") ?? "text";
+  switch (text.toLowerCase()) {
+    case "text":
+      return (entry) => stderr(`${formatText(entry)}\n`);
+    case "json":
+      return (entry) => stderr(`${formatJson(entry)}\n`);
+    default:
+      throw new LocalizerError("usage", `Cannot use "${text}" as log format: want text or json`);
+  }
+}
+
+/** Absolute, so that nothing that runs elsewhere (the helper, a plug-in) reads it differently. */
+function pathOf(flags: FlagValues, name: string): string | undefined {
+  const path = one(flags, name);
+  return path === undefined ? undefined : resolve(path);
+}
+
+function namespacesOf(flags: FlagValues, name: string): readonly string[] {
+  const namespaces = many(flags, name);
+  for (const namespace of namespaces) {
+    if (!isDnsLabel(namespace)) {
+      throw new LocalizerError("usage", `Cannot use "${namespace}" for --${name}: it is no name of a namespace`);
+    }
+  }
+  return namespaces;
+}

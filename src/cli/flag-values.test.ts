@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { isOn, many, one, withEnvironment } from "./flag-values.ts";
+
+const flags = (values: Record<string, string[]>) => new Map(Object.entries(values));
+
+describe("withEnvironment()", () => {
+  it("fills in what was not given", () => {
+    const all = withEnvironment(flags({}), {
+      LOCALIZER_KUBECONFIG: "/k",
+      LOCALIZER_SKIP_NAMESPACE: "a,b",
+      LOCALIZER_NO_HELPER: "1",
+    });
+    assert.equal(one(all, "kubeconfig"), "/k");
+    assert.deepEqual(many(all, "skip-namespace"), ["a", "b"]);
+    assert.equal(isOn(all, "no-helper"), true);
+    assert.equal(isOn(all, "help"), false);
+  });
+
+  it("lets flags win over LOCALIZER_ variables, and those over the original's", () => {
+    const env = { LOCALIZER_CONTEXT: "ours", KUBECONTEXT: "theirs", LOG_LEVEL: "DEBUG", LOG_FORMAT: "JSON" };
+    assert.equal(one(withEnvironment(flags({ context: ["given"] }), env), "context"), "given");
+    assert.equal(one(withEnvironment(flags({}), env), "context"), "ours");
+    const original = withEnvironment(flags({}), { ...env, LOCALIZER_CONTEXT: "" });
+    assert.equal(one(original, "context"), "theirs");
+    assert.equal(one(original, "log-level"), "DEBUG");
+    assert.equal(one(original, "log-format"), "JSON");
+  });
+
+  it("does not add a flag's values to those of the environment", () => {
+    const all = withEnvironment(flags({ namespace: ["given"] }), { LOCALIZER_NAMESPACE: "a,b" });
+    assert.deepEqual(many(all, "namespace"), ["given"]);
+  });
+
+  it("ignores words of other programs in LOG_LEVEL and LOG_FORMAT, and has no variable for --help", () => {
+    const all = withEnvironment(flags({}), { LOG_LEVEL: "trace", LOG_FORMAT: "logfmt", LOCALIZER_HELP: "1" });
+    assert.equal(all.size, 0);
+  });
+});
+
+describe("isOn()", () => {
+  it("refuses what is neither yes nor no", () => {
+    assert.throws(() => isOn(flags({ "no-helper": ["maybe"] }), "no-helper"), { code: "usage" });
+    assert.equal(isOn(flags({ "no-helper": ["true", "false"] }), "no-helper"), false, "the last one counts");
+  });
+});

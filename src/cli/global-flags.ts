@@ -1,0 +1,42 @@
+/** The flags that every command takes, with what help says of them. Names and kinds come from the model. */
+import { type CliFlagName, cliFlags } from "../model/cli-flags.ts";
+import type { FlagHelp } from "./command.ts";
+
+/** What is said of a flag here; `env`: may come from the environment too. */
+export interface GlobalFlag extends FlagHelp {
+  readonly env: boolean;
+}
+
+/** The flags of the model that this version acts on. */
+export type GlobalFlagName = Exclude<CliFlagName, "allow-root-exec">;
+
+const texts: Readonly<Record<GlobalFlagName, Omit<GlobalFlag, "type" | "multiple">>> = {
+  kubeconfig: { value: "FILE", env: true, text: "the kubeconfig; default $KUBECONFIG, then ~/.kube/config" },
+  context: { value: "NAME", env: true, text: "the kubeconfig's context; default the current one (also $KUBECONTEXT)" },
+  namespace: { value: "NAME", env: true, text: "only Services of this namespace; may be repeated; default all" },
+  "skip-namespace": { value: "NAME", env: true, text: "no Services of this namespace; may be repeated" },
+  "cluster-domain": { value: "NAME", env: true, text: "the cluster's DNS domain; default cluster.local" },
+  "ip-cidr": { value: "RANGE", env: true, text: "where addresses are taken from; default 127.0.0.0/8" },
+  "hosts-file": { value: "FILE", env: true, text: "the hosts file; default the system's" },
+  socket: { value: "FILE", env: true, text: "the daemon's socket" },
+  "state-dir": {
+    value: "FOLDER",
+    env: true,
+    text: "where addresses are remembered; default $XDG_STATE_HOME/localizer",
+  },
+  user: { value: "NAME", env: false, text: "started as root: the user that everything but the helper runs as" },
+  "no-helper": { env: true, text: "do without root: no port below 1024, no hosts file of the system" },
+  "log-level": { value: "LEVEL", env: true, text: "debug, info, warn or error; default info (also $LOG_LEVEL)" },
+  "log-format": { value: "FORMAT", env: true, text: "text or json; default text (also $LOG_FORMAT)" },
+  help: { short: "h", env: false, text: "say how a command is used" },
+  version: { env: false, text: "say which version this is" },
+};
+
+/** By name without dashes, in the order of help. */
+export const globalFlags: Readonly<Record<string, GlobalFlag>> = Object.fromEntries(
+  Object.entries(texts).map(([name, text]) => {
+    // Object.entries gives the keys of `texts` back as strings; they are names of flags by its type.
+    const flag = cliFlags[name as GlobalFlagName];
+    return [name, { ...flag, ...text }];
+  }),
+);

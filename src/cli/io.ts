@@ -1,0 +1,58 @@
+/** All that a command may do to the world outside: print, read the environment, hear that it should stop. */
+import { type Clock, systemClock } from "../clock.ts";
+
+/** Who asks to stop: a signal, or the root parent over its channel. */
+export type StopRequest = "SIGINT" | "SIGTERM" | "SIGHUP" | "parent";
+
+/** The process, as commands see it. */
+export interface CliIo {
+  /** For what was asked for; text as it is, with its line ends. */
+  readonly stdout: (text: string) => void;
+  /** For errors and the log. */
+  readonly stderr: (text: string) => void;
+  readonly env: NodeJS.ProcessEnv;
+  readonly uid: number;
+  readonly clock: Clock;
+  /** Calls back for every request until disposed. While nobody listens, a signal ends the process as usual. */
+  readonly onStop: (listener: (request: StopRequest) => void) => Disposable;
+  /** Ends the process at once. */
+  readonly exit: (code: number) => void;
+}
+
+const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** The real process. A reader that has gone (`localizer list | head`) is no error. */
+export function processIo(): CliIo {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  return {
+    stdout: (text) => void process.stdout.write(text),
+    stderr: (text) => void process.stderr.write(text),
+    env: process.env,
+    uid: process.geteuid?.() ?? 0,
+    clock: systemClock,
+    onStop,
+    exit: (code) => process.exit(code),
+  };
+}
+
+function onStop(listener: (request: StopRequest) => void): Disposable {
+  using listening = new DisposableStack();
+  for (const signal of stopSignals) {
+    const onSignal = () => listener(signal);
+    process.on(signal, onSignal);
+    listening.defer(() => process.off(signal, onSignal));
+  }
+  // Only a process that was started with a channel has one.
+  if (process.channel) {
+    const onMessage = (message: unknown) => {
+      if (isStopMessage(message)) listener("parent");
+    };
+    process.on("message", onMessage);
+    listening.defer(() => process.off("message", onMessage));
+  }
+  return listening.move();
+}
+
+function isStopMessage(message: unknown): boolean {
+  return typeof message === "object" && message !== null && Reflect.get(message, "stop") === true;
+}

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { cart, ledger, openFakeDaemon, temporaryFolder } from "../../test/rpc/fake-daemon.ts";
+import { fakeIo } from "../../test/rpc/fake-io.ts";
+import { LocalizerError } from "../errors.ts";
+import { main } from "./main.ts";
+
+describe("main() list", () => {
+  it("prints the original's columns, sorted by namespace and name", async () => {
+    await using daemon = await openFakeDaemon({ list: () => [cart, { ...cart, name: "basket" }, ledger] });
+    const io = fakeIo();
+    assert.equal(await main(["list", "--socket", daemon.socketPath], io), 0);
+    assert.equal(
+      io.out(),
+      [
+        "NAMESPACE   NAME     STATUS    REASON                                            ENDPOINT          IP ADDRESS   PORT(S)",
+        'bank        ledger   Denied    No right to "create" pods/portforward in "bank"                     None',
+        "shop        basket   Running                                                     cart-7d9f-abcde   127.1.2.3    80/TCP,9090/TCP",
+        "shop        cart     Running                                                     cart-7d9f-abcde   127.1.2.3    80/TCP,9090/TCP",
+        "",
+      ].join("\n"),
+    );
+    assert.equal(io.err(), "");
+  });
+
+  it("prints JSON with -o json, and only the namespaces asked for", async () => {
+    await using daemon = await openFakeDaemon();
+    const io = fakeIo({ LOCALIZER_SOCKET: daemon.socketPath });
+    assert.equal(await main(["-o", "json", "list", "--namespace", "shop"], io), 0);
+    assert.deepEqual(JSON.parse(io.out()), { services: [cart] });
+  });
+
+  it("says so when there is nothing", async () => {
+    await using daemon = await openFakeDaemon({ list: () => [] });
+    const io = fakeIo({ LOCALIZER_SOCKET: daemon.socketPath });
+    assert.equal(await main(["list"], io), 0);
+    assert.equal(io.out(), "There are no Services to show\n");
+  });
+
+  it("exits with the code for what the daemon answered", async () => {
+    await using daemon = await openFakeDaemon({
+      list() {
+        throw new LocalizerError("denied", 'No right to "list" services');
+      },
+    });
+    const io = fakeIo({ LOCALIZER_SOCKET: daemon.socketPath });
+    assert.equal(await main(["list"], io), 5);
+    assert.equal(io.out(), "");
+    assert.equal(io.err(), 'localizer: No right to "list" services\n  Call it as the user who started the daemon\n');
+  });
+});
+
+describe("main() ping, down", () => {
+  it("pings", async () => {
+    await using daemon = await openFakeDaemon();
+    const io = fakeIo();
+    assert.equal(await main(["ping", `--socket=${daemon.socketPath}`], io), 0);
+    assert.equal(io.out(), `The daemon on "${daemon.socketPath}" answers\n`);
+  });
+
+  it("stops the daemon and returns when its socket is gone", async () => {
+    await using daemon = await openFakeDaemon();
+    const ended = daemon.server.killed.then(() => daemon.server[Symbol.asyncDispose]());
+    const io = fakeIo({ LOCALIZER_SOCKET: daemon.socketPath });
+    assert.equal(await main(["down"], io), 0);
+    assert.equal(io.out(), `Stopped the daemon on "${daemon.socketPath}"\n`);
+    assert.equal(await main(["ping"], io), 3);
+    await ended;
+  });
+
+  it("exits with 3, the socket and what to do when there is no daemon", async () => {
+    using folder = temporaryFolder();
+    const socketPath = join(folder.path, "s");
+    for (const command of ["list", "ping", "down"]) {
+      const io = fakeIo({ LOCALIZER_SOCKET: socketPath });
+      assert.equal(await main([command], io), 3);
+      assert.equal(
+        io.err(),
+        `localizer: No daemon answers on "${socketPath}"; start it with \`localizer\`\n` +
+          "  If it listens elsewhere, name its socket with --socket\n",
+      );
+    }
+  });
+
+  it("adds the causes with --log-level debug, and never a stack", async () => {
+    using folder = temporaryFolder();
+    const io = fakeIo({ LOCALIZER_SOCKET: join(folder.path, "s"), LOG_LEVEL: "debug" });
+    assert.equal(await main(["ping"], io), 3);
+    assert.match(io.err(), /^ {2}caused by: .*ENOENT/m);
+    assert.doesNotMatch(io.err(), /^\s+at /m);
+  });
+});
+
+describe("main() help, version, usage", () => {
+  it("prints the version of package.json", async () => {
+    for (const argv of [["version"], ["--version"]]) {
+      const io = fakeIo();
+      assert.equal(await main(argv, io), 0);
+      assert.match(io.out(), /^localizer \d+\.\d+\.\d+\n$/);
+    }
+  });
+
+  it("prints help for all, and for each command with its flags", async () => {
+    for (const argv of [["help"], ["--help"], ["-h"]]) {
+      const io = fakeIo();
+      assert.equal(await main(argv, io), 0);
+      for (const word of [
+        "list",
+        "ping",
+        "down",
+        "version",
+        "help",
+        "--kubeconfig FILE",
+        "--no-helper",
+        "Exit codes",
+      ]) {
+        assert(io.out().includes(word), word);
+      }
+    }
+    for (const command of ["list", "ping", "down", "version", "help"]) {
+      for (const argv of [
+        ["help", command],
+        [command, "--help"],
+        ["-h", command],
+      ]) {
+        const io = fakeIo();
+        assert.equal(await main(argv, io), 0);
+        assert(io.out().includes(`localizer ${command} [FLAGS]`));
+        assert(
+          io
+            .out()
+            .split("\n")
+            .every((line) => line.length <= 120),
+        );
+      }
+    }
+  });
+
+  it("exits with 2, one sentence and a hint for what it cannot read", async () => {
+    for (const [argv, text] of [
+      [
+        ["lsit"],
+        'localizer: There is no command "lsit"; did you mean "list"?\n  Run "localizer help" to see what there is\n',
+      ],
+      [
+        ["help", "lsit"],
+        'localizer: There is no command "lsit"; did you mean "list"?\n  Run "localizer help --help" to see what there is\n',
+      ],
+      [
+        ["list", "-o", "xml"],
+        'localizer: Cannot print as "xml": want table or json\n  Run "localizer list --help" to see what there is\n',
+      ],
+    ] as const) {
+      const io = fakeIo();
+      assert.equal(await main(argv, io), 2);
+      assert.equal(io.err(), text);
+      assert.equal(io.out(), "");
+    }
+  });
+});

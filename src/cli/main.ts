@@ -1,0 +1,62 @@
+/**
+ * The command line: reads what was typed, runs one command, says in one sentence and a hint what went wrong.
+ * Promises an exit code and never a stack trace. Used by bin; knows of the daemon only its wire.
+ */
+import { LocalizerError } from "../errors.ts";
+import type { Command } from "./command.ts";
+import { parseCommandLine } from "./command-line.ts";
+import { down } from "./commands/down.ts";
+import { helpCommand } from "./commands/help.ts";
+import { list } from "./commands/list.ts";
+import { ping } from "./commands/ping.ts";
+import { runCommand } from "./commands/run.ts";
+import { version } from "./commands/version.ts";
+import { exitCodes } from "./exit-code.ts";
+import { isOn, one, withEnvironment } from "./flag-values.ts";
+import { hintFor } from "./hint.ts";
+import { type CliIo, processIo } from "./io.ts";
+
+/** Runs the program; `argv` without the interpreter and the script. Returns the exit code, never throws. */
+export async function main(
+  argv: readonly string[],
+  io: CliIo = processIo(),
+  daemon: Command = runCommand(),
+): Promise<number> {
+  const commands = [daemon, list, ping, down, version];
+  const help = helpCommand(commands);
+  let name = "";
+  let isDebug = false;
+  try {
+    const { command, flags: given, operands } = parseCommandLine(argv, [...commands, help]);
+    const flags = withEnvironment(given, io.env);
+    name = command.name;
+    isDebug = one(flags, "log-level")?.toLowerCase() === "debug";
+    if (isOn(flags, "help")) {
+      return await help.run({ io, flags, operands: name === "" ? [] : [name] });
+    }
+    if (isOn(flags, "version")) return await version.run({ io, flags, operands: [] });
+    return await command.run({ io, flags, operands });
+  } catch (thrown) {
+    const error = LocalizerError.from(thrown);
+    io.stderr(sentences(error, name, isDebug));
+    return exitCodes[error.code];
+  }
+}
+
+/** The error for a person: what went wrong, what to do, and for --log-level debug what led to it. */
+function sentences(error: LocalizerError, command: string, isDebug: boolean): string {
+  const lines = [`localizer: ${error.message}`];
+  const hint = hintFor(error.code, command);
+  if (hint !== undefined) lines.push(`  ${hint}`);
+  if (isDebug) lines.push(...causes(error).map((cause) => `  caused by: ${cause}`));
+  return `${lines.join("\n")}\n`;
+}
+
+function causes(error: LocalizerError): readonly string[] {
+  const found: string[] = [];
+  for (let cause = error.cause; cause !== undefined && found.length < 8; ) {
+    found.push(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause));
+    cause = cause instanceof Error ? cause.cause : undefined;
+  }
+  return found;
+}

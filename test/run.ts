@@ -1,0 +1,132 @@
+/**
+ * Runs the project's checks in order and stops at the first that fails: `ok` (format, lint, types, generated
+ * code, units), `all` (ok, then the suites that need root, then those on the real cluster), `soak` (the long
+ * ones, on both runtimes). What cannot run here says so in one line; with CI=true that is a failure.
+ */
+import { spawn } from "node:child_process";
+import { glob, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const binary = (name: string) => join(root, "node_modules", ".bin", name);
+
+/** One check. Returns why it failed, or undefined. */
+interface Step {
+  readonly name: string;
+  readonly run: () => Promise<string | undefined>;
+}
+
+const checks: readonly Step[] = [
+  { name: "format and lint", run: () => command(binary("biome"), ["ci", "--error-on-warnings", "."]) },
+  { name: "types", run: () => command(binary("tsc"), ["--noEmit"]) },
+  { name: "wire contract", run: () => command(binary("buf"), ["lint"]) },
+  { name: "generated code", run: generatedCode },
+  {
+    name: "units",
+    run: () => suite("**/*.test.ts", { without: /\.(root|cluster|soak|integration)\.test\.ts$/, timeoutMs: 60_000 }),
+  },
+];
+
+const machine: readonly Step[] = [
+  { name: "suites with other programs", run: () => suite("test/**/*.integration.test.ts", { timeoutMs: 600_000 }) },
+  { name: "suites as root", run: () => asRoot(() => suite("test/**/*.root.test.ts", { timeoutMs: 300_000 })) },
+];
+
+const cluster: readonly Step[] = [
+  {
+    name: "the test cluster itself",
+    run: () => asRoot(() => suite("test/cluster/*.cluster.test.ts", { timeoutMs: 1_800_000 })),
+  },
+  { name: "suites on the real cluster", run: () => asRoot(onCluster) },
+];
+
+const soak: readonly Step[] = [
+  { name: "soak on the current runtime", run: () => asRoot(() => soakOn("current")) },
+  { name: "soak on Debian's runtime", run: () => asRoot(() => soakOn("debian")) },
+];
+
+const plans: Readonly<Record<string, readonly Step[]>> = { ok: checks, all: [...checks, ...machine, ...cluster], soak };
+
+const [planName = "all"] = process.argv.slice(2);
+const plan = plans[planName];
+if (plan === undefined) {
+  process.stderr.write(`Unknown plan "${planName}": want one of ${Object.keys(plans).join(", ")}\n`);
+  process.exit(2);
+}
+process.exitCode = await runAll(plan);
+
+async function runAll(steps: readonly Step[]): Promise<number> {
+  const report: string[] = [];
+  let failure: string | undefined;
+  for (const { name, run } of steps) {
+    const startedMs = performance.now();
+    process.stdout.write(`\n== ${name}\n`);
+    failure = await run();
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+    report.push(`${failure === undefined ? "ok    " : "FAILED"} ${name}, ${seconds} s${failure ? `: ${failure}` : ""}`);
+    if (failure !== undefined) break;
+  }
+  process.stdout.write(`\n${report.join("\n")}\n`);
+  return failure === undefined ? 0 : 1;
+}
+
+async function onCluster(): Promise<string | undefined> {
+  const { startCluster } = await import("./cluster/cluster.ts");
+  await using _cluster = await startCluster({ log: (line) => process.stdout.write(`${line}\n`) });
+  return await suite("test/**/*.cluster.test.ts", { without: /^test\/cluster\//, timeoutMs: 300_000 });
+}
+
+async function soakOn(runtime: "current" | "debian"): Promise<string | undefined> {
+  const { startCluster } = await import("./cluster/cluster.ts");
+  await using _cluster = await startCluster({ runtime, log: (line) => process.stdout.write(`${line}\n`) });
+  return await suite("test/**/*.soak.test.ts", { timeoutMs: 3_600_000 });
+}
+
+/** Runs test files one after the other through Node's own runner, whose summary is printed. */
+async function suite(pattern: string, options: { without?: RegExp; timeoutMs: number }): Promise<string | undefined> {
+  const files: string[] = [];
+  for await (const file of glob(pattern, { cwd: root, exclude: ["node_modules/**", "dist/**"] })) {
+    if (options.without?.test(file) !== true) files.push(file);
+  }
+  if (files.length === 0) return `no test file matches ${pattern}`;
+  const flags = ["--test", "--test-reporter=spec", "--test-concurrency=1", `--test-timeout=${options.timeoutMs}`];
+  return await command(process.execPath, [...flags, ...files.sort()]);
+}
+
+/** Suites that make namespaces, users and mounts. */
+async function asRoot(run: () => Promise<string | undefined>): Promise<string | undefined> {
+  const missing =
+    process.platform !== "linux" ? "it needs Linux" : process.geteuid?.() !== 0 ? "it needs root" : undefined;
+  if (missing === undefined) return await run();
+  process.stdout.write(`not run: ${missing}\n`);
+  return process.env.CI === "true" ? `${missing}, and in CI everything must run` : undefined;
+}
+
+/** Generates the wire code anew and compares it with what is committed. */
+async function generatedCode(): Promise<string | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), "localizer-gen-"));
+  try {
+    const failure = await command(binary("buf"), ["generate", "--output", folder]);
+    if (failure !== undefined) return failure;
+    const differs = await command("diff", ["-r", join(folder, "src", "rpc", "gen"), join(root, "src", "rpc", "gen")]);
+    return differs === undefined ? undefined : "src/rpc/gen is not what proto/ says: run `npm run generate`";
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Runs a program with our output. Returns how it failed, or undefined. */
+function command(program: string, args: readonly string[]): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const path = `${join(root, "node_modules", ".bin")}:${process.env.PATH ?? ""}`;
+    const child = spawn(program, args, {
+      cwd: root,
+      stdio: ["ignore", "inherit", "inherit"],
+      env: { ...process.env, PATH: path },
+    });
+    child.on("error", (error) => resolve(error.message));
+    child.on("exit", (code, signal) => resolve(code === 0 ? undefined : `${program} ended with ${signal ?? code}`));
+  });
+}
