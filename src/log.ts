@@ -2,6 +2,7 @@
  * What the daemon says while it runs: a constant message and facts as fields, as text for a
  * person or as one JSON object a line. Promises one line per call, never a throw. Used everywhere.
  */
+import { inspect } from "node:util";
 import { LocalizerError } from "./errors.ts";
 
 /** Severity, least first. */
@@ -29,7 +30,7 @@ export const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error"]
 
 /** Says whether a word names a level. */
 export function isLogLevel(word: string): word is LogLevel {
-  return word in severity;
+  return Object.hasOwn(severity, word);
 }
 
 /** A scope to log under. Children share sink and level. */
@@ -92,11 +93,22 @@ export function formatJson(entry: LogEntry): string {
   return JSON.stringify({ ...facts, time: time.toISOString(), level, scope, msg: message });
 }
 
+/** An error's sentence; a description of what JSON cannot hold (a loop, a bigint), so that no line is lost over it. */
 function plain(value: unknown): unknown {
-  return value instanceof Error ? LocalizerError.from(value).message : value;
+  if (value instanceof Error) return LocalizerError.from(value).message;
+  if (typeof value !== "object" && typeof value !== "bigint") return value;
+  try {
+    JSON.stringify(value);
+    return value;
+  } catch {
+    return inspect(value, { breakLength: Number.POSITIVE_INFINITY });
+  }
 }
 
 function quoteIfNeeded(value: unknown): string {
-  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
-  return typeof value === "string" && /[\s"=]|^$/.test(text) ? JSON.stringify(text) : text;
+  const isText = typeof value !== "object" || value === null;
+  const text = isText ? String(value) : (JSON.stringify(value) ?? "");
+  const quoted = isText && /[\s"=\p{Cc}]|^$/u.test(text) ? JSON.stringify(text) : text;
+  // What others wrote must not reach the terminal as a command; JSON escapes the rest.
+  return quoted.replace(/\p{Cc}/gu, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

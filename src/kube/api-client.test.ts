@@ -232,6 +232,20 @@ test("watch() opens another connection when one is full, and none is shared with
   for (const watch of watches) await assert.rejects(watch, hasCode("aborted"));
 });
 
+test("watch() leaves room on a connection of a server that allows few streams", async () => {
+  await using server = await startFakeApiServer({ maxConcurrentStreams: 5 });
+  await using client = clientOf(server);
+  const stopping = new AbortController();
+  const open = () => collect(client.watch(watchOf, { signal: stopping.signal }));
+  const watches = [open()];
+  await server.until(() => server.watchers === 1);
+  for (let i = 0; i < 5; i++) watches.push(open());
+  await server.until(() => server.watchers === 6);
+  assert.equal(server.connections, 2);
+  stopping.abort();
+  for (const watch of watches) await assert.rejects(watch, hasCode("aborted"));
+});
+
 test("watch() notices within 15 s that the server is dead", async () => {
   await using server = await startFakeApiServer();
   await using relay = await startRelay(server.port);

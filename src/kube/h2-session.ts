@@ -40,13 +40,16 @@ export async function openH2Session(
   });
   raw.on("error", () => {});
   try {
-    // Over TLS, ALPN has settled it. In plain only the server's first frame shows what it speaks.
-    await once(raw, target.server.protocol === "https:" ? "connect" : "remoteSettings", signal);
+    // The server's first frame: in plain it shows what it speaks, and it says how many streams it allows. Opened
+    // before that, those too many would be refused (REFUSED_STREAM).
+    await remoteSettings(raw, signal);
   } catch (error) {
     raw.destroy();
     throwIfAborted(signal);
     const { host, port } = hostAndPort(target.server);
-    const sentence = `Cannot talk to the API server at ${host}:${port}: it does not speak HTTP/2 without TLS`;
+    const isTls = target.server.protocol === "https:";
+    const reason = isTls ? "it hung up at once" : "it does not speak HTTP/2 without TLS";
+    const sentence = `Cannot talk to the API server at ${host}:${port}: ${reason}`;
     throw new LocalizerError("unavailable", sentence, { cause: error });
   }
   raw.setLocalWindowSize(sessionWindow);
@@ -154,18 +157,18 @@ export class H2Session implements AsyncDisposable {
   }
 }
 
-function once(raw: ClientHttp2Session, event: "connect" | "remoteSettings", signal?: AbortSignal): Promise<void> {
+function remoteSettings(raw: ClientHttp2Session, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (error?: unknown) => finish(() => reject(error instanceof Error ? error : new Error("closed")));
     const succeed = () => finish(resolve);
     const finish = (settle: () => void) => {
-      raw.off(event, succeed);
+      raw.off("remoteSettings", succeed);
       raw.off("error", fail);
       raw.off("close", fail);
       signal?.removeEventListener("abort", fail);
       settle();
     };
-    raw.once(event, succeed);
+    raw.once("remoteSettings", succeed);
     raw.once("error", fail);
     raw.once("close", fail);
     if (signal?.aborted) fail();

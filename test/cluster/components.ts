@@ -21,11 +21,6 @@ export const componentNames = [
 /** One process of the cluster. */
 export type ComponentName = (typeof componentNames)[number];
 
-/** Says whether a word names a component. */
-export function isComponentName(word: string): word is ComponentName {
-  return componentNames.some((name) => name === word);
-}
-
 const etcdClientUrl = "http://127.0.0.1:12379";
 const etcdPeerUrl = "http://127.0.0.1:12380";
 

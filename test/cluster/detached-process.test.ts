@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { identify, isAlive, readPidFile, startDetached, stopByPidFile, stopProcesses } from "./detached-process.ts";
+import { identify, isAlive, readPidFile, startDetached, stopProcesses } from "./detached-process.ts";
 import { waitFor } from "./wait.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "localizer-process-"));
@@ -19,9 +19,9 @@ test("startDetached() writes a pid file that leads to the process, and its outpu
   const identity = await startDetached(["sh", "-c", "echo hello; exec sleep 60"], started);
   assert.deepEqual(readPidFile(started.pidFile), identity);
   await waitFor("the output", () => readFileSync(started.logFile, "utf8") === "hello\n", { timeoutMs: 5000 });
-  await stopByPidFile(started.pidFile, 2000);
+  await stopProcesses([identity], 2000);
   assert.equal(isAlive(identity), false);
-  assert.equal(existsSync(started.pidFile), false);
+  assert.equal(readPidFile(started.pidFile), undefined);
 });
 
 test("readPidFile() does not take another process with the same pid for the one meant", async () => {
@@ -30,7 +30,7 @@ test("readPidFile() does not take another process with the same pid for the one 
   assert.ok(own);
   writeFileSync(pidFile, JSON.stringify({ ...own, startTime: "1" }));
   assert.equal(readPidFile(pidFile), undefined);
-  await stopByPidFile(pidFile, 0); // Would end this very test.
+  await stopProcesses([{ ...own, startTime: "1" }], 0); // Would end this very test.
   writeFileSync(pidFile, "{");
   assert.equal(readPidFile(pidFile), undefined);
 });

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { rename, rm, writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { waitFor } from "./wait.ts";
 
 /** One process for as long as the machine is up. */
@@ -98,11 +98,4 @@ export async function stopProcesses(identities: readonly ProcessIdentity[], grac
   }
   for (const identity of identities) signalProcess(identity, "SIGKILL");
   await waitFor("killed processes to go away", allGone, { timeoutMs: 5000, intervalMs: 20 });
-}
-
-/** Stops the process of a pid file, if any, and removes the file. */
-export async function stopByPidFile(pidFile: string, graceMs: number): Promise<void> {
-  const identity = readPidFile(pidFile);
-  if (identity !== undefined) await stopProcesses([identity], graceMs);
-  await rm(pidFile, { force: true });
 }

@@ -12,6 +12,9 @@ import { helperOfParent } from "../../src/helper/parent.ts";
 import { hostName } from "../../src/model/host-name.ts";
 import { isLoopbackAddress } from "../../src/model/loopback.ts";
 import { port } from "../../src/model/port.ts";
+import type { Listener } from "../../src/net/listen.ts";
+
+const listeners: Listener[] = [];
 
 type Words = readonly (string | number)[];
 
@@ -32,6 +35,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const lines = createInterface({ input: process.stdin });
   const work = serve(helper, lines);
   const end = await Promise.race([gone, work]);
+  await Promise.all(listeners.map((listener) => listener[Symbol.asyncDispose]()));
   lines.close();
   process.stdin.destroy();
   return end === "gone" ? 9 : 7;
@@ -54,7 +58,7 @@ async function throughSudo(argv: readonly string[]): Promise<Helper> {
   const sudo = process.env["TEST_SUDO"];
   return await launchHelperThroughSudo({
     hostsFile: of(values["hosts-file"]),
-    socketLink: of(values["socket"]),
+    socketLink: of(values.socket),
     range: of(values["ip-cidr"]),
     stateDir: of(values["state-dir"]),
     ...(sudo === undefined ? {} : { sudo }),
@@ -84,7 +88,11 @@ async function perform(helper: Helper, verb: string, words: Words): Promise<unkn
   switch (verb) {
     case "listen":
       if (!isLoopbackAddress(address)) throw new TypeError(address);
-      await helper.listen({ address, port: port(second) }, (socket) => socket.end(`hello from ${process.getuid?.()}`));
+      listeners.push(
+        await helper.listen({ address, port: port(second) }, (socket) =>
+          socket.end(`hello from ${process.getuid?.()}`),
+        ),
+      );
       return undefined;
     case "hosts":
       if (!isLoopbackAddress(address)) throw new TypeError(address);

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type HelperInstall, installHelper } from "../support/helper-install.ts";
-import { type Fact, type RemoteProcess, startRemote } from "../support/remote-process.ts";
+import { type RemoteProcess, startRemote } from "../support/remote-process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { type ThrowawayUser, throwawayUser } from "../support/throwaway-user.ts";
 
@@ -27,15 +27,13 @@ if (skip === false) {
 
 test("runAsRootParent() gives the child the user's ids and groups and no capability", { skip }, async () => {
   await using world = start(["--user", user.name]);
-  const { status } = await world.part.fact("status");
-  const child = Object(status);
-  assert.deepEqual(child["Uid"], [user.uid, user.uid, user.uid, user.uid].join(" "));
-  assert.deepEqual(child["Gid"], [user.gid, user.gid, user.gid, user.gid].join(" "));
-  assert.deepEqual(child["Groups"].split(" ").map(Number).toSorted(), [user.gid, user.extraGid].toSorted());
+  const child = Object(await world.part.fact("status"));
+  assert.deepEqual(child.Uid, [user.uid, user.uid, user.uid, user.uid].join(" "));
+  assert.deepEqual(child.Gid, [user.gid, user.gid, user.gid, user.gid].join(" "));
+  assert.deepEqual(child.Groups.split(" ").map(Number).toSorted(), [user.gid, user.extraGid].toSorted());
   for (const set of ["CapEff", "CapPrm", "CapAmb", "CapInh"]) assert.match(child[set], /^0+$/);
-  assert.equal(child["NoNewPrivs"], "0");
-  const { helper } = await world.part.fact("helper");
-  assert.deepEqual(helper, { pid: world.part.pid, uid: 0 });
+  assert.equal(child.NoNewPrivs, "0");
+  assert.deepEqual(await world.part.fact("helper"), { pid: world.part.pid, uid: 0 });
   const parent = readFileSync(`/proc/${world.part.pid}/status`, "utf8");
   assert.match(parent, /^Uid:\t0\t0\t0\t0$/m);
 });
@@ -43,8 +41,7 @@ test("runAsRootParent() gives the child the user's ids and groups and no capabil
 test("runAsRootParent() serves who called sudo, with his environment", { skip }, async () => {
   const env = { SUDO_UID: String(user.uid), SUDO_GID: String(user.gid), NODE_OPTIONS: "--no-warnings", LD_PRELOAD: "" };
   await using world = start([], env);
-  const fact = await world.part.fact("env");
-  const child = Object(fact["env"]);
+  const child = Object(await world.part.fact("env"));
   assert.deepEqual([child.HOME, child.USER, child.LOGNAME], [user.home, user.name, user.name]);
   for (const name of ["SUDO_UID", "SUDO_GID", "NODE_OPTIONS", "LD_PRELOAD"]) assert.equal(name in child, false, name);
 });
@@ -54,23 +51,23 @@ test("runAsRootParent() binds low ports, writes hosts and link, and takes them b
   const { part } = world;
   await part.fact("helper");
   part.tell("listen", "127.77.0.1", 80);
-  assert.deepEqual(await part.fact("done"), { done: null });
+  assert.deepEqual(await part.fact("done"), null);
   assert.equal(await hear("127.77.0.1", 80), `hello from ${user.uid}`);
   part.tell("listen", "127.78.0.1", 80);
-  assert.equal((await part.fact("failed"))["failed"], "denied");
+  assert.equal(await part.fact("failed"), "denied");
   part.tell("listen", "127.77.0.1", 80);
-  assert.equal((await part.fact("failed"))["failed"], "conflict");
+  assert.equal(await part.fact("failed"), "conflict");
   part.tell("hosts", "127.77.0.1", "cart.shop");
   await part.fact("done");
   assert.match(readFileSync(world.hosts, "utf8"), /\r\n127\.77\.0\.1 cart\.shop # localizer:\w+\r\n/);
   part.tell("runtime-dir");
-  const runtime: Fact = Object((await part.fact("done"))["done"]);
+  const runtime = Object(await part.fact("done"));
   assert.deepEqual(runtime, { path: `/run/localizer-${user.uid}`, uid: user.uid, mode: 0o700 });
-  part.tell("link", join(String(runtime["path"]), "s.sock"));
+  part.tell("link", join(runtime.path, "s.sock"));
   await part.fact("done");
   assert.ok(isLink(world.link));
   part.tell("link", "/etc/shadow");
-  assert.equal((await part.fact("failed"))["failed"], "denied");
+  assert.equal(await part.fact("failed"), "denied");
   part.tell("end");
   assert.equal(await part.end, 7);
   assert.equal(readFileSync(world.hosts, "utf8"), original);
@@ -80,7 +77,7 @@ test("runAsRootParent() binds low ports, writes hosts and link, and takes them b
 test("runAsRootParent() takes back block and link when the user's part is killed", { skip }, async () => {
   await using world = start(["--user", user.name]);
   const { part } = world;
-  const { Pid } = Object((await part.fact("status"))["status"]);
+  const { Pid } = Object(await part.fact("status"));
   await makeAll(world);
   process.kill(Number(Pid), "SIGKILL");
   assert.equal(await part.end, 128 + 9);
@@ -92,7 +89,7 @@ test("Helper.gone fires when the root parent is killed, and the next start mends
   await using world = start(["--user", user.name]);
   await makeAll(world);
   process.kill(world.part.pid, "SIGKILL");
-  assert.deepEqual(await world.part.fact("gone"), { gone: "Cannot reach the helper: it ended" });
+  assert.deepEqual(await world.part.fact("gone"), "Cannot reach the helper: it ended");
   await world.part.end;
   assert.notEqual(readFileSync(world.hosts, "utf8"), original);
   await using again = startIn(world, ["--user", user.name]);
@@ -108,9 +105,9 @@ test("runAsRootParent() forwards TERM and INT as TERM and lives on", { skip }, a
   const { part } = world;
   await part.fact("helper");
   process.kill(part.pid, "SIGTERM");
-  assert.deepEqual(await part.fact("signal"), { signal: "SIGTERM" });
+  assert.deepEqual(await part.fact("signal"), "SIGTERM");
   process.kill(part.pid, "SIGINT");
-  assert.deepEqual(await part.fact("signal"), { signal: "SIGTERM" });
+  assert.deepEqual(await part.fact("signal"), "SIGTERM");
   process.kill(part.pid, "SIGHUP");
   part.tell("end");
   assert.equal(await part.end, 7);
@@ -118,8 +115,8 @@ test("runAsRootParent() forwards TERM and INT as TERM and lives on", { skip }, a
 
 test("runAsRootParent() without anybody to work for stays root and says so", { skip }, async () => {
   await using world = start([]);
-  const env = Object((await world.part.fact("env"))["env"]);
-  assert.equal(env["_LOCALIZER_PLAIN_ROOT"], "1");
+  const env = Object(await world.part.fact("env"));
+  assert.equal(env._LOCALIZER_PLAIN_ROOT, "1");
   await world.part.fact("helper");
   world.part.tell("end");
   assert.equal(await world.part.end, 7);
@@ -128,10 +125,10 @@ test("runAsRootParent() without anybody to work for stays root and says so", { s
 
 test("bin runs another subcommand as the caller of sudo, without a helper", { skip }, async () => {
   await using world = start(["list"], { SUDO_UID: String(user.uid), SUDO_GID: String(user.gid) });
-  const status = Object((await world.part.fact("status"))["status"]);
-  assert.equal(status["Uid"].split(" ")[0], String(user.uid));
-  assert.equal(Number(status["Pid"]), world.part.pid);
-  assert.match(status["CapEff"], /^0+$/);
+  const status = Object(await world.part.fact("status"));
+  assert.equal(status.Uid.split(" ")[0], String(user.uid));
+  assert.equal(Number(status.Pid), world.part.pid);
+  assert.match(status.CapEff, /^0+$/);
   assert.equal(await world.part.end, 0);
 });
 
@@ -186,7 +183,7 @@ async function makeAll({ part, hosts, link }: World): Promise<void> {
   part.tell("hosts", "127.77.0.1", "cart.shop");
   await part.fact("done");
   part.tell("runtime-dir");
-  const runtime = Object((await part.fact("done"))["done"]);
+  const runtime = Object(await part.fact("done"));
   part.tell("link", join(runtime.path, "s.sock"));
   await part.fact("done");
   assert.match(readFileSync(hosts, "utf8"), /cart\.shop/);

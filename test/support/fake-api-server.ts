@@ -56,10 +56,10 @@ export async function makeCertificate(names = "DNS:localhost,IP:127.0.0.1"): Pro
   }
 }
 
-/** Starts a server on a free port of 127.0.0.1. */
-export async function startFakeApiServer(): Promise<FakeApiServer> {
+/** Starts a server on a free port of 127.0.0.1. A real one allows 100 streams on a connection. */
+export async function startFakeApiServer({ maxConcurrentStreams = 100 } = {}): Promise<FakeApiServer> {
   const { key, cert } = await makeCertificate();
-  const server = createSecureServer({ key, cert, ALPNProtocols: ["h2"], settings: { maxConcurrentStreams: 100 } });
+  const server = createSecureServer({ key, cert, ALPNProtocols: ["h2"], settings: { maxConcurrentStreams } });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return new FakeApiServer(server, cert);
 }

@@ -3,16 +3,16 @@ import { type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
-/** One fact that the child said. */
-export type Fact = Readonly<Record<string, unknown>>;
+/** One fact that the child said: one field, as a rule. What it holds is the test's to know. */
+type Fact = Readonly<Record<string, unknown>>;
 
 /** The child. Disposing it kills it if it still runs. */
 export interface RemoteProcess extends AsyncDisposable {
   readonly pid: number;
   /** What it wrote to standard error so far. */
   readonly stderr: () => string;
-  /** The next fact that has this field; earlier ones are skipped. */
-  fact(field: string): Promise<Fact>;
+  /** The value of the next fact that has this field; earlier ones are skipped. Throws after 20 s. */
+  fact(field: string): Promise<unknown>;
   /** Writes a JSON line. */
   tell(...words: readonly (string | number)[]): void;
   /** Writes these very bytes. */
@@ -20,6 +20,8 @@ export interface RemoteProcess extends AsyncDisposable {
   /** Exit code, or the signal's name. */
   readonly end: Promise<number | string>;
 }
+
+const factTimeoutMs = 20_000;
 
 /** Starts it. */
 export function startRemote(program: string, args: readonly string[], options: SpawnOptions = {}): RemoteProcess {
@@ -53,11 +55,16 @@ export function startRemote(program: string, args: readonly string[], options: S
     stderr: () => texts.join("\n"),
     end,
     async fact(field) {
+      const deadline = AbortSignal.timeout(factTimeoutMs);
+      deadline.addEventListener("abort", () => change(), { once: true });
       for (;;) {
         const fact = facts.shift();
-        if (fact !== undefined && field in fact) return fact;
-        if (fact !== undefined) continue;
-        if (isEnded) throw new Error(`ended without "${field}": ${texts.join("\n")}`);
+        if (fact !== undefined && field in fact) return fact[field];
+        if (fact !== undefined) {
+          texts.push(JSON.stringify(fact));
+          continue;
+        }
+        if (isEnded || deadline.aborted) throw new Error(`No "${field}" was said: ${texts.join("\n")}`);
         await changed.promise;
       }
     },

@@ -1,7 +1,7 @@
 /** A user of the test's own with a second group and, if asked, sudo without a password; all gone when the test is over. Root only. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 /** The user. */
 export interface ThrowawayUser extends Disposable {
@@ -13,26 +13,16 @@ export interface ThrowawayUser extends Disposable {
   readonly home: string;
 }
 
+const prefix = "lztest";
+
 /** Makes user, group and home below `folder`, which he must be able to enter. */
 export function throwawayUser(folder: string, options: { sudoers?: readonly string[] } = {}): ThrowawayUser {
-  const name = `lztest${process.pid}`;
+  const name = `${prefix}${process.pid}`;
   const group = `${name}x`;
   const home = join(folder, "home");
   const sudoers = join("/etc/sudoers.d", name);
-  const remove = () => {
-    rmSync(sudoers, { force: true });
-    for (const [program, ...args] of [
-      ["userdel", name],
-      ["groupdel", group],
-    ] as const) {
-      try {
-        execFileSync(program, args, { stdio: "ignore" });
-      } catch {
-        // It was never made, or went with the user.
-      }
-    }
-  };
-  process.once("exit", remove);
+  removeDeadUsers();
+  process.once("exit", () => removeUser(name));
   try {
     execFileSync("groupadd", [group]);
     execFileSync("useradd", ["--no-create-home", "--home-dir", home, "--user-group", "--groups", group, name]);
@@ -56,14 +46,12 @@ export function throwawayUser(folder: string, options: { sudoers?: readonly stri
       extraGid,
       home,
       [Symbol.dispose]() {
-        process.off("exit", remove);
-        remove();
-        rmSync(`/run/localizer-${uid}`, { recursive: true, force: true });
+        removeUser(name);
       },
     };
   } catch (error) {
-    remove();
-    throw new Error(`Cannot make user "${basename(name)}"`, { cause: error });
+    removeUser(name);
+    throw new Error(`Cannot make user "${name}"`, { cause: error });
   }
 }
 
@@ -73,4 +61,20 @@ function installSudo(): void {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   execFileSync("apt-get", ["update", "-q"], { env, stdio: "ignore" });
   execFileSync("apt-get", ["install", "-y", "-q", "--no-install-recommends", "sudo"], { env, stdio: "ignore" });
+}
+
+/** Those of tests that were killed; the number in the name is the test's pid. */
+function removeDeadUsers(): void {
+  for (const [, name = "", pid] of readFileSync("/etc/passwd", "utf8").matchAll(/^(lztest(\d+)):/gm)) {
+    if (!existsSync(`/proc/${pid}`)) removeUser(name);
+  }
+}
+
+function removeUser(name: string): void {
+  rmSync(join("/etc/sudoers.d", name), { force: true });
+  const uid = new RegExp(`^${name}:[^:]*:(\\d+):`, "m").exec(readFileSync("/etc/passwd", "utf8"))?.[1];
+  if (uid === undefined) return;
+  rmSync(`/run/localizer-${uid}`, { recursive: true, force: true });
+  execFileSync("userdel", [name], { stdio: "ignore" });
+  execFileSync("groupdel", [`${name}x`], { stdio: "ignore" });
 }
