@@ -92,9 +92,9 @@ export class WorkQueue<K> implements Disposable {
     }
   }
 
-  /** Gives the key back. If it was added meanwhile it waits again. */
+  /** Gives the key back. If it was added meanwhile it waits again. Nothing happens if nobody holds it. */
   done(key: K): void {
-    this.#processing.delete(key);
+    if (!this.#processing.delete(key)) return;
     if (this.#dirty.has(key) && !this.#closed) {
       this.#waiting.push(key);
       notify(this.#waiters);

@@ -28,6 +28,7 @@ export async function chooseHelper(options: DaemonOptions, clock: Clock, signal:
     hostsFile: options.hostsFile,
     socketLink: options.socket,
     range: rangeText(options),
+    stateDir: options.stateDir,
     signal,
     clock,
     env,

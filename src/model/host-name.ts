@@ -28,9 +28,3 @@ export function hostName(text: string): HostName {
   }
   return text;
 }
-
-/** The names of a Service: `svc.ns.svc.<domain>` and its short forms, longest first, as cluster DNS has them. */
-export function serviceHostNames(namespace: string, name: string, clusterDomain: string): readonly HostName[] {
-  const short = `${name}.${namespace}`;
-  return [hostName(`${short}.svc.${clusterDomain}`), hostName(`${short}.svc`), hostName(short)];
-}

@@ -42,9 +42,9 @@ export function inRange(range: LoopbackRange, address: LoopbackAddress): boolean
  * @throws LocalizerError `usage` when it is no IPv4 block inside 127.0.0.0/8
  */
 export function parseLoopbackRange(text: string): LoopbackRange {
-  const [address = "", bits = ""] = text.split("/");
+  const [address = "", bits = "", ...rest] = text.split("/");
   const prefix = /^\d{1,2}$/.test(bits) ? Number(bits) : Number.NaN;
-  if (!isIPv4(address) || !(prefix >= 8 && prefix <= 32) || !address.startsWith("127.")) {
+  if (!isIPv4(address) || !(prefix >= 8 && prefix <= 32) || !address.startsWith("127.") || rest.length > 0) {
     throw new LocalizerError("usage", `Cannot use "${text}" as an address range: want a block of 127.0.0.0/8`);
   }
   const size = 2 ** (32 - prefix);

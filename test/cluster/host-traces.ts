@@ -21,7 +21,7 @@ const kubeletSettings = [
 
 const containerLogLinks = "/var/log/containers";
 const cniCache = "/var/lib/cni/results";
-const shimSockets = "/run/containerd/s";
+const shimSocketDir = "/run/containerd/s";
 const devicePluginSocket = "/var/lib/kubelet/device-plugins/kubelet.sock";
 
 /** Made by whoever comes first; inner ones before outer ones. */
@@ -29,8 +29,8 @@ const sharedFolders = [
   containerLogLinks,
   cniCache,
   dirname(cniCache),
-  shimSockets,
-  dirname(shimSockets),
+  shimSocketDir,
+  dirname(shimSocketDir),
   dirname(devicePluginSocket),
   dirname(dirname(devicePluginSocket)),
 ];
@@ -49,8 +49,10 @@ export async function removeHostTraces(layout: ClusterLayout): Promise<void> {
     const target = await readlink(path).catch(() => "");
     if (target.startsWith(`${layout.stateDir}/`)) await rm(path, { force: true });
   }
-  await removeCniResults(layout);
-  for (const socket of await deadShimSockets(layout)) await rm(socket, { force: true });
+  const sandboxes = await knownSandboxes(layout);
+  for (const path of [...(await cniResults(sandboxes)), ...(await shimSockets(layout, sandboxes))]) {
+    await rm(path, { force: true });
+  }
   if (await nobodyListens(devicePluginSocket)) await rm(devicePluginSocket, { force: true });
   for (const folder of sharedFolders) await rmdir(folder).catch(() => {}); // Stays when anybody uses it.
 }
@@ -65,30 +67,34 @@ async function restoreKernelSettings(layout: ClusterLayout): Promise<void> {
 }
 
 /** Results are named NETWORK-SANDBOX-INTERFACE; the loopback network's name is everybody's. */
-async function removeCniResults(layout: ClusterLayout): Promise<void> {
+async function cniResults(sandboxes: ReadonlySet<string>): Promise<string[]> {
   const names = await entries(cniCache);
-  const prefix = `${layout.podNetwork}-`;
-  const sandboxes = names
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => name.slice(prefix.length).split("-")[0]);
-  for (const name of names) {
-    if (sandboxes.some((id) => id !== undefined && name.includes(id))) await rm(join(cniCache, name), { force: true });
-  }
+  return names
+    .filter((name) => name.split("-").some((part) => sandboxes.has(part)))
+    .map((name) => join(cniCache, name));
 }
 
 /** A shim that is killed leaves its socket, whose name is a hash of containerd's address and the sandbox. */
-async function deadShimSockets(layout: ClusterLayout): Promise<string[]> {
-  const tasks = join(layout.stateDir, "containerd-run", "io.containerd.runtime.v2.task", "k8s.io");
-  return (await entries(tasks)).map((id) => {
-    const name = createHash("sha256")
+async function shimSockets(layout: ClusterLayout, sandboxes: ReadonlySet<string>): Promise<string[]> {
+  const names = new Set(await entries(shimSocketDir));
+  const hash = (id: string) =>
+    createHash("sha256")
       .update(join(layout.containerdSocket, "k8s.io", id))
       .digest("hex");
-    return join(shimSockets, name);
-  });
+  return [...sandboxes]
+    .map(hash)
+    .filter((name) => names.has(name))
+    .map((name) => join(shimSocketDir, name));
+}
+
+/** Every sandbox there ever was: only the log remembers those that were killed and replaced. */
+async function knownSandboxes(layout: ClusterLayout): Promise<Set<string>> {
+  const log = await readFile(join(layout.logDir, "containerd.log"), "utf8").catch(() => "");
+  return new Set(log.match(/\b[0-9a-f]{64}\b/g));
 }
 
 /** Says whether a socket file is the rest of a process that has ended. */
-function nobodyListens(path: string): Promise<boolean> {
+export function nobodyListens(path: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const connection = connect(path);
   connection.on("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
