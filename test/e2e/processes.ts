@@ -40,7 +40,7 @@ export function isAlive(pid: number): boolean {
 /** @throws the system's error when the process is gone */
 export function processStatus(pid: number): ProcessStatus {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "";
+  const field = (name: string) => new RegExp(`^${name}:[ \\t]*(.*)$`, "m").exec(status)?.[1] ?? "";
   const numbers = (name: string) => field(name).split(/\s+/).filter(Boolean).map(Number);
   const mask = (name: string) => BigInt(`0x${field(name)}`);
   return {

@@ -55,7 +55,7 @@ async function throughSudo(argv: readonly string[]): Promise<Helper> {
   const options = { "hosts-file": text, socket: text, "ip-cidr": text, "state-dir": text };
   const { values } = parseArgs({ args: [...argv], options, strict: false });
   const of = (value: unknown) => (typeof value === "string" ? value : undefined);
-  const sudo = process.env["TEST_SUDO"];
+  const { TEST_SUDO: sudo } = process.env;
   return await launchHelperThroughSudo({
     hostsFile: of(values["hosts-file"]),
     socketLink: of(values.socket),

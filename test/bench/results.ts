@@ -1,0 +1,66 @@
+/** What was measured: rows, measures, samples. In this shape it goes into the JSON file. */
+
+/** The rows, in the order in which they run. */
+export const rowNames = ["connect", "rate", "bulk", "many", "start"] as const;
+
+/** The name of a row, as `--only` takes it. */
+export type RowName = (typeof rowNames)[number];
+
+/** Who is measured. "relay" is no rival but the ceiling: a TCP relay in Node to an application on loopback, no cluster in between. */
+export const contenderNames = ["localizer", "kubectl", "relay"] as const;
+
+/** The name of a contender. */
+export type ContenderName = (typeof contenderNames)[number];
+
+/** One thing that is measured. */
+export interface Measure {
+  readonly name: string;
+  /** Empty for a plain count. */
+  readonly unit: string;
+  readonly better: "less" | "more";
+}
+
+/** A measure and what came out, a sample for each repeat: sample i of one contender was taken next to sample i of the other. */
+export interface MeasureResult extends Measure {
+  readonly samples: Readonly<Partial<Record<ContenderName, readonly number[]>>>;
+}
+
+/** One row. With `failure` it could not be measured to its end, and the samples are those before. */
+export interface RowResult {
+  readonly row: RowName;
+  readonly measures: readonly MeasureResult[];
+  /** What a reader has to know to read the figures. */
+  readonly notes: readonly string[];
+  readonly failure?: string;
+}
+
+/** Collects the samples of one row. */
+export class Recorder {
+  readonly #row: RowName;
+  readonly #measures = new Map<string, Measure & { readonly samples: Partial<Record<ContenderName, number[]>> }>();
+  readonly #notes = new Set<string>();
+
+  constructor(row: RowName) {
+    this.#row = row;
+  }
+
+  /** Adds a sample; the measures keep the order in which they come first. */
+  add(measure: Measure, contender: ContenderName, value: number): void {
+    const known = this.#measures.get(measure.name) ?? { ...measure, samples: {} };
+    this.#measures.set(measure.name, known);
+    const samples = known.samples[contender] ?? [];
+    known.samples[contender] = samples;
+    samples.push(value);
+  }
+
+  /** Adds a note unless it stands there already. */
+  note(sentence: string): void {
+    this.#notes.add(sentence);
+  }
+
+  /** The row as it is now. */
+  result(failure?: string): RowResult {
+    const plain = { row: this.#row, measures: [...this.#measures.values()], notes: [...this.#notes] };
+    return failure === undefined ? plain : { ...plain, failure };
+  }
+}
