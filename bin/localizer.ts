@@ -13,7 +13,9 @@ try {
   process.exitCode = process.geteuid?.() === 0 ? await runAsRoot() : await runCommand();
 } catch (error) {
   process.stderr.write(`localizer: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  // What fails before the command line is loaded: a bad user or range (usage), a folder that the user may not read (denied).
+  const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
+  process.exitCode = code === "usage" ? 2 : code === "denied" ? 5 : 1;
 }
 
 async function runCommand(): Promise<number> {

@@ -145,11 +145,16 @@ test("Helper dispose asks for the end, waits for what carried the helper, and is
 
 test("Helper dispose does not wait for ever", async () => {
   const clock = handClock();
-  const { helper, far } = await connect({ clock });
+  let isAbandoned = false;
+  const abandon = () => {
+    isAbandoned = true;
+  };
+  const { helper, far } = await connect({ clock, abandon });
   const ended = helper[Symbol.asyncDispose]();
   await far.next({ type: "end", id: 1 });
   clock.fire(5_000);
   await ended;
+  assert.equal(isAbandoned, true);
 });
 
 test("Helper.prepareRuntimeDir prefers the session's folder, else asks", async () => {

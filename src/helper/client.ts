@@ -50,6 +50,8 @@ export interface ConnectOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Waits for what carried the helper (its process) after the channel is closed. */
   readonly settled?: () => Promise<void>;
+  /** Lets go of it when it did not end in time. */
+  readonly abandon?: () => void;
 }
 
 // A hosts write may wait for a slow disk; past this the helper hangs, and a hanging helper is a dead one.
@@ -190,7 +192,7 @@ class HelperClient implements Helper {
     await withTimeout(this.#clock, bounded, (signal) => {
       const ended = this.#request({ type: "end" }, undefined, wantDone).then(() => this.#options.settled?.());
       return Promise.race([ended, rejectOnAbort(signal)]);
-    }).catch(() => {});
+    }).catch(() => this.#options.abandon?.());
     this.#channel.close();
   }
 

@@ -35,10 +35,16 @@ export async function launchHelperThroughSudo(options: SudoLaunchOptions = {}): 
       settled: async () => {
         await ended;
       },
+      abandon: () => child.unref(),
     });
   } catch (error) {
     const wasUs = options.signal?.aborted || LocalizerError.from(error).code === "internal";
-    if (wasUs) throw error;
+    if (wasUs) {
+      // A sudo that still asks for a password is root's and cannot be ended, but need not be waited for.
+      child.kill();
+      child.unref();
+      throw error;
+    }
     throw refusal(await ended, error);
   }
 }

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { errnoOf, LocalizerError } from "../errors.ts";
 import { systemHostsFs } from "../hostsfile/hosts-file.ts";
 import { resolveDirectory } from "../hostsfile/trusted-path.ts";
@@ -33,10 +33,13 @@ export class HelperState {
   /** Makes the folder if need be. @throws LocalizerError `denied` when others than root can write there */
   static async open(directory: string, asRoot: boolean): Promise<HelperState> {
     try {
-      await mkdir(directory, { mode: 0o755 }).catch((error: unknown) => {
+      // Looked at before anything is made: root must not make folders where somebody else's link leads.
+      const parent = await resolveDirectory(dirname(directory), systemHostsFs, asRoot);
+      const path = join(parent, basename(directory));
+      await mkdir(path, { mode: 0o755 }).catch((error: unknown) => {
         if (errnoOf(error) !== "EEXIST") throw error;
       });
-      return new HelperState(await resolveDirectory(directory, systemHostsFs, asRoot));
+      return new HelperState(await resolveDirectory(path, systemHostsFs, asRoot));
     } catch (error) {
       throw LocalizerError.wrap(error, `Cannot use state folder "${directory}"`, "denied");
     }

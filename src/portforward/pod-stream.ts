@@ -42,7 +42,8 @@ export class PodStream extends Duplex {
   #timer: Disposable | undefined;
 
   constructor(carrier: StreamCarrier, streamId: number, endpoint: Endpoint, clock: Clock) {
-    super({ allowHalfOpen: true, autoDestroy: true, emitClose: true });
+    // The pod's end is the end: there is no half-open port-forward, and the connection is not kept for nothing.
+    super({ allowHalfOpen: false, autoDestroy: true, emitClose: true });
     this.streamId = streamId;
     this.#carrier = carrier;
     this.#endpoint = endpoint;
@@ -55,7 +56,7 @@ export class PodStream extends Duplex {
   /** Bytes came from the pod. */
   feedData(bytes: Buffer): void {
     this.#lastFromPodMs = this.#clock.monotonic();
-    if (this.destroyed || this.readableEnded) return;
+    if (this.destroyed || this.#dataEnded) return;
     if (!this.push(bytes)) this.#carrier.pause();
   }
 

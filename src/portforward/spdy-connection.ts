@@ -21,6 +21,8 @@ export class SpdyConnection implements AsyncDisposable {
   readonly #reader: FrameReader;
   readonly #dataStreams = new Map<number, PodStream>();
   readonly #errorStreams = new Map<number, PodStream>();
+  /** Pairs, by the id of their error stream, whose reader is behind: one is enough to keep the socket paused. */
+  readonly #full = new Set<number>();
   readonly #blocked: (() => void)[] = [];
   readonly #closed = new AbortController();
   #nextStreamId = 1;
@@ -88,8 +90,14 @@ export class SpdyConnection implements AsyncDisposable {
       sendReset: (id) => {
         if (!this.closed.aborted) this.#socket.write(this.#writer.rstStream(id));
       },
-      pause: () => this.#socket.pause(),
-      resume: () => this.#socket.resume(),
+      pause: () => {
+        this.#full.add(errorId);
+        this.#socket.pause();
+      },
+      resume: () => {
+        this.#full.delete(errorId);
+        if (this.#full.size === 0) this.#socket.resume();
+      },
       release: (id) => {
         this.#dataStreams.delete(id);
         this.#errorStreams.delete(errorId);

@@ -1,6 +1,7 @@
 // The ordinary form: the user's process asks sudo for the helper. Needs Linux and root, to make a user who may call sudo.
 import assert from "node:assert/strict";
-import { chmodSync, lstatSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, lstatSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type HelperInstall, installHelper } from "../support/helper-install.ts";
@@ -52,7 +53,7 @@ test("launchHelperThroughSudo() keeps the user's environment and gives the helpe
   await using world = start({ env: { KUBECONFIG: "/k", NODE_OPTIONS: "--no-deprecation" } });
   assert.equal(Object(await world.part.fact("env")).KUBECONFIG, "/k");
   const { pid } = Object(await world.part.fact("helper"));
-  assert.doesNotMatch(readFileSync(`/proc/${pid}/environ`, "utf8"), /KUBECONFIG|NODE_OPTIONS/);
+  assert.doesNotMatch(readFileSync(`/proc/${pid}/environ`, "utf8"), /\0(KUBECONFIG|NODE_OPTIONS)=/);
 });
 
 test("launchHelperThroughSudo(): the helper tidies up and ends when the user's part is killed", { skip }, async () => {
@@ -75,20 +76,33 @@ test("launchHelperThroughSudo(): gone fires when the helper is killed", { skip }
 });
 
 test("launchHelperThroughSudo() says what to do when sudo refuses", { skip }, async () => {
-  const name = `/etc/sudoers.d/${user.name}`;
-  const allowed = readFileSync(name);
-  chmodSync(name, 0o640);
-  writeFileSync(name, `${user.name} ALL=(root) NOPASSWD: /bin/true\n`);
-  chmodSync(name, 0o440);
-  try {
-    await using world = start();
-    assert.equal(await world.part.fact("noHelper"), "denied");
-    assert.equal(await world.part.end, 3);
-  } finally {
-    chmodSync(name, 0o640);
-    writeFileSync(name, allowed);
-    chmodSync(name, 0o440);
+  using _rule = sudoRule("NOPASSWD: /bin/true");
+  await using world = start();
+  assert.equal(await world.part.fact("noHelper"), "denied");
+  assert.equal(await world.part.end, 3);
+});
+
+test("launchHelperThroughSudo() lets sudo ask for the password on the terminal", { skip }, async () => {
+  using _rule = sudoRule("PASSWD: /usr/bin/env");
+  execFileSync("chpasswd", { input: `${user.name}:secret` });
+  await using world = start({ onTerminal: true });
+  await world.part.seen("password for");
+  world.part.type("secret\n");
+  assert.equal(Object(await world.part.fact("helper")).uid, 0);
+  world.part.tell("end");
+  await world.part.fact("end");
+  await world.part.end;
+});
+
+test("launchHelperThroughSudo() says denied after three wrong passwords", { skip }, async () => {
+  using _rule = sudoRule("PASSWD: /usr/bin/env");
+  execFileSync("chpasswd", { input: `${user.name}:secret` });
+  await using world = start({ onTerminal: true });
+  for (const text of ["password for", "Sorry, try again", "Sorry, try again.\r\n[sudo]"]) {
+    await world.part.seen(text);
+    world.part.type("wrong\n");
   }
+  assert.equal(await world.part.fact("noHelper"), "denied");
 });
 
 test("launchHelperThroughSudo() says what to do when there is no sudo", { skip }, async () => {
@@ -123,6 +137,21 @@ test("a closed terminal ends the user's part, and the helper tidies up after it"
   assert.equal(readFileSync(world.hosts, "utf8"), original);
   assert.equal(isLink(world.link), false);
 });
+
+/** What sudo lets the user do, for a while. */
+function sudoRule(rule: string): Disposable {
+  const path = `/etc/sudoers.d/${user.name}`;
+  const before = readFileSync(path, "utf8");
+  const write = (text: string) => {
+    rmSync(path);
+    writeFileSync(path, text, { mode: 0o440 });
+  };
+  // No password is remembered from one test to the next.
+  write(
+    before.replace(/^(\S+ ALL=\(root\)) .*$/m, `Defaults:${user.name} timestamp_timeout=0, passwd_tries=3\n$1 ${rule}`),
+  );
+  return { [Symbol.dispose]: () => write(before) };
+}
 
 interface World extends AsyncDisposable {
   readonly part: RemoteProcess;

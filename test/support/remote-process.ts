@@ -13,6 +13,8 @@ export interface RemoteProcess extends AsyncDisposable {
   readonly stderr: () => string;
   /** The value of the next fact that has this field; earlier ones are skipped. Throws after 20 s. */
   fact(field: string): Promise<unknown>;
+  /** Waits until its standard output has held this text, whole lines or not. Throws after 20 s. */
+  seen(text: string): Promise<void>;
   /** Writes a JSON line. */
   tell(...words: readonly (string | number)[]): void;
   /** Writes these very bytes. */
@@ -34,6 +36,7 @@ export function startRemote(program: string, args: readonly string[], options: S
   const texts: string[] = [];
   let changed = Promise.withResolvers<void>();
   let isEnded = false;
+  let output = "";
   const change = () => {
     changed.resolve();
     changed = Promise.withResolvers();
@@ -41,6 +44,10 @@ export function startRemote(program: string, args: readonly string[], options: S
   createInterface({ input: stdout }).on("line", (line) => {
     if (line.startsWith("{")) facts.push(JSON.parse(line));
     else texts.push(line);
+    change();
+  });
+  stdout.on("data", (bytes) => {
+    output += bytes;
     change();
   });
   stderr.on("data", (bytes) => texts.push(String(bytes)));
@@ -54,9 +61,15 @@ export function startRemote(program: string, args: readonly string[], options: S
     pid: child.pid,
     stderr: () => texts.join("\n"),
     end,
+    async seen(text) {
+      const deadline = deadlineWith(change);
+      while (!output.includes(text)) {
+        if (isEnded || deadline.aborted) throw new Error(`No "${text}" was seen: ${output}`);
+        await changed.promise;
+      }
+    },
     async fact(field) {
-      const deadline = AbortSignal.timeout(factTimeoutMs);
-      deadline.addEventListener("abort", () => change(), { once: true });
+      const deadline = deadlineWith(change);
       for (;;) {
         const fact = facts.shift();
         if (fact !== undefined && field in fact) return fact[field];
@@ -75,4 +88,10 @@ export function startRemote(program: string, args: readonly string[], options: S
       await end;
     },
   };
+}
+
+function deadlineWith(run: () => void): AbortSignal {
+  const deadline = AbortSignal.timeout(factTimeoutMs);
+  deadline.addEventListener("abort", run, { once: true });
+  return deadline;
 }

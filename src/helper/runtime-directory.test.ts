@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { chmodSync, mkdirSync, statSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { temporaryFolder } from "../../test/support/temporary-folder.ts";
+import { ensurePrivateDirectory, makeRuntimeDirectory, sessionRuntimeDirectory } from "./runtime-directory.ts";
+
+const self = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+
+test("sessionRuntimeDirectory() makes a private folder in the session's, or says that there is none", async () => {
+  using folder = temporaryFolder();
+  const path = await sessionRuntimeDirectory({ XDG_RUNTIME_DIR: folder.path });
+  assert.equal(path, join(folder.path, "localizer"));
+  assert.equal(statSync(join(folder.path, "localizer")).mode & 0o777, 0o700);
+  for (const env of [{}, { XDG_RUNTIME_DIR: "rel" }, { XDG_RUNTIME_DIR: join(folder.path, "none") }]) {
+    assert.equal(await sessionRuntimeDirectory(env), undefined);
+  }
+});
+
+test("makeRuntimeDirectory() makes a folder for the user, and finds it the next time", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, `localizer-${self.uid}`);
+  assert.equal(await makeRuntimeDirectory(folder.path, self), path);
+  assert.equal(await makeRuntimeDirectory(folder.path, self), path);
+  assert.equal(statSync(path).mode & 0o777, 0o700);
+});
+
+test("ensurePrivateDirectory() and makeRuntimeDirectory() refuse a folder that is open, or a link", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, `localizer-${self.uid}`);
+  mkdirSync(path);
+  chmodSync(path, 0o750);
+  await assert.rejects(ensurePrivateDirectory(path), { code: "denied" });
+  await assert.rejects(makeRuntimeDirectory(folder.path, self), { code: "denied" });
+  symlinkSync(path, join(folder.path, "link"));
+  await assert.rejects(ensurePrivateDirectory(join(folder.path, "link")), { code: "denied" });
+});
