@@ -42,7 +42,7 @@ async function runAsRoot(): Promise<number> {
 
 function isDaemonCommand(): boolean {
   const { values, positionals } = readFlags();
-  return !values.help && !values.version && (positionals[0] ?? "up") === "up";
+  return !values.help && !values.version && positionals.length === 0;
 }
 
 /** A command that needs no root runs as the user who called sudo. */

@@ -6,11 +6,14 @@
 import { spawn } from "node:child_process";
 import { glob, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const binary = (name: string) => join(root, "node_modules", ".bin", name);
+
+// Biome colours what it prints into a file, too.
+const biomeColours = process.stdout.isTTY ? [] : ["--colors=off"];
 
 /** One check. Returns why it failed, or undefined. */
 interface Step {
@@ -19,7 +22,7 @@ interface Step {
 }
 
 const checks: readonly Step[] = [
-  { name: "format and lint", run: () => command(binary("biome"), ["ci", "--error-on-warnings", "."]) },
+  { name: "format and lint", run: () => command(binary("biome"), ["ci", "--error-on-warnings", ...biomeColours, "."]) },
   { name: "types", run: () => command(binary("tsc"), ["--noEmit"]) },
   { name: "wire contract", run: () => command(binary("buf"), ["lint"]) },
   { name: "generated code", run: generatedCode },
@@ -127,6 +130,8 @@ function command(program: string, args: readonly string[]): Promise<string | und
       env: { ...process.env, PATH: path },
     });
     child.on("error", (error) => resolve(error.message));
-    child.on("exit", (code, signal) => resolve(code === 0 ? undefined : `${program} ended with ${signal ?? code}`));
+    child.on("exit", (code, signal) =>
+      resolve(code === 0 ? undefined : `${basename(program)} ended with ${signal ?? code}`),
+    );
   });
 }

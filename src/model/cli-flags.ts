@@ -6,6 +6,8 @@
 /** How one flag is read. */
 export interface CliFlag {
   readonly type: "string" | "boolean";
+  /** One letter that means the same. */
+  readonly short?: string;
   /** May be given more than once; each adds. */
   readonly multiple?: true;
 }
@@ -26,7 +28,7 @@ export const cliFlags = {
   user: { type: "string" },
   "no-helper": { type: "boolean" },
   "allow-root-exec": { type: "boolean" },
-  help: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
   version: { type: "boolean" },
 } as const satisfies Readonly<Record<string, CliFlag>>;
 

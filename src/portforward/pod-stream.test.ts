@@ -50,8 +50,8 @@ test("PodStream ends cleanly when data and error stream end without a text, in e
     for (const end of ends) stream[end]();
     assert.deepEqual(await ending(stream), { text: "answer", code: undefined });
     assert.equal(clock.pending, 0);
-    stream.end();
-    await once(stream, "close");
+    // The pod's end is the end of both halves.
+    if (!stream.closed) await once(stream, "close");
     assert.deepEqual(calls, ["release 3"]);
   }
 });

@@ -68,7 +68,7 @@ function upgrade(
     });
     call.on("response", (response) => {
       readRefusal(response)
-        .then(reject, reject)
+        .then(reject, (error) => reject(LocalizerError.from(error, "unavailable")))
         .finally(() => {
           settle();
           socket.destroy();
@@ -86,7 +86,8 @@ async function readRefusal(response: IncomingMessage): Promise<LocalizerError> {
     body += String(chunk);
     if (body.length > 16_384) break;
   }
-  return new LocalizerError(codeOfStatus(response.statusCode), statusMessage(body) ?? `${response.statusCode} ${body}`);
+  const words = statusMessage(body) ?? `${response.statusCode} ${firstWords(body)}`.trimEnd();
+  return new LocalizerError(codeOfStatus(response.statusCode), words);
 }
 
 function codeOfStatus(status: number | undefined): ErrorCode {
@@ -99,6 +100,11 @@ function codeOfStatus(status: number | undefined): ErrorCode {
     default:
       return "unavailable";
   }
+}
+
+/** On one line: a gateway may answer with a whole page. */
+function firstWords(body: string): string {
+  return body.slice(0, 300).replaceAll(/\s+/g, " ").trim();
 }
 
 function statusMessage(body: string): string | undefined {

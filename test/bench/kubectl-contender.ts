@@ -1,6 +1,6 @@
 /** `kubectl port-forward`, of the cluster's own version, to one Service with all the ports that the lab's has. */
 import { kubectlEnvironment } from "../cluster/kubectl.ts";
-import { type Contender, applicationPorts } from "./contender.ts";
+import { applicationPorts, type Contender } from "./contender.ts";
 import type { Lab } from "./lab.ts";
 import { startTool } from "./tool-process.ts";
 

@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Contender, applicationPorts } from "./contender.ts";
+import { applicationPorts, type Contender } from "./contender.ts";
 import type { Lab } from "./lab.ts";
 import { startTool, type ToolProcess } from "./tool-process.ts";
 
@@ -22,7 +22,8 @@ export function localizerContender(lab: Lab): Contender {
       const tool = all.use(await startLocalizer(lab, folder, hostsFile, signal));
       const [[summary = ""] = []] = tool.facts;
       // Another localizer on this machine may serve the same cluster, and so have our addresses.
-      if (/could not be opened|without a tunnel/.test(summary)) throw new Error(`localizer does not serve all: ${summary}`);
+      if (/could not be opened|without a tunnel/.test(summary))
+        throw new Error(`localizer does not serve all: ${summary}`);
       const addresses = readHosts(await readFile(hostsFile, "utf8"));
       const works = all.move();
       return {
@@ -49,14 +50,17 @@ function startLocalizer(lab: Lab, folder: string, hostsFile: string, signal: Abo
     "state-dir": join(folder, "state"),
     "ip-cidr": `127.${100 + Math.floor(Math.random() * 100)}.0.0/16`,
   };
-  return startTool([process.execPath, program, ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])], {
-    // Nothing of the caller's: with SUDO_UID it would work for another user, with KUBECONFIG for another cluster.
-    env: { PATH, HOME },
-    readLine: (line) => (/^\d+ services of /.test(line) ? [line] : undefined),
-    lines: 1,
-    timeoutMs: startTimeoutMs,
-    signal,
-  });
+  return startTool(
+    [process.execPath, program, ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])],
+    {
+      // Nothing of the caller's: with SUDO_UID it would work for another user, with KUBECONFIG for another cluster.
+      env: { PATH, HOME },
+      readLine: (line) => (/^\d+ services of /.test(line) ? [line] : undefined),
+      lines: 1,
+      timeoutMs: startTimeoutMs,
+      signal,
+    },
+  );
 }
 
 function readHosts(text: string): ReadonlyMap<string, string> {

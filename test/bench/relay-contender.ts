@@ -1,6 +1,6 @@
 /** The ceiling: a TCP relay in Node, to an application on loopback. What a tool in Node could reach if the cluster cost nothing. */
 import { join } from "node:path";
-import { type Contender, applicationPorts, type PortName } from "./contender.ts";
+import { applicationPorts, type Contender, type PortName } from "./contender.ts";
 import { bytesRead } from "./process-usage.ts";
 import { startTool, type ToolProcess } from "./tool-process.ts";
 

@@ -11,7 +11,16 @@ test("parseSettings() measures every row with 250 Services when nothing is asked
 });
 
 test("parseSettings() lets a number win over --quick, and keeps the rows in their order", () => {
-  const settings = parseSettings(["--quick", "--repeats", "7", "--services=12", "--only", "start, rate", "--json", "x"]);
+  const settings = parseSettings([
+    "--quick",
+    "--repeats",
+    "7",
+    "--services=12",
+    "--only",
+    "start, rate",
+    "--json",
+    "x",
+  ]);
   assert.ok(settings !== "help");
   assert.deepEqual([settings.repeats, settings.services, settings.rows], [7, 12, ["rate", "start"]]);
   assert.equal(settings.jsonFile, "x");

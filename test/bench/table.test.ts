@@ -7,10 +7,16 @@ const p50 = { name: "first echoed byte, p50", unit: "ms", better: "less" } as co
 const memory = { name: "PSS", unit: "MiB", better: "less" } as const;
 
 test("formatNumber() keeps three digits that count and the whole part", () => {
-  assert.deepEqual(
-    [0, 0.01234, 0.5, 1.234, 12.34, 99.96, 123.4, 1234.4].map(formatNumber),
-    ["0", "0.0123", "0.500", "1.23", "12.3", "100.0", "123", "1234"],
-  );
+  assert.deepEqual([0, 0.01234, 0.5, 1.234, 12.34, 99.96, 123.4, 1234.4].map(formatNumber), [
+    "0",
+    "0.0123",
+    "0.500",
+    "1.23",
+    "12.3",
+    "100.0",
+    "123",
+    "1234",
+  ]);
 });
 
 test("formatSpread() shows lowest and highest only where they differ", () => {

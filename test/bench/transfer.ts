@@ -16,7 +16,8 @@ export async function upload(
   bytes: number,
   { arrived, signal: outer }: { readonly arrived: () => boolean; readonly signal: AbortSignal },
 ): Promise<number> {
-  const signal = AbortSignal.any([outer, AbortSignal.timeout(transferTimeoutMs)]);
+  const over = new AbortController();
+  const signal = AbortSignal.any([outer, over.signal, AbortSignal.timeout(transferTimeoutMs)]);
   const startedMs = performance.now();
   const socket = connect({ host, port, noDelay: true });
   const broken = Promise.withResolvers<never>();
@@ -34,6 +35,7 @@ export async function upload(
   try {
     return await Promise.race([send(), broken.promise]);
   } finally {
+    over.abort();
     socket.destroy();
   }
 }

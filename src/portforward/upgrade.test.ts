@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { getEventListeners, once } from "node:events";
+import { test } from "node:test";
+import { httpAnswer, openUpgradeServer, switching, type UpgradeRequest } from "../../test/support/upgrade-server.ts";
+import { LocalizerError } from "../errors.ts";
+import { staticToken } from "../kube/credentials.ts";
+import { upgradeToSpdy } from "./upgrade.ts";
+
+const pod = { namespace: "shop", name: "cart-0", uid: "u1" };
+const { signal: never } = new AbortController();
+const respond =
+  (text: string) =>
+  ({ socket }: UpgradeRequest) =>
+    void socket.write(text);
+
+/** The failure of an upgrade that the server answers so. */
+async function failure(answer: (request: UpgradeRequest) => void): Promise<{ code: string; message: string }> {
+  await using server = await openUpgradeServer(answer);
+  const error: unknown = await upgradeToSpdy(server.cluster, pod, never).catch((thrown: unknown) => thrown);
+  assert.ok(error instanceof LocalizerError, String(error));
+  return { code: error.code, message: error.message };
+}
+
+test("upgradeToSpdy() posts the upgrade and gives the socket and the bytes behind the answer", async () => {
+  await using server = await openUpgradeServer(respond(`${switching}first bytes`), {
+    path: "/k8s/clusters/c-1/",
+    cluster: { credentials: staticToken("secret") },
+  });
+  const { socket, head } = await upgradeToSpdy(server.cluster, pod, never);
+  assert.equal(String(head), "first bytes");
+  const request = await server.first;
+  const [line, ...headers] = request.head.trimEnd().split("\r\n");
+  assert.equal(line, "POST /k8s/clusters/c-1/api/v1/namespaces/shop/pods/cart-0/portforward HTTP/1.1");
+  assert.deepEqual(headers.map((header) => header.toLowerCase()).sort(), [
+    "authorization: bearer secret",
+    "connection: upgrade",
+    "content-length: 0",
+    `host: ${server.cluster.server.host}`,
+    "upgrade: spdy/3.1",
+    "x-stream-protocol-version: portforward.k8s.io",
+  ]);
+  socket.write("question");
+  const [question] = await once(request.socket, "data");
+  assert.equal(String(question), "question");
+  request.socket.write("answer");
+  socket.resume();
+  const [answer] = await once(socket, "data");
+  assert.equal(String(answer), "answer");
+  socket.destroy();
+});
+
+test("upgradeToSpdy() leaves no listener on the signal", async () => {
+  await using server = await openUpgradeServer(respond(switching));
+  const { signal } = new AbortController();
+  const { socket } = await upgradeToSpdy(server.cluster, pod, signal);
+  assert.equal(getEventListeners(signal, "abort").length, 0);
+  socket.destroy();
+});
+
+test("upgradeToSpdy() throws denied with the words of the Status", async () => {
+  const message = `pods "cart-0" is forbidden: User "joe" cannot create resource "pods/portforward" in API group ""`;
+  const status = JSON.stringify({ kind: "Status", apiVersion: "v1", status: "Failure", message, code: 403 });
+  assert.deepEqual(await failure(respond(httpAnswer("403 Forbidden", status))), {
+    code: "denied",
+    message: `Cannot forward to pod shop/cart-0: ${message}`,
+  });
+  assert.equal((await failure(respond(httpAnswer("401 Unauthorized", "{}")))).code, "denied");
+});
+
+test("upgradeToSpdy() throws gone when there is no such pod", async () => {
+  const answer = httpAnswer("404 Not Found", JSON.stringify({ kind: "Status", message: 'pods "cart-0" not found' }));
+  assert.deepEqual(await failure(respond(answer)), {
+    code: "gone",
+    message: 'Cannot forward to pod shop/cart-0: pods "cart-0" not found',
+  });
+});
+
+test("upgradeToSpdy() throws unavailable with the status and the first words of a plain text", async () => {
+  assert.deepEqual(await failure(respond(httpAnswer("500 Internal Server Error", "error dialing backend: EOF\n"))), {
+    code: "unavailable",
+    message: "Cannot forward to pod shop/cart-0: 500 error dialing backend: EOF",
+  });
+  const page = await failure(respond(httpAnswer("502 Bad Gateway", `<html>\n\n${"<p>".repeat(20_000)}`)));
+  assert.equal(page.code, "unavailable");
+  assert.match(page.message, /^Cannot forward to pod shop\/cart-0: 502 <html> <p><p>/);
+  assert.ok(page.message.length < 400, `${page.message.length} characters`);
+});
+
+test("upgradeToSpdy() throws unavailable when the server hangs up, before its answer or within", async () => {
+  assert.equal((await failure(({ socket }) => socket.end())).code, "unavailable");
+  assert.equal((await failure(({ socket }) => socket.resetAndDestroy())).code, "unavailable");
+  const cut = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 100\r\n\r\nerror dia";
+  assert.equal((await failure(({ socket }) => socket.end(cut))).code, "unavailable");
+  assert.equal((await failure(({ socket }) => socket.end("SSH-2.0-OpenSSH_9.2\r\n"))).code, "unavailable");
+});
+
+test("upgradeToSpdy() ends with the signal and closes the connection", async () => {
+  await using server = await openUpgradeServer(() => {});
+  const controller = new AbortController();
+  const upgrade = upgradeToSpdy(server.cluster, pod, controller.signal);
+  const { socket } = await server.first;
+  controller.abort();
+  await assert.rejects(upgrade, { code: "aborted" });
+  if (!socket.closed) await once(socket.resume(), "close");
+  assert.equal(getEventListeners(controller.signal, "abort").length, 0);
+});
+
+test("upgradeToSpdy() keeps the code of the signal's reason", async () => {
+  await using server = await openUpgradeServer(() => {});
+  const controller = new AbortController();
+  const upgrade = upgradeToSpdy(server.cluster, pod, controller.signal);
+  await server.first;
+  controller.abort(new LocalizerError("timeout", "No answer within 10 ms"));
+  await assert.rejects(upgrade, { code: "timeout" });
+});
+
+test("upgradeToSpdy() does not connect when the signal has fired", async () => {
+  await using server = await openUpgradeServer(() => {});
+  await assert.rejects(upgradeToSpdy(server.cluster, pod, AbortSignal.abort()), { code: "aborted" });
+  assert.equal(server.requests.length, 0);
+});
+
+test("upgradeToSpdy() asks nothing of the server when there is no credential", async () => {
+  const denied = new LocalizerError("denied", "The token file is empty");
+  const credentials = { authorization: () => Promise.reject(denied) };
+  await using server = await openUpgradeServer(() => {}, { cluster: { credentials } });
+  await assert.rejects(upgradeToSpdy(server.cluster, pod, never), {
+    code: "denied",
+    message: /The token file is empty/,
+  });
+  assert.equal(server.requests.length, 0);
+});
+
+test("upgradeToSpdy() throws unavailable when nothing listens", async () => {
+  const server = await openUpgradeServer(() => {});
+  await server[Symbol.asyncDispose]();
+  await assert.rejects(upgradeToSpdy(server.cluster, pod, never), { code: "unavailable" });
+});

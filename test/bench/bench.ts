@@ -1,0 +1,102 @@
+/** All rows, one after the other, and what they were measured on. */
+import { arch, cpus, loadavg, release, totalmem } from "node:os";
+import { startCluster } from "../cluster/cluster.ts";
+import type { Cluster } from "../cluster/running-cluster.ts";
+import { bulkRow } from "./bulk-row.ts";
+import { connectRow } from "./connect-row.ts";
+import { openLab } from "./lab.ts";
+import { manyRow } from "./many-row.ts";
+import { rateRow } from "./rate-row.ts";
+import { Recorder, type RowName, type RowResult } from "./results.ts";
+import type { Row } from "./row.ts";
+import type { Settings } from "./settings.ts";
+import { startRow } from "./start-row.ts";
+
+/** Where it was measured. */
+export interface Surroundings {
+  readonly processors: string;
+  readonly memoryGiB: number;
+  readonly kernel: string;
+  readonly node: string;
+  readonly kubernetes: string;
+  readonly containerd: string;
+  /** Over the last minute, before anything was measured. */
+  readonly loadAverage: number;
+}
+
+/** Everything that goes into the JSON file. */
+export interface Report {
+  readonly startedAt: string;
+  readonly surroundings: Surroundings;
+  readonly settings: Settings;
+  readonly rows: readonly RowResult[];
+}
+
+const rowOf: Readonly<Record<RowName, Row>> = {
+  connect: connectRow,
+  rate: rateRow,
+  bulk: bulkRow,
+  many: manyRow,
+  start: startRow,
+};
+
+/**
+ * Measures the rows that the settings name. A row that fails is tried once more from the beginning, for the cluster may have
+ * been restarted under it; then it is part of the report with its failure. When the signal is aborted the report is what
+ * there is by then.
+ */
+export async function runBench(
+  settings: Settings,
+  { signal, log }: { readonly signal: AbortSignal; readonly log: (line: string) => void },
+): Promise<Report> {
+  // Held to the end, so that the rows find it up.
+  await using cluster = await startCluster({ signal, log });
+  const surroundings = await lookAround(cluster);
+  const startedAt = new Date().toISOString();
+  const rows: RowResult[] = [];
+  for (const name of settings.rows) {
+    if (signal.aborted) break;
+    rows.push(await measureRow(name, settings, { signal, log }));
+  }
+  return { startedAt, surroundings, settings, rows };
+}
+
+async function measureRow(
+  name: RowName,
+  settings: Settings,
+  { signal, log }: { readonly signal: AbortSignal; readonly log: (line: string) => void },
+): Promise<RowResult> {
+  for (let attempt = 1; ; attempt++) {
+    log(attempt === 1 ? `Row ${name}` : `Row ${name}, again from the beginning`);
+    const recorder = new Recorder(name);
+    try {
+      await rowOf[name]({
+        settings,
+        recorder,
+        signal,
+        log,
+        openLab: (wish) => openLab({ ...wish, signal, log }),
+      });
+      return recorder.result();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (signal.aborted || attempt === 2) return recorder.result(message);
+      log(`Row ${name} failed: ${message}`);
+    }
+  }
+}
+
+async function lookAround({ api, runtime }: Cluster): Promise<Surroundings> {
+  const version = await api.get("/version");
+  const [processor] = cpus();
+  const named = typeof version === "object" && version !== null && "gitVersion" in version;
+  return {
+    processors: `${cpus().length} × ${processor?.model ?? "unknown"} (${arch()})`,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    kernel: `Linux ${release()}`,
+    node: process.version,
+    kubernetes: named ? String(version.gitVersion) : "unknown",
+    containerd: runtime,
+    loadAverage: loadavg()[0] ?? 0,
+  };
+}

@@ -1,0 +1,27 @@
+/** What every row is given. */
+import type { RunningContender } from "./contender.ts";
+import { demandAll, echoAll } from "./echo.ts";
+import type { Lab } from "./lab.ts";
+import type { Recorder } from "./results.ts";
+import type { Settings } from "./settings.ts";
+
+/** Measures one row into the recorder. Throws when it cannot. */
+export type Row = (context: RowContext) => Promise<void>;
+
+/** Opened for one run of one row. */
+export interface RowContext {
+  readonly settings: Settings;
+  readonly recorder: Recorder;
+  readonly signal: AbortSignal;
+  /** Progress, for people. */
+  readonly log: (line: string) => void;
+  readonly openLab: (wish: Pick<Lab, "ports"> & { readonly services: number }) => Promise<Lab>;
+}
+
+const warmUpConnections = 20;
+
+/** A few echoes that do not count. */
+export async function warmUp(running: RunningContender, signal: AbortSignal): Promise<void> {
+  const addresses = Array.from({ length: warmUpConnections }, () => running.address("echo"));
+  demandAll(await echoAll(addresses, { workers: 1, signal }));
+}

@@ -1,0 +1,31 @@
+/** Row start: from nothing to the first echo, and to the end again. */
+import { echoOnce } from "./echo.ts";
+import { kubectlContender } from "./kubectl-contender.ts";
+import { localizerContender } from "./localizer-contender.ts";
+import type { Row } from "./row.ts";
+import { inTurns } from "./turns.ts";
+
+const toEcho = { name: "start to first echo", unit: "s", better: "less" } as const;
+const toEnd = { name: "SIGINT to end", unit: "s", better: "less" } as const;
+
+/** One Service with one port. A start is a new process each time. */
+export const startRow: Row = async ({ settings, recorder, openLab, signal, log }) => {
+  recorder.note("one Service; each connects when the tool has said that it is ready; relay has no part in it");
+  recorder.note("localizer runs from source: Node strips the types at every start");
+  await using lab = await openLab({ ports: ["echo"], services: 1 });
+  const contenders = [localizerContender(lab), kubectlContender(lab)];
+  const { repeats } = settings;
+  await inTurns(contenders, { repeats, signal, log }, async (contender) => {
+    const startedMs = performance.now();
+    await using running = await contender.start(signal);
+    await echoOnce(running.address("echo"));
+    const echoSeconds = (performance.now() - startedMs) / 1000;
+    const stopMs = performance.now();
+    await running.process.interrupt();
+    const endSeconds = (performance.now() - stopMs) / 1000;
+    return () => {
+      recorder.add(toEcho, contender.name, echoSeconds);
+      recorder.add(toEnd, contender.name, endSeconds);
+    };
+  });
+};

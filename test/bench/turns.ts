@@ -1,0 +1,77 @@
+/** Contenders take turns, so that what changes on the machine meanwhile changes for all of them. */
+import type { Contender, RunningContender } from "./contender.ts";
+
+/** How the turns go. */
+export interface TurnOptions {
+  readonly repeats: number;
+  readonly signal: AbortSignal;
+  readonly log: (line: string) => void;
+}
+
+/** Takes one sample and returns what is recorded, so that a sample that fails half-way records nothing. */
+export type TakeSample<T> = (subject: T, signal: AbortSignal) => Promise<() => void>;
+
+/**
+ * In each repeat every contender once, another one first each time. A sample that fails is taken once more; a second failure
+ * is thrown.
+ */
+export async function inTurns(
+  contenders: readonly Contender[],
+  { repeats, signal, log }: TurnOptions,
+  take: TakeSample<Contender>,
+): Promise<void> {
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    for (let turn = 0; turn < contenders.length; turn++) {
+      const contender = contenders[(repeat + turn) % contenders.length];
+      if (contender === undefined) continue;
+      log(`  repeat ${repeat + 1} of ${repeats}: ${contender.name}`);
+      const record = await take(contender, signal).catch(async (error: unknown) => {
+        signal.throwIfAborted();
+        log(`  once more: ${error instanceof Error ? error.message : String(error)}`);
+        return await take(contender, signal);
+      });
+      record();
+    }
+  }
+}
+
+/**
+ * As `inTurns`, with contenders that run all the time: each is started and warmed up at its first turn, and again after a
+ * sample that failed. All have ended when this returns or throws.
+ */
+export async function inTurnsRunning(
+  contenders: readonly Contender[],
+  options: TurnOptions,
+  {
+    warmUp,
+    take,
+  }: {
+    readonly warmUp: (running: RunningContender, signal: AbortSignal) => Promise<void>;
+    readonly take: (contender: Contender, running: RunningContender, signal: AbortSignal) => Promise<() => void>;
+  },
+): Promise<void> {
+  const running = new Map<Contender, RunningContender>();
+  const start = async (contender: Contender, signal: AbortSignal) => {
+    const started = await contender.start(signal);
+    running.set(contender, started);
+    await warmUp(started, signal);
+    return started;
+  };
+  const stop = async (contender: Contender) => {
+    const stopped = running.get(contender);
+    running.delete(contender);
+    await stopped?.[Symbol.asyncDispose]();
+  };
+  try {
+    await inTurns(contenders, options, async (contender, signal) => {
+      try {
+        return await take(contender, running.get(contender) ?? (await start(contender, signal)), signal);
+      } catch (error) {
+        await stop(contender);
+        throw error;
+      }
+    });
+  } finally {
+    for (const contender of [...running.keys()]) await stop(contender);
+  }
+}
