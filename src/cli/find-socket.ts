@@ -1,6 +1,7 @@
 /** Which socket a command talks to. */
+import { tmpdir } from "node:os";
 import { chooseSocket } from "../rpc/daemon-socket.ts";
-import { privateSocketPath, publicSocketPath } from "../rpc/socket-path.ts";
+import { fallbackSocketPath, privateSocketPath, publicSocketPath } from "../rpc/socket-path.ts";
 import { type FlagValues, one } from "./flag-values.ts";
 import type { CliIo } from "./io.ts";
 
@@ -13,5 +14,6 @@ export async function findSocket(
   io: Pick<CliIo, "env" | "uid">,
   wellKnown: string = publicSocketPath,
 ): Promise<string> {
-  return one(flags, "socket") ?? (await chooseSocket([wellKnown, privateSocketPath(io.env, io.uid)]));
+  const own = [fallbackSocketPath(tmpdir(), io.uid), privateSocketPath(io.env, io.uid)];
+  return one(flags, "socket") ?? (await chooseSocket([wellKnown, ...own]));
 }

@@ -22,7 +22,7 @@ const texts: Readonly<Record<GlobalFlagName, Omit<GlobalFlag, "type" | "multiple
   "state-dir": {
     value: "FOLDER",
     env: true,
-    text: "where addresses are remembered; default $XDG_STATE_HOME/localizer",
+    text: "root's own folder for the hosts file's backup; default /var/lib/localizer",
   },
   user: { value: "NAME", env: false, text: "started as root: the user that everything but the helper runs as" },
   "no-helper": { env: true, text: "do without root: no port below 1024, no hosts file of the system" },

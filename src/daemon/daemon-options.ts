@@ -19,6 +19,7 @@ export interface DaemonOptions {
   readonly range: LoopbackRange;
   readonly hostsFile?: string | undefined;
   readonly socket?: string | undefined;
+  /** The helper's own folder; root's, and closed to others. */
   readonly stateDir?: string | undefined;
   /** `none`: bind in this process and ask for nothing that needs root. */
   readonly helper: "auto" | "none";

@@ -21,18 +21,19 @@ const root: User = { uid: 0, gid: 0, name: "root", home: "/root" };
 
 /**
  * Starts `bin` again as the user's part, serves it, and resolves to its exit code (128 + n when signal n ended it). The bounds
- * come from `argv` alone: the environment may be the user's.
+ * come from `argv`, and from the environment only when it is root's own: else it may be the user's.
  * @throws LocalizerError `usage` when the user or the range is none
  */
 export async function runAsRootParent(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const { values } = parseArgs({ args: [...argv], options: cliFlags, strict: false, allowPositionals: true });
   const request = requestedUser(values.user, env);
   const user = request === undefined ? root : lookUpUser(request);
+  const trusted = request === undefined ? env : {};
   const given = {
-    hostsFile: textOf(values["hosts-file"]),
-    socketLink: textOf(values.socket),
-    range: textOf(values["ip-cidr"]),
-    stateDir: textOf(values["state-dir"]),
+    hostsFile: textOf(values["hosts-file"] ?? trusted.LOCALIZER_HOSTS_FILE),
+    socketLink: textOf(values.socket ?? trusted.LOCALIZER_SOCKET),
+    range: textOf(values["ip-cidr"] ?? trusted.LOCALIZER_IP_CIDR),
+    stateDir: textOf(values["state-dir"] ?? trusted.LOCALIZER_STATE_DIR),
   };
   const config = helperConfig(given, user);
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});

@@ -6,7 +6,7 @@ import { HostsFile } from "../hostsfile/hosts-file.ts";
 import type { HostsEntry } from "../model/hosts-table.ts";
 import { type HelperConfig, hostsInstance } from "./config.ts";
 import { isRunning, type ProcessIdentity, processIdentity } from "./process-identity.ts";
-import { makeRuntimeDirectory } from "./runtime-directory.ts";
+import { makeRuntimeDirectory, removeRuntimeDirectory } from "./runtime-directory.ts";
 import { checkedLink, makeLink, removeLink, type SocketLink } from "./socket-link.ts";
 import { HelperState } from "./state.ts";
 
@@ -21,6 +21,7 @@ export class Places {
   readonly #state: HelperState | undefined;
   #hosts: HostsFile | undefined;
   #link: SocketLink | undefined;
+  #runtimeDirectory: string | undefined;
   #isRecorded = false;
 
   private constructor(config: HelperConfig, say: Say, owner: BlockOwner, state: HelperState | undefined) {
@@ -74,16 +75,19 @@ export class Places {
 
   /** @throws LocalizerError `denied` when something else stands there */
   async runtimeDirectory(): Promise<string> {
-    return await makeRuntimeDirectory(this.#config.runtimeBase, this.#config.user);
+    this.#runtimeDirectory = await makeRuntimeDirectory(this.#config.runtimeBase, this.#config.user);
+    return this.#runtimeDirectory;
   }
 
-  /** Takes back block and link. Failures are said, not thrown. */
+  /** Takes back block, link and runtime folder. Failures are said, not thrown. */
   async tidy(): Promise<void> {
     const attempt = trying(this.#say);
     const { pid } = this.#owner;
     const isHostsTidy = await attempt(() => this.#removeOwnBlock());
     const isLinkTidy = await attempt(async () => {
       if (this.#link !== undefined) await removeLink(this.#link);
+      if (this.#runtimeDirectory !== undefined)
+        await removeRuntimeDirectory(this.#runtimeDirectory, this.#link?.target);
       return true;
     });
     // What is left is told to the next start.

@@ -1,7 +1,7 @@
 /** The folder for the real socket: entered by one user only, made by that user or, below /run, by the helper. */
 import { constants } from "node:fs";
-import { lstat, mkdir, open } from "node:fs/promises";
-import { join } from "node:path";
+import { lstat, mkdir, open, rmdir, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { errnoOf, LocalizerError } from "../errors.ts";
 
 /** A user, as the helper must know him. */
@@ -62,4 +62,13 @@ function demandPrivate(path: string, facts: { isDirectory(): boolean; uid: numbe
 function ignoreExisting(error: unknown): false {
   if (errnoOf(error) === "EEXIST") return false;
   throw error;
+}
+
+/**
+ * Takes back what `makeRuntimeDirectory` made, with the dead socket that a killed daemon left in it. A folder that
+ * another daemon of the user still uses stays. The folder above is root's, so nobody can bend the path meanwhile.
+ */
+export async function removeRuntimeDirectory(path: string, socket: string | undefined): Promise<void> {
+  if (socket !== undefined && dirname(socket) === path) await unlink(socket).catch(() => {});
+  await rmdir(path).catch(() => {});
 }

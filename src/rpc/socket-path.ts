@@ -18,3 +18,8 @@ export function privateSocketFolder(env: NodeJS.ProcessEnv, uid: number): string
 export function privateSocketPath(env: NodeJS.ProcessEnv, uid: number): string {
   return join(privateSocketFolder(env, uid), "localizer.sock");
 }
+
+/** Where it is when the daemon has no helper and the session no runtime folder: below `temporary`. */
+export function fallbackSocketPath(temporary: string, uid: number): string {
+  return join(temporary, `localizer-${uid}`, "localizer.sock");
+}

@@ -1,7 +1,7 @@
 /** One listener of a tunnel and the connections that came in through it. */
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { LocalizerError } from "../errors.ts";
+import { LocalizerError, throwIfAborted } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { ListenAddress, Listener } from "../net/listen.ts";
 import { resetSocket, splice } from "../net/splice.ts";
@@ -89,8 +89,8 @@ export class TunnelPort implements AsyncDisposable {
     const { signal } = this.#stop;
     let error: LocalizerError | undefined;
     try {
-      const { far, endpoint } = await this.#connect(signal);
-      using _held = this.#balancer.hold(endpoint);
+      const { far, held } = await this.#connect(signal);
+      using _held = held;
       ({ error } = await splice(local, far, { clock, signal }));
     } catch (thrown) {
       error = LocalizerError.from(thrown);
@@ -101,32 +101,37 @@ export class TunnelPort implements AsyncDisposable {
     log.warn("Connection failed", { address: this.#at.address, port: this.#at.port, error });
   }
 
-  /** Tries ready pods, each once, until one opens. */
-  async #connect(signal: AbortSignal): Promise<{ far: Duplex; endpoint: Endpoint }> {
+  /** Tries ready pods, each once, until one opens. A pod counts as used while it is tried: a burst must spread. */
+  async #connect(signal: AbortSignal): Promise<{ far: Duplex; held: Disposable }> {
     const { clock, dial } = this.#components;
     const deadline = clock.monotonic() + patienceMs;
     const tried = new Set<string>();
+    let failure: LocalizerError | undefined;
     for (;;) {
+      throwIfAborted(signal);
       const endpoint = this.#balancer.pick(this.#endpoints, tried);
       if (endpoint === undefined) {
-        await this.#endpointsChanged(deadline - clock.monotonic(), signal);
+        await this.#endpointsChanged(deadline - clock.monotonic(), signal, failure);
         continue;
       }
       this.#newest = endpoint;
+      const held = this.#balancer.hold(endpoint);
       try {
-        return { far: await dial(endpoint, signal), endpoint };
+        return { far: await dial(endpoint, signal), held };
       } catch (thrown) {
-        const error = LocalizerError.from(thrown);
+        held[Symbol.dispose]();
+        failure = LocalizerError.from(thrown);
         tried.add(endpoint.pod.uid);
-        const hopeless = error.code === "denied" || error.code === "aborted" || tried.size >= maxTries;
-        if (hopeless || clock.monotonic() >= deadline) throw error;
+        const hopeless = failure.code === "denied" || failure.code === "aborted" || tried.size >= maxTries;
+        if (hopeless || clock.monotonic() >= deadline) throw failure;
       }
     }
   }
 
-  async #endpointsChanged(ms: number, signal: AbortSignal): Promise<void> {
+  /** Waits for other endpoints; when the time is up it throws why the last pod failed, if one was tried. */
+  async #endpointsChanged(ms: number, signal: AbortSignal, failure: LocalizerError | undefined): Promise<void> {
     const { address, port } = this.#at;
-    const timeUp = new LocalizerError("unavailable", `Cannot connect ${address}:${port}: no pod is ready`);
+    const timeUp = failure ?? new LocalizerError("unavailable", `Cannot connect ${address}:${port}: no pod is ready`);
     if (ms <= 0) throw timeUp;
     await new Promise<void>((resolve, reject) => {
       const finish = (settle: () => void) => {

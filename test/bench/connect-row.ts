@@ -1,9 +1,10 @@
 /** Row connect: how long a new connection takes until its first byte has come back. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { demandAll, echoAll } from "./echo.ts";
 import { kubectlContender } from "./kubectl-contender.ts";
 import { localizerContender } from "./localizer-contender.ts";
 import { relayContender } from "./relay-contender.ts";
-import { type Row, warmUp } from "./row.ts";
+import { type Row, settleMs, warmUp } from "./row.ts";
 import { percentile } from "./statistics.ts";
 import { inTurnsRunning } from "./turns.ts";
 
@@ -25,6 +26,7 @@ export const connectRow: Row = async ({ settings, recorder, openLab, signal, log
       async take({ name }, running) {
         const addresses = Array.from({ length: connects }, () => running.address("echo"));
         const outcome = await echoAll(addresses, { workers: 1, signal });
+        await sleep(settleMs, undefined, { signal });
         demandAll(outcome);
         return () => {
           recorder.add(median, name, percentile(outcome.latenciesMs, 50));

@@ -4,18 +4,18 @@ import { demandAll, echoAll } from "./echo.ts";
 import { localizerContender } from "./localizer-contender.ts";
 import { cpuSeconds, footprint } from "./process-usage.ts";
 import type { Measure } from "./results.ts";
-import type { Row } from "./row.ts";
+import { type Row, settleMs } from "./row.ts";
 import { inTurns } from "./turns.ts";
-
-const settleMs = 2_000;
 
 /** Only localizer: kubectl has no such mode. */
 export const manyRow: Row = async ({ settings, recorder, openLab, signal, log }) => {
   const { services: count, repeats, restMs, workers } = settings;
   recorder.note(`${count} Services of one port each before one pod, in one namespace; localizer runs from source`);
   recorder.note("no peer: kubectl port-forward has no mode for many Services");
-  recorder.note(`memory, descriptors and CPU are of all its processes, at rest after every Service has answered once`);
-  recorder.note(`CPU at rest is watched for ${restMs / 1000} s; in steps of ${1000 / restMs} %`);
+  recorder.note(
+    `memory, descriptors and CPU are of all its processes, at rest, ${settleMs / 1000} s after every Service has answered once`,
+  );
+  recorder.note(`CPU at rest is watched for ${restMs / 1000} s; in steps of ${(1000 / restMs).toFixed(1)} %`);
   await using lab = await openLab({ ports: ["echo"], services: count });
   const { host } = new URL(lab.cluster.server);
   const contenders = [localizerContender(lab)];
@@ -29,13 +29,16 @@ export const manyRow: Row = async ({ settings, recorder, openLab, signal, log })
     const { pids } = running.process;
     samples.set(less("start until each has echoed once", "s"), secondsSince(startedMs));
     samples.set(less("tool CPU until then", "s"), cpuSeconds(pids));
+    const connected = less("TCP connections to the API server, after the echoes", "");
+    samples.set(connected, footprint(pids, host).connections);
     await sleep(settleMs, undefined, { signal });
     const [before, beforeMs] = [cpuSeconds(pids), performance.now()];
     await sleep(restMs, undefined, { signal });
     samples.set(less("CPU at rest", "% of a core"), ((cpuSeconds(pids) - before) / secondsSince(beforeMs)) * 100);
     const { pssMiB, rssMiB, descriptors, connections } = footprint(pids, host);
     samples.set(less("PSS", "MiB"), pssMiB).set(less("RSS", "MiB"), rssMiB);
-    samples.set(less("descriptors", ""), descriptors).set(less("TCP connections to the API server", ""), connections);
+    samples.set(less("descriptors", ""), descriptors);
+    samples.set(less("TCP connections to the API server, at rest", ""), connections);
     const stopMs = performance.now();
     await running.process.interrupt();
     samples.set(less("SIGINT to end", "s"), secondsSince(stopMs));

@@ -5,19 +5,19 @@ import { kubectlContender } from "./kubectl-contender.ts";
 import { localizerContender } from "./localizer-contender.ts";
 import { cpuSeconds } from "./process-usage.ts";
 import { relayContender } from "./relay-contender.ts";
-import { type Row, warmUp } from "./row.ts";
+import { type Row, settleMs, warmUp } from "./row.ts";
 import { inTurnsRunning } from "./turns.ts";
 
 const rate = { name: "new connections", unit: "1/s", better: "more" } as const;
 const cost = { name: "tool CPU per connection", unit: "ms", better: "less" } as const;
 
-/** The ends of the last connections are paid for after the last echo. */
-const settleMs = 300;
-
 /** Several workers, each connect, one byte there and back, close. */
 export const rateRow: Row = async ({ settings, recorder, openLab, signal, log }) => {
   const { connections, workers, repeats } = settings;
   recorder.note(`${connections} connections of ${workers} workers for each sample`);
+  recorder.note(
+    `CPU is counted until ${settleMs / 1000} s after the last echo: the end of a connection is a part of it`,
+  );
   recorder.note("cluster, tool and load generator share the processors: compare the CPU rather than the rate");
   recorder.note("relay is the ceiling as in connect, and its rate is the load generator's own limit");
   await using lab = await openLab({ ports: ["echo"], services: 1 });

@@ -40,7 +40,7 @@ Measures localizer beside kubectl port-forward in the test cluster. Needs Linux 
   --quick           ${quick.repeats} repeats, ${quick.services} Services and less of everything: to see that it works
   --json FILE       where all samples go; default a file in a new temporary folder
   --help            print this
-Exit code 0; 1 when a row could not be measured; 2 for a wrong command line; 130 or so when interrupted.`;
+Exit code 0; 1 when a row could not be measured; 2 for a wrong command line; 128 + n when signal n interrupted it.`;
 
 /** Reads the arguments; "help" when that is all that is wanted. @throws UsageError */
 export function parseSettings(args: readonly string[]): Settings | "help" {

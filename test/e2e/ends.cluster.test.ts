@@ -1,6 +1,6 @@
 /** However localizer ends, the hosts file is what it was outside the block, and the next start puts the rest right. */
 import assert from "node:assert/strict";
-import { existsSync, lstatSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/running-cluster.ts";
@@ -80,8 +80,10 @@ describe("the end of localizer", () => {
     const address = await named(run);
     const [userPart] = descendants(run.child.pid);
     assert.ok(userPart !== undefined);
+    const socket = readlinkSync(place.socket);
     process.kill(userPart, "SIGKILL");
     assert.notEqual(await run.exited, 0);
+    assert.equal(existsSync(socket), false, "the real socket is gone, too");
     nothingLeft(place, Buffer.from("127.0.0.1 localhost\n"));
     assert.equal(await connectError(address, 80), "ECONNREFUSED");
   });

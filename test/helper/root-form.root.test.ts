@@ -47,7 +47,7 @@ test("runAsRootParent() serves who called sudo, with his environment", { skip },
 });
 
 test("runAsRootParent() binds low ports, writes hosts and link, and takes them back at the end", { skip }, async () => {
-  await using world = start(["up", "--user", user.name, "--ip-cidr", "127.77.0.0/16"]);
+  await using world = start(["--user", user.name, "--ip-cidr", "127.77.0.0/16"]);
   const { part } = world;
   await part.fact("helper");
   part.tell("listen", "127.77.0.1", 80);
