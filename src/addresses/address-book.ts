@@ -20,11 +20,13 @@ export interface AddressBookOptions {
 /** Hands out addresses and takes them back. */
 export class AddressBook {
   readonly #options: AddressBookOptions;
+  readonly #usable: LoopbackRange;
   readonly #owners = new Map<LoopbackAddress, ServiceKey>();
   readonly #addresses = new Map<ServiceKey, LoopbackAddress>();
 
   constructor(options: AddressBookOptions) {
     this.#options = options;
+    this.#usable = withoutMachines(options.range);
   }
 
   /**
@@ -34,8 +36,8 @@ export class AddressBook {
   allocate(key: ServiceKey): LoopbackAddress {
     const known = this.#addresses.get(key);
     if (known !== undefined) return known;
-    const { range, clusterUrl } = this.#options;
-    const start = hashIndex(`${clusterUrl}\n${key.replace("/", "\n")}`, range.size);
+    const range = this.#usable;
+    const start = hashIndex(`${this.#options.clusterUrl}\n${key.replace("/", "\n")}`, range.size);
     for (let step = 0; step < range.size; step++) {
       const address = addressAt(range, (start + step) % range.size);
       if (this.#owners.has(address) || this.#isKeptOut(address)) continue;
@@ -43,8 +45,8 @@ export class AddressBook {
       this.#addresses.set(key, address);
       return address;
     }
-    const first = addressAt(range, 0);
-    const sentence = `Cannot find an address for "${key}": no address is left of ${range.size} from ${first}`;
+    const { range: asked } = this.#options;
+    const sentence = `Cannot find an address for "${key}": no address is left of ${asked.size} from ${addressAt(asked, 0)}`;
     throw new LocalizerError("unavailable", sentence);
   }
 
@@ -56,11 +58,19 @@ export class AddressBook {
     this.#owners.delete(address);
   }
 
-  /** 127.0.0.0/16 belongs to the machine (localhost, resolvers, Debian's 127.0.1.1); x.255 at the end is a broadcast. */
+  /** Addresses that stand elsewhere in the hosts file; the last of 127.0.0.0/8 is its broadcast address. */
   #isKeptOut(address: LoopbackAddress): boolean {
-    const machines = address.startsWith("127.0.") || address === "127.255.255.255";
-    return machines || this.#options.taken?.has(address) === true;
+    return address === "127.255.255.255" || this.#options.taken?.has(address) === true;
   }
+}
+
+/**
+ * The range without 127.0.0.0/16, which belongs to the machine (localhost, resolvers, Debian's 127.0.1.1). Cut off
+ * before the hash, so that the services that would fall there are spread too and do not queue up behind it.
+ */
+function withoutMachines({ first, size }: LoopbackRange): LoopbackRange {
+  const machines = Math.min(size, Math.max(0, 0x7f01_0000 - first));
+  return { first: first + machines, size: size - machines };
 }
 
 /** The first 48 bits of the text's SHA-256, spread over `size` places. */

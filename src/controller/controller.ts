@@ -4,7 +4,7 @@
  * touches a byte of traffic. Used by daemon.
  */
 import type { AddressBook } from "../addresses/address-book.ts";
-import { LocalizerError } from "../errors.ts";
+import { LocalizerError, throwIfAborted } from "../errors.ts";
 import type { ClusterCache } from "../kube/cluster-cache.ts";
 import { keyOfService } from "../kube/service.ts";
 import type { PodRef } from "../model/endpoint.ts";
@@ -76,7 +76,7 @@ export class Controller implements AsyncDisposable {
     const stopped = AbortSignal.any([signal, this.#stop.signal]);
     const changes = cache.onChange((key) => this.#queue.add(key));
     this.#stop.signal.addEventListener("abort", () => changes[Symbol.dispose](), { once: true });
-    await cache.synced;
+    await unlessAborted(cache.synced, stopped);
     for (const service of cache.services.list()) this.#queue.add(keyOfService(service));
     this.#running = Promise.all(Array.from({ length: workers }, () => this.#work())).then(() => {});
     await this.#queue.drain(stopped);
@@ -189,4 +189,14 @@ export class Controller implements AsyncDisposable {
     addresses.release(key);
     log.debug("Closed tunnel", { key });
   }
+}
+
+/** The promise's outcome, or `aborted` as soon as the signal fires. */
+function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    throwIfAborted(signal);
+    const stop = () => reject(new LocalizerError("aborted", "Stopped", { cause: signal.reason }));
+    signal.addEventListener("abort", stop, { once: true });
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
 }

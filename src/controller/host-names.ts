@@ -3,7 +3,7 @@
  * A namespace may be called `shop` or `dev`, which are top-level domains: `cart.shop` is then somebody's
  * real host, and is written only when the user named that namespace.
  */
-import { type HostName, hostName } from "../model/host-name.ts";
+import { type HostName, hostName, isHostName } from "../model/host-name.ts";
 import { nameOf, namespaceOf, type ServiceKey } from "../model/service-key.ts";
 
 /** What decides beside the service. */
@@ -49,17 +49,20 @@ export function serviceNames(key: ServiceKey, policy: HostNamePolicy): HostNames
   const names: HostName[] = [];
   const skipped: { name: string; reason: string }[] = [];
   for (const candidate of candidates) {
-    const reason = reasonToSkip(candidate, namespace, policy);
+    const reason = reasonToSkip(candidate, key, policy);
     if (reason === undefined) names.push(hostName(candidate));
     else skipped.push({ name: candidate, reason });
   }
   return { names, skipped };
 }
 
-function reasonToSkip(name: string, namespace: string, policy: HostNamePolicy): string | undefined {
-  if (reserved.has(name) || name.startsWith("ip6-")) return "the name is reserved";
+function reasonToSkip(name: string, key: ServiceKey, policy: HostNamePolicy): string | undefined {
+  if (!isHostName(name)) return "it is no valid host name";
+  // Debian's ip6-localhost, ip6-allnodes and the like; below a domain the prefix means nothing.
+  if (reserved.has(name) || /^ip6-[^.]*$/.test(name)) return "the name is reserved";
   if (policy.taken.has(name)) return "the name stands elsewhere in the hosts file or is this machine's";
-  const isPair = name.endsWith(`.${namespace}`);
+  const namespace = namespaceOf(key);
+  const isPair = name === `${nameOf(key)}.${namespace}`;
   const isPublic = policy.isTopLevelDomain(namespace) || specialDomains.has(namespace);
   if (isPair && isPublic && !policy.namedNamespaces.has(namespace)) {
     return `"${namespace}" is a top-level domain; --namespace ${namespace} allows it`;

@@ -91,14 +91,19 @@ export class TunnelPort implements AsyncDisposable {
     try {
       const { far, held } = await this.#connect(signal);
       using _held = held;
-      ({ error } = await splice(local, far, { clock, signal }));
+      const result = await splice(local, far, { clock, signal });
+      // An answer is the proof that what was wrong is right again.
+      if (result.bytesDown > 0) this.#lastError = undefined;
+      error = result.error;
     } catch (thrown) {
       error = LocalizerError.from(thrown);
       resetSocket(local);
     }
     if (error === undefined || error.code === "aborted" || signal.aborted) return;
+    // Said once; a client that tries again and again shall not fill the log.
+    const level = this.#lastError?.message === error.message ? "debug" : "warn";
     this.#lastError = error;
-    log.warn("Connection failed", { address: this.#at.address, port: this.#at.port, error });
+    log[level]("Connection failed", { address: this.#at.address, port: this.#at.port, error });
   }
 
   /** Tries ready pods, each once, until one opens. A pod counts as used while it is tried: a burst must spread. */

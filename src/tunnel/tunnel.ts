@@ -73,7 +73,7 @@ export class Tunnel implements AsyncDisposable {
     if (failure !== undefined) throw failure;
   }
 
-  /** Its ports, in the order in which they were asked for. */
+  /** Its ports, by number, those that could not be opened among them. */
   get ports(): readonly TunnelPortStatus[] {
     const failed = [...this.#bindErrors].map(([port, bindError]) => ({
       port,

@@ -20,16 +20,16 @@ test("formatNumber() keeps three digits that count and the whole part", () => {
 });
 
 test("formatSpread() shows lowest and highest only where they differ", () => {
-  assert.equal(formatSpread({ median: 12.3, min: 11, max: 14.06 }), "12.3 (11.0–14.1)");
-  assert.equal(formatSpread({ median: 2, min: 2, max: 2 }), "2.00");
+  assert.equal(formatSpread({ median: 12.3, min: 11.04, max: 14.06 }), "12.3 (11.0–14.1)");
+  assert.equal(formatSpread({ median: 2, min: 2, max: 2 }), "2");
 });
 
 test("formatResults() gives each measure a line and an empty cell a dash", () => {
   const connect = new Recorder("connect");
   for (const [localizer, kubectl] of [
-    [2, 1],
-    [6, 2],
-    [4, 2],
+    [2.2, 1.1],
+    [6.6, 2.2],
+    [4.4, 2.2],
   ] as const) {
     connect.add(p50, "localizer", localizer);
     connect.add(p50, "kubectl", kubectl);
@@ -40,7 +40,7 @@ test("formatResults() gives each measure a line and an empty cell a dash", () =>
   many.add(memory, "localizer", 100);
   assert.deepEqual(formatResults([connect.result(), many.result("the cluster went away")]).split("\n"), [
     "row      measure                 unit  better  localizer         kubectl           relay  localizer / kubectl",
-    "connect  first echoed byte, p50  ms    less    4.00 (2.00–6.00)  2.00 (1.00–2.00)  -      2.00 (2.00–3.00)",
+    "connect  first echoed byte, p50  ms    less    4.40 (2.20–6.60)  2.20 (1.10–2.20)  -      2 (2–3.00)",
     "many     PSS                     MiB   less    100               -                 -      -",
     "",
     "connect: one after the other",

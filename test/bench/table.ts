@@ -20,9 +20,9 @@ export function formatSpread({ median, min, max }: Spread): string {
   return `${formatNumber(median)} (${formatNumber(min)}–${formatNumber(max)})`;
 }
 
-/** Three digits that count, and none of the whole part lost: 0.0123, 1.23, 12.3, 1234. */
+/** A whole number as it is; else three digits that count, and none of the whole part lost: 0.0123, 1.23, 12.3, 1234. */
 export function formatNumber(value: number): string {
-  if (value === 0 || !Number.isFinite(value)) return String(value);
+  if (Number.isInteger(value) || !Number.isFinite(value)) return String(value);
   const digitsBefore = Math.floor(Math.log10(Math.abs(value))) + 1;
   return value.toFixed(Math.max(0, Math.min(4, 3 - digitsBefore)));
 }

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { duplexPair } from "../../test/support/duplex-pair.ts";
+import { turns } from "../../test/support/event-loop.ts";
+import { FakeClock } from "../../test/support/fake-clock.ts";
+import { LocalizerError } from "../errors.ts";
+import type { PodRef } from "../model/endpoint.ts";
+import { port } from "../model/port.ts";
+import { PortForwardHealth } from "./port-forward-health.ts";
+
+const pod = { namespace: "shop", name: "cart-0", uid: "u1" };
+const endpoint = { pod, port: port(80) };
+const denied = new LocalizerError("denied", "pods is forbidden");
+const gone = new LocalizerError("gone", "The pod is gone");
+const { signal: never } = new AbortController();
+
+/** A watched dialer that gives these outcomes, in turn. */
+function watched(...outcomes: readonly (LocalizerError | "works")[]) {
+  const health = new PortForwardHealth(new FakeClock());
+  const left = [...outcomes];
+  const dial = health.watch(async () => {
+    const outcome = left.shift();
+    if (outcome instanceof LocalizerError) throw outcome;
+    return duplexPair().near;
+  });
+  return { health, dial };
+}
+
+test("PortForwardHealth knows nothing before the first connection", () => {
+  const { health } = watched();
+  assert.deepEqual([health.works, health.denied], [false, undefined]);
+});
+
+test("PortForwardHealth.watch() hands the dialer's outcome through", async () => {
+  const { health, dial } = watched("works", gone);
+  const stream = await dial(endpoint, never);
+  assert.ok(stream.writable);
+  await assert.rejects(dial(endpoint, never), gone);
+  assert.equal(health.works, true);
+});
+
+test("PortForwardHealth works from the first upgrade until one is denied, and again", async () => {
+  const { health, dial } = watched("works", denied, gone, "works");
+  const seen: unknown[] = [];
+  for (let attempt = 0; attempt < 4; attempt++) {
+    await dial(endpoint, never).catch(() => {});
+    seen.push([health.works, health.denied?.code]);
+  }
+  assert.deepEqual(seen, [
+    [true, undefined],
+    [false, "denied"],
+    [false, "denied"],
+    [true, undefined],
+  ]);
+});
+
+test("PortForwardHealth takes no other failure for an answer", async () => {
+  const { health, dial } = watched(gone);
+  await assert.rejects(dial(endpoint, never), gone);
+  assert.deepEqual([health.works, health.denied], [false, undefined]);
+});
+
+test("PortForwardHealth.keepProbing() asks every 5 s for a ready pod and stops when a probe works", async () => {
+  const clock = new FakeClock();
+  const health = new PortForwardHealth(clock);
+  let ready: PodRef | undefined;
+  const outcomes = [gone, denied, undefined];
+  const probed: string[] = [];
+  const probing = health.keepProbing(
+    () => ready,
+    async ({ name }) => {
+      probed.push(name);
+      const outcome = outcomes.shift();
+      if (outcome !== undefined) throw outcome;
+    },
+  );
+  await clock.advance(10_000);
+  assert.deepEqual(probed, []);
+  ready = pod;
+  await clock.advance(5_000);
+  await turns();
+  assert.deepEqual([probed.length, health.works, health.denied], [1, false, undefined]);
+  await clock.advance(5_000);
+  await turns();
+  assert.deepEqual([probed.length, health.works, health.denied], [2, false, denied]);
+  await clock.advance(5_000);
+  await turns();
+  assert.deepEqual([probed.length, health.works, health.denied], [3, true, undefined]);
+  await clock.advance(60_000);
+  assert.equal(probed.length, 3);
+  assert.equal(clock.pending, 0);
+  await probing[Symbol.asyncDispose]();
+});
+
+test("PortForwardHealth.keepProbing() stops when a connection has shown that it works", async () => {
+  const clock = new FakeClock();
+  const health = new PortForwardHealth(clock);
+  const dial = health.watch(async () => duplexPair().near);
+  const probing = health.keepProbing(
+    () => undefined,
+    () => assert.fail("it probed"),
+  );
+  await dial(endpoint, never);
+  await clock.advance(5_000);
+  await turns();
+  assert.equal(clock.pending, 0);
+  await probing[Symbol.asyncDispose]();
+});
+
+test("PortForwardHealth.keepProbing() ends when disposed, in its sleep or in a probe", async () => {
+  const clock = new FakeClock();
+  const sleeping = new PortForwardHealth(clock).keepProbing(
+    () => undefined,
+    async () => {},
+  );
+  await clock.asleep();
+  await sleeping[Symbol.asyncDispose]();
+  assert.equal(clock.pending, 0);
+  const health = new PortForwardHealth(clock);
+  const probing = health.keepProbing(
+    () => pod,
+    (_pod, signal) =>
+      new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(new LocalizerError("aborted", "Stopped")), { once: true });
+      }),
+  );
+  await probing[Symbol.asyncDispose]();
+  await probing[Symbol.asyncDispose]();
+  assert.deepEqual([clock.pending, health.works], [0, false]);
+});

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FakeClock } from "../../test/support/fake-clock.ts";
+import type { ServiceState } from "../controller/controller.ts";
+import { LocalizerError } from "../errors.ts";
+import { hostName } from "../model/host-name.ts";
+import { isLoopbackAddress } from "../model/loopback.ts";
+import { port } from "../model/port.ts";
+import { serviceKey } from "../model/service-key.ts";
+import type { TunnelPortStatus } from "../tunnel/tunnel.ts";
+import { PortForwardHealth } from "./port-forward-health.ts";
+import { serviceRow } from "./service-rows.ts";
+
+const key = serviceKey("shop", "cart");
+const pod = { namespace: "shop", name: "cart-0", uid: "u1" };
+const forbidden = new LocalizerError("denied", "pods is forbidden");
+const taken = new LocalizerError("conflict", "Cannot listen on 127.1.2.3:80: the port is taken");
+const privileged = new LocalizerError("denied", "Cannot listen on 127.1.2.3:443: ports below 1024 need the helper");
+const refused = new LocalizerError("refused", "nothing listens on that port");
+
+async function health(attempts: "none" | "worked" | "denied"): Promise<PortForwardHealth> {
+  const found = new PortForwardHealth(new FakeClock());
+  if (attempts === "none") return found;
+  const probe = async () => {
+    if (attempts === "denied") throw forbidden;
+  };
+  const probing = found.keepProbing(() => pod, probe);
+  await probing[Symbol.asyncDispose]();
+  return found;
+}
+
+function portStatus(number: number, parts: Partial<TunnelPortStatus> = {}): TunnelPortStatus {
+  const endpoint = { pod, port: port(8080) };
+  const healthy = { bindError: undefined, endpoint, ready: 1, connections: 0, lastError: undefined };
+  return { port: port(number), ...healthy, ...parts };
+}
+
+const noPod = { endpoint: undefined, ready: 0 };
+
+function tunnel(...ports: readonly TunnelPortStatus[]): Extract<ServiceState, { kind: "tunnel" }> {
+  const address = "127.1.2.3";
+  assert.ok(isLoopbackAddress(address));
+  const names = { names: [hostName("cart.shop.svc")], skipped: [] };
+  return { kind: "tunnel", key, address, ports, names, notice: undefined };
+}
+
+test("serviceRow() shows a tunnel with its pod, address and ports", async () => {
+  assert.deepEqual(serviceRow(tunnel(portStatus(80, noPod), portStatus(443)), await health("worked")), {
+    namespace: "shop",
+    name: "cart",
+    status: "running",
+    statusReason: "",
+    endpoint: "cart-0",
+    ip: "127.1.2.3",
+    ports: ["80/TCP", "443/TCP"],
+  });
+});
+
+test("serviceRow() has one word for how a tunnel stands, and the reason", async () => {
+  const [unknown, works, denied] = [await health("none"), await health("worked"), await health("denied")];
+  const table: readonly (readonly [TunnelPortStatus[], PortForwardHealth, status: string, reason: string])[] = [
+    [[portStatus(80)], unknown, "listening", ""],
+    [[portStatus(80)], works, "running", ""],
+    [[portStatus(80)], denied, "denied", forbidden.message],
+    [[portStatus(80, noPod)], works, "waiting", "no pod is ready"],
+    [[portStatus(80, noPod)], unknown, "waiting", "no pod is ready"],
+    [[portStatus(80, noPod), portStatus(443)], works, "running", ""],
+    [[portStatus(80, { ...noPod, bindError: taken }), portStatus(443)], works, "conflict", taken.message],
+    [[portStatus(443, { ...noPod, bindError: privileged })], works, "denied", privileged.message],
+    [
+      [portStatus(80, { ...noPod, bindError: taken }), portStatus(443, { ...noPod, bindError: privileged })],
+      works,
+      "conflict",
+      `${taken.message}; ${privileged.message}`,
+    ],
+    [
+      [portStatus(80, { lastError: refused }), portStatus(443, { lastError: refused })],
+      works,
+      "running",
+      `last failure: ${refused.message}`,
+    ],
+  ];
+  for (const [ports, known, status, reason] of table) {
+    const row = serviceRow(tunnel(...ports), known);
+    assert.deepEqual([row.status, row.statusReason], [status, reason]);
+  }
+});
+
+test("serviceRow() adds what is left out and what is wrong with the hosts file", async () => {
+  const state = {
+    ...tunnel(portStatus(80)),
+    notice: "not forwarded: 53/UDP",
+    names: { names: [], skipped: [{ name: "cart.shop", reason: '"shop" is a top-level domain' }] },
+  };
+  const hostsError = new LocalizerError("unavailable", "no space is left");
+  assert.equal(
+    serviceRow(state, await health("worked"), hostsError).statusReason,
+    'hosts file: no space is left; not forwarded: 53/UDP; no name cart.shop: "shop" is a top-level domain',
+  );
+});
+
+test("serviceRow() shows a service without a tunnel with the reason alone", async () => {
+  const bare = { namespace: "shop", name: "cart", endpoint: "", ip: "", ports: [] };
+  const skipped = serviceRow(
+    { kind: "skipped", key, reason: "it has no selector, so no pods" },
+    await health("denied"),
+  );
+  assert.deepEqual(skipped, { ...bare, status: "skipped", statusReason: "it has no selector, so no pods" });
+  const error = new LocalizerError("unavailable", "no address is left");
+  const failed = serviceRow({ kind: "failed", key, error }, await health("worked"));
+  assert.deepEqual(failed, { ...bare, status: "conflict", statusReason: "no address is left" });
+});
