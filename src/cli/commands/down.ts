@@ -1,9 +1,8 @@
 /** `localizer down`: stops the daemon in order and waits until it is gone. */
 import { codeOf } from "../../errors.ts";
-import { connectDaemon } from "../../rpc/client.ts";
 import { daemonGone } from "../../rpc/daemon-socket.ts";
 import type { Command } from "../command.ts";
-import { findSocket } from "../find-socket.ts";
+import { daemonClient } from "../daemon-client.ts";
 
 const stopTimeoutMs = 60_000;
 const goneTimeoutMs = 10_000;
@@ -18,8 +17,8 @@ export const down: Command = {
   flags: {},
   async run({ io, flags }) {
     const { clock } = io;
-    const socketPath = await findSocket(flags, io);
-    await using client = connectDaemon({ socketPath, clock });
+    const { client, socketPath } = await daemonClient(flags, io);
+    await using _client = client;
     try {
       await client.kill({ timeoutMs: stopTimeoutMs });
     } catch (error) {

@@ -1,8 +1,8 @@
 /** `localizer list`: every Service and how it stands, as a table or as JSON. */
 import { LocalizerError } from "../../errors.ts";
-import { connectDaemon, type ListedService } from "../../rpc/client.ts";
+import type { ListedService } from "../../rpc/client.ts";
 import type { Command } from "../command.ts";
-import { findSocket } from "../find-socket.ts";
+import { daemonClient } from "../daemon-client.ts";
 import { many, one } from "../flag-values.ts";
 import { formatTable } from "../table.ts";
 
@@ -16,7 +16,8 @@ export const list: Command = {
   flags: { output: { type: "string", short: "o", value: "FORMAT", text: "table or json; default table" } },
   async run({ io, flags }) {
     const format = formatOf(one(flags, "output") ?? "table");
-    await using client = connectDaemon({ socketPath: await findSocket(flags, io), clock: io.clock });
+    const { client } = await daemonClient(flags, io);
+    await using _client = client;
     const wanted = new Set(many(flags, "namespace"));
     const services = (await client.list()).filter(({ namespace }) => wanted.size === 0 || wanted.has(namespace));
     io.stdout(format(services.toSorted(byName)));

@@ -1,7 +1,6 @@
 /** `localizer ping`: does a daemon answer? For scripts, the exit code says it. */
-import { connectDaemon } from "../../rpc/client.ts";
 import type { Command } from "../command.ts";
-import { findSocket } from "../find-socket.ts";
+import { daemonClient } from "../daemon-client.ts";
 
 /** Exits with 0 when one does, with 3 when none does. */
 export const ping: Command = {
@@ -12,8 +11,8 @@ export const ping: Command = {
   details: "Exits with 0 if it does and with 3 if it does not.",
   flags: {},
   async run({ io, flags }) {
-    const socketPath = await findSocket(flags, io);
-    await using client = connectDaemon({ socketPath, clock: io.clock });
+    const { client, socketPath } = await daemonClient(flags, io);
+    await using _client = client;
     await client.ping();
     io.stdout(`The daemon on "${socketPath}" answers\n`);
     return 0;
