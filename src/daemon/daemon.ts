@@ -32,7 +32,7 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   const { log } = options;
   const report = new StartReport(clock);
   await using all = new AsyncDisposableStack();
-  // All but the server, which outlives it so that a Kill can be answered.
+  // All but the server. A Kill ends it before the server, which has to answer; every other end does the same.
   const works = all.use(new AsyncDisposableStack());
 
   const cluster = await clusterOf(options);
@@ -89,7 +89,10 @@ export const startDaemon: StartDaemon = async (options, signal) => {
     ),
   );
 
-  return daemonOf(all.move(), { server, helper, summary: report.summary(controller.states, cluster, privileged) });
+  return daemonOf(
+    { works, all: all.move() },
+    { server, helper, summary: report.summary(controller.states, cluster, privileged) },
+  );
 };
 
 function clusterOf(options: DaemonOptions): Promise<Cluster> {
@@ -114,7 +117,7 @@ async function startOrDenied(controller: Controller, cache: ClusterCache, signal
 }
 
 function daemonOf(
-  all: AsyncDisposableStack,
+  { works, all }: { works: AsyncDisposableStack; all: AsyncDisposableStack },
   { server, helper, summary }: { server: GrpcServer; helper: Helper; summary: string },
 ): Daemon {
   const lost = Promise.withResolvers<never>();
@@ -132,7 +135,8 @@ function daemonOf(
     ended,
     async [Symbol.asyncDispose]() {
       helper.gone.removeEventListener("abort", onGone);
-      await all.disposeAsync();
+      // Should it fail, the rest ends all the same.
+      await works.disposeAsync().finally(() => all.disposeAsync());
     },
   };
 }

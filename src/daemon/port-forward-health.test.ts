@@ -28,7 +28,7 @@ function watched(...outcomes: readonly (LocalizerError | "works")[]) {
 
 test("PortForwardHealth knows nothing before the first connection", () => {
   const { health } = watched();
-  assert.deepEqual([health.works, health.denied], [false, undefined]);
+  assert.deepEqual([health.works, health.deniedIn(pod.namespace)], [false, undefined]);
 });
 
 test("PortForwardHealth.watch() hands the dialer's outcome through", async () => {
@@ -39,17 +39,17 @@ test("PortForwardHealth.watch() hands the dialer's outcome through", async () =>
   assert.equal(health.works, true);
 });
 
-test("PortForwardHealth works from the first upgrade until one is denied, and again", async () => {
+test("PortForwardHealth works from the first upgrade on, and remembers a refusal until one in that namespace succeeds", async () => {
   const { health, dial } = watched("works", denied, gone, "works");
   const seen: unknown[] = [];
   for (let attempt = 0; attempt < 4; attempt++) {
     await dial(endpoint, never).catch(() => {});
-    seen.push([health.works, health.denied?.code]);
+    seen.push([health.works, health.deniedIn(pod.namespace)?.code]);
   }
   assert.deepEqual(seen, [
     [true, undefined],
-    [false, "denied"],
-    [false, "denied"],
+    [true, "denied"],
+    [true, "denied"],
     [true, undefined],
   ]);
 });
@@ -57,7 +57,7 @@ test("PortForwardHealth works from the first upgrade until one is denied, and ag
 test("PortForwardHealth takes no other failure for an answer", async () => {
   const { health, dial } = watched(gone);
   await assert.rejects(dial(endpoint, never), gone);
-  assert.deepEqual([health.works, health.denied], [false, undefined]);
+  assert.deepEqual([health.works, health.deniedIn(pod.namespace)], [false, undefined]);
 });
 
 test("PortForwardHealth.keepProbing() asks every 5 s for a ready pod and stops when a probe works", async () => {
@@ -79,13 +79,13 @@ test("PortForwardHealth.keepProbing() asks every 5 s for a ready pod and stops w
   ready = pod;
   await clock.advance(5_000);
   await turns();
-  assert.deepEqual([probed.length, health.works, health.denied], [1, false, undefined]);
+  assert.deepEqual([probed.length, health.works, health.deniedIn(pod.namespace)], [1, false, undefined]);
   await clock.advance(5_000);
   await turns();
-  assert.deepEqual([probed.length, health.works, health.denied], [2, false, denied]);
+  assert.deepEqual([probed.length, health.works, health.deniedIn(pod.namespace)], [2, false, denied]);
   await clock.advance(5_000);
   await turns();
-  assert.deepEqual([probed.length, health.works, health.denied], [3, true, undefined]);
+  assert.deepEqual([probed.length, health.works, health.deniedIn(pod.namespace)], [3, true, undefined]);
   await clock.advance(60_000);
   assert.equal(probed.length, 3);
   assert.equal(clock.pending, 0);
@@ -127,4 +127,12 @@ test("PortForwardHealth.keepProbing() ends when disposed, in its sleep or in a p
   await probing[Symbol.asyncDispose]();
   await probing[Symbol.asyncDispose]();
   assert.deepEqual([clock.pending, health.works], [0, false]);
+});
+
+test("PortForwardHealth keeps a refusal to its namespace", async () => {
+  const { health, dial } = watched("works", denied);
+  await dial(endpoint, never);
+  await assert.rejects(dial({ pod: { ...pod, namespace: "bank" }, port: port(80) }, never), denied);
+  assert.equal(health.deniedIn("bank"), denied);
+  assert.deepEqual([health.works, health.deniedIn("shop")], [true, undefined]);
 });

@@ -11,25 +11,25 @@ const retryMs = 5_000;
 export class PortForwardHealth {
   readonly #clock: Clock;
   #works = false;
-  #denied: LocalizerError | undefined;
+  readonly #denied = new Map<string, LocalizerError>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** True once an upgrade has succeeded, until one is denied. */
+  /** True once an upgrade has succeeded, in whatever namespace. */
   get works(): boolean {
     return this.#works;
   }
 
-  /** The API server's refusal, if the last attempt was refused for lack of rights. */
-  get denied(): LocalizerError | undefined {
-    return this.#denied;
+  /** The API server's refusal, if the last attempt in the namespace was refused for lack of rights; these differ by namespace. */
+  deniedIn(namespace: string): LocalizerError | undefined {
+    return this.#denied.get(namespace);
   }
 
   /** The same dialer, watched. */
   watch(dial: DialPod): DialPod {
-    return (endpoint, signal) => this.#observe(() => dial(endpoint, signal));
+    return (endpoint, signal) => this.#observe(endpoint.pod.namespace, () => dial(endpoint, signal));
   }
 
   /** Probes a ready pod, as soon as there is one, until it is known whether port-forwarding works. Disposing ends it. */
@@ -55,23 +55,20 @@ export class PortForwardHealth {
     while (!signal.aborted && !this.#works) {
       const pod = readyPod();
       // A failed probe shows in `denied`, or means nothing: the pod may just have gone.
-      if (pod !== undefined) await this.#observe(() => probe(pod)).catch(() => {});
+      if (pod !== undefined) await this.#observe(pod.namespace, () => probe(pod)).catch(() => {});
       if (!this.#works) await this.#clock.sleep(retryMs, signal).catch(() => {});
     }
   }
 
-  async #observe<T>(attempt: () => Promise<T>): Promise<T> {
+  async #observe<T>(namespace: string, attempt: () => Promise<T>): Promise<T> {
     try {
       const result = await attempt();
       this.#works = true;
-      this.#denied = undefined;
+      this.#denied.delete(namespace);
       return result;
     } catch (thrown) {
       const error = LocalizerError.from(thrown);
-      if (error.code === "denied") {
-        this.#denied = error;
-        this.#works = false;
-      }
+      if (error.code === "denied") this.#denied.set(namespace, error);
       throw error;
     }
   }

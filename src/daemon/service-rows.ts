@@ -34,15 +34,16 @@ export function serviceRow(state: ServiceState, health: PortForwardHealth, hosts
 }
 
 function tunnelStatus(
-  { ports }: Extract<ServiceState, { kind: "tunnel" }>,
+  { key, ports }: Extract<ServiceState, { kind: "tunnel" }>,
   health: PortForwardHealth,
 ): { status: ServiceStatus; reasons: readonly string[] } {
   const bindErrors = ports.map(({ bindError }) => bindError).filter((error) => error !== undefined);
   if (bindErrors.length > 0) {
-    const denied = bindErrors.every(({ code }) => code === "denied");
-    return { status: denied ? "denied" : "conflict", reasons: bindErrors.map(({ message }) => message) };
+    const areDenied = bindErrors.every(({ code }) => code === "denied");
+    return { status: areDenied ? "denied" : "conflict", reasons: bindErrors.map(({ message }) => message) };
   }
-  if (health.denied !== undefined) return { status: "denied", reasons: [health.denied.message] };
+  const denied = health.deniedIn(namespaceOf(key));
+  if (denied !== undefined) return { status: "denied", reasons: [denied.message] };
   if (ports.every(({ ready }) => ready === 0)) return { status: "waiting", reasons: ["no pod is ready"] };
   const failures = new Set(ports.map(({ lastError }) => lastError?.message).filter((text) => text !== undefined));
   const reasons = [...failures].map((text) => `last failure: ${text}`);

@@ -177,3 +177,49 @@ test("splice() closes a local side that lingers after the far side's end", async
   fire();
   assert.equal((await done).error, undefined);
 });
+
+test("splice() brings a slow reader everything, however long it takes after the far side's end", async () => {
+  await using pair = await tcpPair();
+  const far = new Far();
+  const timers: number[] = [];
+  const done = splice(pair.local, far, {
+    clock: {
+      ...clock,
+      after(ms) {
+        timers.push(ms);
+        return { [Symbol.dispose]() {} };
+      },
+    },
+  });
+  const total = 16 * 1024 * 1024;
+  far.push(Buffer.alloc(total));
+  far.push(null);
+  await event(far, "end");
+  // Node holds what the kernel did not take, and nobody reads: the clock for lingerers must not run yet.
+  assert.ok(pair.local.writableLength > 0);
+  assert.deepEqual(timers, []);
+  let got = 0;
+  for await (const chunk of pair.app) got += chunk.length;
+  assert.equal(got, total);
+  assert.deepEqual(timers, [30_000]);
+  pair.app.end();
+  assert.equal((await done).bytesDown, total);
+});
+
+test("splice() ends both sides when one was closed before", async () => {
+  await using first = await tcpPair();
+  const far = new Far();
+  first.local.destroy();
+  await event(first.local, "close");
+  assert.deepEqual(await splice(first.local, far, { clock }), { bytesUp: 0, bytesDown: 0, error: undefined });
+  assert.equal(far.destroyed, true);
+
+  await using second = await tcpPair();
+  const gone = new Far();
+  gone.destroy();
+  await event(gone, "close");
+  second.app.resume();
+  const failure = event(second.app, "error");
+  await splice(second.local, gone, { clock });
+  assert.equal(Reflect.get(Object(await failure), "code"), "ECONNRESET");
+});

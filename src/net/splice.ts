@@ -32,7 +32,8 @@ export function resetSocket(socket: Socket): void {
 
 /**
  * Resolves when both sides are closed; never rejects. When the signal fires both are destroyed, the local
- * one by a RST. What the local side says after the far side has ended is dropped, for at most 30 s.
+ * one by a RST. What the local side says after the far side has ended is dropped, for at most 30 s
+ * once the far side's last byte is out.
  */
 export function splice(
   local: Socket,
@@ -62,6 +63,7 @@ export function splice(
       if (side.closed) queueMicrotask(onClose);
       else side.once("close", onClose);
     }
+    if (local.closed) far.destroy();
     far.on("error", failed);
     far.on("close", () => {
       if (!far.readableEnded) resetSocket(local);
@@ -71,6 +73,7 @@ export function splice(
       if (!far.destroyed) far.destroy();
     });
     if (far.errored) failed(far.errored);
+    else if (far.closed) resetSocket(local);
     if (signal?.aborted) onAbort();
     else signal?.addEventListener("abort", onAbort, { once: true });
 
@@ -80,8 +83,9 @@ export function splice(
     pump(far, local, (length) => {
       bytesDown += length;
     });
-    far.once("end", () => {
-      linger = clock.after(lingerMs, () => local.destroy());
+    // All that the far side said has left this process; only now does a slow reader count as one who lingers.
+    local.once("finish", () => {
+      if (far.readableEnded) linger = clock.after(lingerMs, () => local.destroy());
     });
   });
 }

@@ -39,6 +39,7 @@ export class PodStream extends Duplex {
   #dataEnded = false;
   #finSent = false;
   #lastFromPodMs: number;
+  #halfClosedMs = 0;
   #timer: Disposable | undefined;
 
   constructor(carrier: StreamCarrier, streamId: number, endpoint: Endpoint, clock: Clock) {
@@ -103,6 +104,7 @@ export class PodStream extends Duplex {
 
   override _final(callback: (error?: Error | null) => void): void {
     callback();
+    this.#halfClosedMs = this.#clock.monotonic();
     if (!this.#dataEnded) this.#sendFinWhenSilent();
   }
 
@@ -121,7 +123,8 @@ export class PodStream extends Duplex {
   }
 
   #sendFinWhenSilent(): void {
-    const silentMs = this.#clock.monotonic() - this.#lastFromPodMs;
+    // Silence before the half-close is no sign: the application may have waited for the end of a long question.
+    const silentMs = this.#clock.monotonic() - Math.max(this.#lastFromPodMs, this.#halfClosedMs);
     if (silentMs < finSilenceMs) {
       this.#setTimer(finSilenceMs - silentMs, () => this.#sendFinWhenSilent());
     } else if (!this.#finSent) {

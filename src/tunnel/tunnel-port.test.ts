@@ -147,6 +147,28 @@ test("TunnelPort tries no other pod when the right is missing", async () => {
   assert.equal(opened.tunnelPort.status.lastError?.code, "denied");
 });
 
+test("TunnelPort tries the only pod again when the reason may pass, three times at most", async () => {
+  let failures = 1;
+  await using opened = await openPort([a], () => {
+    if (failures-- > 0) throw new LocalizerError("unavailable", "the API server restarts");
+  });
+  const app = opened.connect();
+  await until(() => opened.clock.pending === 1);
+  await opened.clock.advance(500);
+  await until(() => opened.pods.length === 1);
+  assert.deepEqual(opened.dialled, ["a", "a"]);
+  app.destroy();
+
+  failures = 3;
+  const reset = isReset(opened.connect());
+  for (let retry = 0; retry < 2; retry++) {
+    await until(() => opened.clock.pending === 1);
+    await opened.clock.advance(500);
+  }
+  await reset;
+  assert.equal(opened.dialled.length, 5);
+});
+
 test("TunnelPort lets a connection wait for a ready pod", async () => {
   await using opened = await openPort([]);
   const app = opened.connect();

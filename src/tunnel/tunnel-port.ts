@@ -1,7 +1,7 @@
 /** One listener of a tunnel and the connections that came in through it. */
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { LocalizerError, throwIfAborted } from "../errors.ts";
+import { type ErrorCode, LocalizerError, throwIfAborted } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { ListenAddress, Listener } from "../net/listen.ts";
 import { resetSocket, splice } from "../net/splice.ts";
@@ -11,8 +11,14 @@ import type { TunnelComponents, TunnelPortStatus } from "./tunnel.ts";
 /** A connection that finds no ready pod waits so long for one, all tries together. */
 const patienceMs = 5_000;
 
-/** How many pods are tried for one connection. */
+/** How often a pod is tried for one connection. */
 const maxTries = 3;
+
+/** Before the same pods are tried again. */
+const retryMs = 500;
+
+/** Failures that say nothing about the pod. */
+const mayPass: ReadonlySet<ErrorCode> = new Set(["unavailable", "timeout"]);
 
 /** Made by Tunnel. */
 export class TunnelPort implements AsyncDisposable {
@@ -106,17 +112,24 @@ export class TunnelPort implements AsyncDisposable {
     log[level]("Connection failed", { address: this.#at.address, port: this.#at.port, error });
   }
 
-  /** Tries ready pods, each once, until one opens. A pod counts as used while it is tried: a burst must spread. */
+  /** Tries ready pods in turn until one opens. A pod counts as used while it is tried: a burst must spread. */
   async #connect(signal: AbortSignal): Promise<{ far: Duplex; held: Disposable }> {
     const { clock, dial } = this.#components;
     const deadline = clock.monotonic() + patienceMs;
     const tried = new Set<string>();
+    let tries = 0;
     let failure: LocalizerError | undefined;
     for (;;) {
       throwIfAborted(signal);
       const endpoint = this.#balancer.pick(this.#endpoints, tried);
       if (endpoint === undefined) {
-        await this.#endpointsChanged(deadline - clock.monotonic(), signal, failure);
+        const leftMs = deadline - clock.monotonic();
+        const mayRepeat = this.#endpoints.length > 0 && failure !== undefined && mayPass.has(failure.code);
+        if (mayRepeat && leftMs > 0) {
+          // The reason may pass (the API server restarts, say): the same pods again.
+          await clock.sleep(Math.min(retryMs, leftMs), signal);
+          tried.clear();
+        } else await this.#endpointsChanged(leftMs, signal, failure);
         continue;
       }
       this.#newest = endpoint;
@@ -127,7 +140,7 @@ export class TunnelPort implements AsyncDisposable {
         held[Symbol.dispose]();
         failure = LocalizerError.from(thrown);
         tried.add(endpoint.pod.uid);
-        const hopeless = failure.code === "denied" || failure.code === "aborted" || tried.size >= maxTries;
+        const hopeless = failure.code === "denied" || failure.code === "aborted" || ++tries >= maxTries;
         if (hopeless || clock.monotonic() >= deadline) throw failure;
       }
     }

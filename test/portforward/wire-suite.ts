@@ -84,6 +84,13 @@ export function wireSuite(): Wire {
     assert.equal((await readAll(stream)).length, 160);
   });
 
+  test("a local half-close after a long silence does not cut it either", async () => {
+    const stream = await wire.open(7007);
+    await clock.sleep(5_500);
+    stream.end("x");
+    assert.equal((await readAll(stream)).length, 160);
+  });
+
   test("a source is held back while nobody reads, and can be dropped", async () => {
     const stream = await wire.open(7002);
     stream.once("readable", () => {});
