@@ -6,7 +6,7 @@ import type { Endpoint } from "../model/endpoint.ts";
 import type { ListenAddress, Listener } from "../net/listen.ts";
 import { resetSocket, splice } from "../net/splice.ts";
 import type { Balancer } from "./balancer.ts";
-import type { TunnelComponents, TunnelPortStatus } from "./tunnel.ts";
+import type { TunnelComponents, TunnelPortStatus } from "./tunnel-components.ts";
 
 /** A connection that finds no ready pod waits so long for one, all tries together. */
 const patienceMs = 5_000;

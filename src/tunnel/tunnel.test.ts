@@ -10,7 +10,8 @@ import { silentLogger } from "../log.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import { isLoopbackAddress } from "../model/loopback.ts";
 import { port } from "../model/port.ts";
-import { Tunnel, type TunnelPortSpec } from "./tunnel.ts";
+import { Tunnel } from "./tunnel.ts";
+import type { TunnelPortSpec } from "./tunnel-components.ts";
 
 const pod = { namespace: "shop", name: "cart-0", uid: "u1" };
 const other = { namespace: "shop", name: "cart-1", uid: "u2" };

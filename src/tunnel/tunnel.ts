@@ -3,43 +3,12 @@
  * go, that the pod is chosen when a connection arrives, and that disposing leaves no socket. It knows
  * addresses, ports and pods, and no Kubernetes object. Used by controller.
  */
-import type { Duplex } from "node:stream";
-import type { Clock } from "../clock.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
-import type { Logger } from "../log.ts";
-import type { Endpoint } from "../model/endpoint.ts";
 import type { LoopbackAddress } from "../model/loopback.ts";
 import type { Port } from "../model/port.ts";
-import type { Listen } from "../net/listen.ts";
 import { Balancer } from "./balancer.ts";
+import type { TunnelComponents, TunnelPortSpec, TunnelPortStatus } from "./tunnel-components.ts";
 import { TunnelPort } from "./tunnel-port.ts";
-
-/** What a tunnel works with. */
-export interface TunnelComponents {
-  readonly listen: Listen;
-  /** Opens a byte channel to a pod's port. Fails with `refused` or `gone` only when no byte was delivered. */
-  readonly dial: (endpoint: Endpoint, signal: AbortSignal) => Promise<Duplex>;
-  readonly clock: Clock;
-  readonly log: Logger;
-}
-
-/** One port as it should be: where connections to it go now. */
-export interface TunnelPortSpec {
-  readonly port: Port;
-  readonly endpoints: readonly Endpoint[];
-}
-
-/** One port as it is. */
-export interface TunnelPortStatus {
-  readonly port: Port;
-  /** Why it does not listen; undefined when it does. */
-  readonly bindError: LocalizerError | undefined;
-  /** The pod of the newest connection, or else one that could take the next. */
-  readonly endpoint: Endpoint | undefined;
-  readonly ready: number;
-  readonly connections: number;
-  readonly lastError: LocalizerError | undefined;
-}
 
 /** A service's tunnel, made without listeners: `update` opens them. */
 export class Tunnel implements AsyncDisposable {
