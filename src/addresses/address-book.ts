@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { LocalizerError } from "../errors.ts";
-import { addressAt, type LoopbackAddress, type LoopbackRange } from "../model/loopback.ts";
+import { addressAt, isKeptOut, type LoopbackAddress, type LoopbackRange, usableRange } from "../model/loopback.ts";
 import type { ServiceKey } from "../model/service-key.ts";
 
 /** Settings of an address book. */
@@ -26,7 +26,8 @@ export class AddressBook {
 
   constructor(options: AddressBookOptions) {
     this.#options = options;
-    this.#usable = withoutMachines(options.range);
+    // Cut before the hash, so that the services that would fall on the machine's part are spread too and do not queue up behind it.
+    this.#usable = usableRange(options.range);
   }
 
   /**
@@ -40,7 +41,7 @@ export class AddressBook {
     const start = hashIndex(`${this.#options.clusterUrl}\n${key.replace("/", "\n")}`, range.size);
     for (let step = 0; step < range.size; step++) {
       const address = addressAt(range, (start + step) % range.size);
-      if (this.#owners.has(address) || this.#isKeptOut(address)) continue;
+      if (this.#owners.has(address) || isKeptOut(address) || this.#options.taken?.has(address)) continue;
       this.#owners.set(address, key);
       this.#addresses.set(key, address);
       return address;
@@ -57,20 +58,6 @@ export class AddressBook {
     this.#addresses.delete(key);
     this.#owners.delete(address);
   }
-
-  /** Addresses that stand elsewhere in the hosts file; the last of 127.0.0.0/8 is its broadcast address. */
-  #isKeptOut(address: LoopbackAddress): boolean {
-    return address === "127.255.255.255" || this.#options.taken?.has(address) === true;
-  }
-}
-
-/**
- * The range without 127.0.0.0/16, which belongs to the machine (localhost, resolvers, Debian's 127.0.1.1). Cut off
- * before the hash, so that the services that would fall there are spread too and do not queue up behind it.
- */
-function withoutMachines({ first, size }: LoopbackRange): LoopbackRange {
-  const machines = Math.min(size, Math.max(0, 0x7f01_0000 - first));
-  return { first: first + machines, size: size - machines };
 }
 
 /** The first 48 bits of the text's SHA-256, spread over `size` places. */

@@ -1,7 +1,8 @@
 /** Reads the command line: which command, its flags, its words; or one sentence about the first thing wrong. Pure. */
 import { parseArgs } from "node:util";
 import { LocalizerError } from "../errors.ts";
-import type { Command, FlagHelp } from "./command.ts";
+import type { Command } from "./command.ts";
+import type { FlagHelp } from "./flag-help.ts";
 import type { FlagValues } from "./flag-values.ts";
 import { globalFlags } from "./global-flags.ts";
 import { nearest } from "./nearest.ts";

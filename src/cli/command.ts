@@ -1,16 +1,7 @@
 /** What a command is: a name, what help says of it, its own flags, and what it does. */
-import type { CliFlag } from "../model/cli-flags.ts";
+import type { FlagHelp } from "./flag-help.ts";
 import type { FlagValues } from "./flag-values.ts";
 import type { CliIo } from "./io.ts";
-
-/** A flag, how it is read and what help says of it. */
-export interface FlagHelp extends CliFlag {
-  /** One letter. */
-  readonly short?: string;
-  /** What stands for the value in help: "FILE". */
-  readonly value?: string;
-  readonly text: string;
-}
 
 /** What a command was called with: its flags (those of the environment filled in) and its words. */
 export interface Call {

@@ -32,7 +32,7 @@ describe("daemonSettings()", () => {
       namespace: ["a", "b,c"],
       "skip-namespace": ["d"],
       "cluster-domain": ["corp.example."],
-      "ip-cidr": ["127.0.0.1/16"],
+      "ip-cidr": ["127.3.0.1/16"],
       "hosts-file": ["/tmp/hosts"],
       socket: ["s"],
       "state-dir": ["/tmp/state"],
@@ -43,11 +43,18 @@ describe("daemonSettings()", () => {
     assert.deepEqual(read.namespaces, ["a", "b", "c"]);
     assert.deepEqual(read.skipNamespaces, ["d"]);
     assert.equal(read.clusterDomain, "corp.example");
-    assert.deepEqual(read.range, { first: 127 * 2 ** 24, size: 2 ** 16 });
+    assert.deepEqual(read.range, { first: 127 * 2 ** 24 + 3 * 2 ** 16, size: 2 ** 16 });
     assert.equal(read.hostsFile, "/tmp/hosts");
     assert.equal(read.socket, resolve("s"));
     assert.equal(read.stateDir, "/tmp/state");
     assert.equal(read.helper, "none");
+  });
+
+  it("refuses a range without an address for a service", () => {
+    assert.throws(() => settings({ "ip-cidr": ["127.0.0.0/16"] }), {
+      code: "usage",
+      message: /belong to the machine$/,
+    });
   });
 
   it("logs to stderr in the level and format that were asked for", () => {

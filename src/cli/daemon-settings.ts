@@ -4,7 +4,7 @@ import type { DaemonOptions } from "../daemon/daemon-options.ts";
 import { LocalizerError } from "../errors.ts";
 import { formatJson, formatText, isLogLevel, type LogEntry, Logger, type LogLevel, logLevels } from "../log.ts";
 import { hostName, isDnsLabel } from "../model/host-name.ts";
-import { parseLoopbackRange } from "../model/loopback.ts";
+import { parseServiceRange } from "../model/loopback.ts";
 import { type FlagValues, isOn, many, one } from "./flag-values.ts";
 import type { CliIo } from "./io.ts";
 import { version } from "./version.ts";
@@ -17,7 +17,7 @@ export function daemonSettings(flags: FlagValues, io: Pick<CliIo, "env" | "stder
     namespaces: namespacesOf(flags, "namespace"),
     skipNamespaces: namespacesOf(flags, "skip-namespace"),
     clusterDomain: hostName((one(flags, "cluster-domain") ?? "cluster.local").replace(/\.$/, "")),
-    range: parseLoopbackRange(one(flags, "ip-cidr") ?? "127.0.0.0/8"),
+    range: parseServiceRange(one(flags, "ip-cidr") ?? "127.0.0.0/8"),
     hostsFile: pathOf(flags, "hosts-file"),
     socket: pathOf(flags, "socket"),
     stateDir: pathOf(flags, "state-dir"),
@@ -29,7 +29,7 @@ export function daemonSettings(flags: FlagValues, io: Pick<CliIo, "env" | "stder
 }
 
 /** @throws LocalizerError `usage` for a word that names no level */
-export function logLevelOf(flags: FlagValues): LogLevel {
+function logLevelOf(flags: FlagValues): LogLevel {
   const text = one(flags, "log-level") ?? "info";
   const level = text.toLowerCase();
   if (!isLogLevel(level)) {

@@ -1,16 +1,13 @@
 /** The flags that every command takes, with what help says of them. Names and kinds come from the model. */
 import { type CliFlagName, cliFlags } from "../model/cli-flags.ts";
-import type { FlagHelp } from "./command.ts";
+import type { FlagHelp } from "./flag-help.ts";
 
 /** What is said of a flag here; `env`: may come from the environment too. */
 export interface GlobalFlag extends FlagHelp {
   readonly env: boolean;
 }
 
-/** The flags of the model that this version acts on. */
-export type GlobalFlagName = Exclude<CliFlagName, "allow-root-exec">;
-
-const texts: Readonly<Record<GlobalFlagName, Omit<GlobalFlag, "type" | "multiple">>> = {
+const texts: Readonly<Record<CliFlagName, Omit<GlobalFlag, "type" | "multiple">>> = {
   kubeconfig: { value: "FILE", env: true, text: "the kubeconfig; default $KUBECONFIG, then ~/.kube/config" },
   context: { value: "NAME", env: true, text: "the kubeconfig's context; default the current one (also $KUBECONTEXT)" },
   namespace: { value: "NAME", env: true, text: "only Services of this namespace; may be repeated; default all" },
@@ -36,7 +33,7 @@ const texts: Readonly<Record<GlobalFlagName, Omit<GlobalFlag, "type" | "multiple
 export const globalFlags: Readonly<Record<string, GlobalFlag>> = Object.fromEntries(
   Object.entries(texts).map(([name, text]) => {
     // Object.entries gives the keys of `texts` back as strings; they are names of flags by its type.
-    const flag = cliFlags[name as GlobalFlagName];
+    const flag = cliFlags[name as CliFlagName];
     return [name, { ...flag, ...text }];
   }),
 );

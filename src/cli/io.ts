@@ -1,8 +1,10 @@
 /** All that a command may do to the world outside: print, read the environment, hear that it should stop. */
 import { type Clock, systemClock } from "../clock.ts";
 
-/** Who asks to stop: a signal, or the root parent over its channel. */
-export type StopRequest = "SIGINT" | "SIGTERM" | "SIGHUP" | "parent";
+const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** The signals that ask to stop. */
+export type StopRequest = (typeof stopSignals)[number];
 
 /** The process, as commands see it. */
 export interface CliIo {
@@ -13,13 +15,11 @@ export interface CliIo {
   readonly env: NodeJS.ProcessEnv;
   readonly uid: number;
   readonly clock: Clock;
-  /** Calls back for every request until disposed. While nobody listens, a signal ends the process as usual. */
+  /** Calls back for every signal until disposed. While nobody listens, one ends the process as usual. */
   readonly onStop: (listener: (request: StopRequest) => void) => Disposable;
   /** Ends the process at once. */
   readonly exit: (code: number) => void;
 }
-
-const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** The real process. A reader that has gone (`localizer list | head`) is no error. */
 export function processIo(): CliIo {
@@ -42,17 +42,5 @@ function onStop(listener: (request: StopRequest) => void): Disposable {
     process.on(signal, onSignal);
     listening.defer(() => process.off(signal, onSignal));
   }
-  // Only a process that was started with a channel has one.
-  if (process.channel) {
-    const onMessage = (message: unknown) => {
-      if (isStopMessage(message)) listener("parent");
-    };
-    process.on("message", onMessage);
-    listening.defer(() => process.off("message", onMessage));
-  }
   return listening.move();
-}
-
-function isStopMessage(message: unknown): boolean {
-  return typeof message === "object" && message !== null && Reflect.get(message, "stop") === true;
 }

@@ -2,7 +2,7 @@
 import type { EndpointSlice } from "../kube/endpoint-slice.ts";
 import { readyEndpoints } from "../kube/ready-endpoints.ts";
 import type { Service } from "../kube/service.ts";
-import type { TunnelPortSpec } from "../tunnel/tunnel.ts";
+import type { TunnelPortSpec } from "../tunnel/tunnel-components.ts";
 
 /** Which services are left out, and what is said of it. */
 export interface ServiceFilter {

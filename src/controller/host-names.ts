@@ -4,6 +4,7 @@
  * real host, and is written only when the user named that namespace.
  */
 import { type HostName, hostName, isHostName } from "../model/host-name.ts";
+import { isReservedName } from "../model/reserved-names.ts";
 import { nameOf, namespaceOf, type ServiceKey } from "../model/service-key.ts";
 
 /** What decides beside the service. */
@@ -25,15 +26,6 @@ export interface HostNames {
   readonly names: readonly HostName[];
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
 }
-
-/** Names that mean something to the machine or its programs, whatever a cluster calls a service. */
-const reserved = new Set(
-  ["localhost", "localhost.localdomain", "broadcasthost", "wpad", "isatap", "metadata"].concat([
-    "host.docker.internal",
-    "gateway.docker.internal",
-    "kubernetes.docker.internal",
-  ]),
-);
 
 /** Top-level domains that are no entries of the public root but mean something all the same (RFC 6761, ICANN). */
 const specialDomains = new Set(["local", "localhost", "internal", "test", "example", "invalid", "onion", "alt"]);
@@ -58,8 +50,7 @@ export function serviceNames(key: ServiceKey, policy: HostNamePolicy): HostNames
 
 function reasonToSkip(name: string, key: ServiceKey, policy: HostNamePolicy): string | undefined {
   if (!isHostName(name)) return "it is no valid host name";
-  // Debian's ip6-localhost, ip6-allnodes and the like; below a domain the prefix means nothing.
-  if (reserved.has(name) || /^ip6-[^.]*$/.test(name)) return "the name is reserved";
+  if (isReservedName(name)) return "the name is reserved";
   if (policy.taken.has(name)) return "the name stands elsewhere in the hosts file or is this machine's";
   const namespace = namespaceOf(key);
   const isPair = name === `${nameOf(key)}.${namespace}`;

@@ -4,9 +4,10 @@ import { hostname } from "node:os";
 import tlds from "tlds" with { type: "json" };
 import type { HostNamePolicy } from "../controller/host-names.ts";
 import { errnoOf, LocalizerError } from "../errors.ts";
-import { defaultSocketLink, hostsInstance } from "../helper/config.ts";
+import { hostsInstance } from "../helper/config.ts";
 import { type ForeignHosts, foreignHosts } from "../hostsfile/foreign.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
+import { defaultSocketLink } from "../model/socket-link.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
 
 /** Names and addresses of the hosts file that are not ours. A missing file has none. */

@@ -7,7 +7,7 @@ import { hostName } from "../model/host-name.ts";
 import { isLoopbackAddress } from "../model/loopback.ts";
 import { port } from "../model/port.ts";
 import { serviceKey } from "../model/service-key.ts";
-import type { TunnelPortStatus } from "../tunnel/tunnel.ts";
+import type { TunnelPortStatus } from "../tunnel/tunnel-components.ts";
 import { PortForwardHealth } from "./port-forward-health.ts";
 import { serviceRow } from "./service-rows.ts";
 

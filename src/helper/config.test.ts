@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { defaultSocketLink, helperArgv, helperConfig, hostsInstance } from "./config.ts";
+import { defaultSocketLink } from "../model/socket-link.ts";
+import { helperArgv, helperConfig, hostsInstance } from "./config.ts";
 
 const user = { uid: 1000, gid: 1000 };
 
@@ -18,6 +19,12 @@ test("helperConfig() has the system's places unless the command line says otherw
 
 test("helperConfig() throws usage for a range outside 127.0.0.0/8", () => {
   assert.throws(() => helperConfig({ range: "10.0.0.0/8" }, user), { code: "usage" });
+});
+
+test("helperConfig() throws usage for a path that is not absolute and for a range of the machine's own", () => {
+  for (const given of [{ hostsFile: "hosts" }, { socketLink: "./s" }, { stateDir: "" }, { range: "127.0.0.0/16" }]) {
+    assert.throws(() => helperConfig(given, user), { code: "usage" });
+  }
 });
 
 test("helperArgv() names only what was given", () => {

@@ -1,10 +1,9 @@
 /** What the helper may touch: settled by its own command line before the user's part can say a word. Pure. */
 import { createHash } from "node:crypto";
-import { type LoopbackRange, parseLoopbackRange } from "../model/loopback.ts";
+import { LocalizerError } from "../errors.ts";
+import { type LoopbackRange, parseServiceRange } from "../model/loopback.ts";
+import { defaultSocketLink } from "../model/socket-link.ts";
 import type { UserIds } from "./runtime-directory.ts";
-
-/** Where the original listens and old clients look. */
-export const defaultSocketLink = "/var/run/localizer.sock";
 
 /** The helper's bounds. */
 export interface HelperConfig {
@@ -29,12 +28,17 @@ export interface HelperArguments {
   readonly stateDir?: string | undefined;
 }
 
-/** @throws LocalizerError `usage` when the range is none inside 127.0.0.0/8 */
+/** @throws LocalizerError `usage` when the range is none for services, or a path is not absolute */
 export function helperConfig(given: HelperArguments, user: UserIds): HelperConfig {
+  // Relative to what? The helper's folder is not always the user's.
+  const relative = [given.hostsFile, given.socketLink, given.stateDir].find((path) => path?.startsWith("/") === false);
+  if (relative !== undefined) {
+    throw new LocalizerError("usage", `Cannot use "${relative}" in the helper: want an absolute path`);
+  }
   return {
     hostsFile: given.hostsFile ?? "/etc/hosts",
     socketLink: given.socketLink ?? defaultSocketLink,
-    range: parseLoopbackRange(given.range ?? "127.0.0.0/8"),
+    range: parseServiceRange(given.range ?? "127.0.0.0/8"),
     stateDir: given.stateDir ?? "/var/lib/localizer",
     runtimeBase: "/run",
     user,

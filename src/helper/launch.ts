@@ -6,16 +6,28 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
-import { extname } from "node:path";
+import { extname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { systemClock } from "../clock.ts";
 import { cliFlags } from "../model/cli-flags.ts";
 import { channelToChild } from "./channel.ts";
 import { helperConfig } from "./config.ts";
+import { abortedByCrash } from "./crash.ts";
 import type { Say } from "./places.ts";
 import { serveHelper } from "./root.ts";
 import { lookUpUser, requestedUser, type User, userEnvironment, userPartVariable } from "./user.ts";
 import { droppedVariables, variablesOfSudo, writableProgramFiles } from "./warnings.ts";
+
+const childGraceMs = 2_000;
+
+// The bounds, and the variables that say them too.
+const places = {
+  "hosts-file": "LOCALIZER_HOSTS_FILE",
+  socket: "LOCALIZER_SOCKET",
+  "ip-cidr": "LOCALIZER_IP_CIDR",
+  "state-dir": "LOCALIZER_STATE_DIR",
+} as const;
 
 const root: User = { uid: 0, gid: 0, name: "root", home: "/root" };
 
@@ -28,21 +40,48 @@ export async function runAsRootParent(argv: readonly string[], env: NodeJS.Proce
   const { values } = parseArgs({ args: [...argv], options: cliFlags, strict: false, allowPositionals: true });
   const request = requestedUser(values.user, env);
   const user = request === undefined ? root : lookUpUser(request);
-  const trusted = request === undefined ? env : {};
+  const { ignored, childEnv } = request === undefined ? { ignored: [], childEnv: env } : withoutPlaces(env);
+  // An empty variable counts as none, as for the user's part.
+  const read = (flag: keyof typeof places) => textOf(values[flag] ?? (childEnv[places[flag]] || undefined));
   const given = {
-    hostsFile: textOf(values["hosts-file"] ?? trusted.LOCALIZER_HOSTS_FILE),
-    socketLink: textOf(values.socket ?? trusted.LOCALIZER_SOCKET),
-    range: textOf(values["ip-cidr"] ?? trusted.LOCALIZER_IP_CIDR),
-    stateDir: textOf(values["state-dir"] ?? trusted.LOCALIZER_STATE_DIR),
+    hostsFile: absolute(read("hosts-file")),
+    socketLink: absolute(read("socket")),
+    range: read("ip-cidr"),
+    stateDir: absolute(read("state-dir")),
   };
   const config = helperConfig(given, user);
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   warn(user, env);
-  const child = startUserPart(argv, env, user);
+  if (ignored.length > 0) {
+    const flags = ignored.map((flag) => `--${flag}`).join(", ");
+    say(`Ignored ${ignored.map((flag) => places[flag]).join(", ")}, which may be the user's: use ${flags}`);
+  }
+  const crash = abortedByCrash(say);
+  const child = startUserPart(argv, childEnv, user);
   ignoreSignalsBut(child);
   const exit = once(child, "exit");
-  const [[code, signal]] = await Promise.all([exit, serveHelper(channelToChild(child), config, say)]);
-  return exitCode(code, signal);
+  const exited = new AbortController();
+  child.once("exit", () => exited.abort());
+  crash.addEventListener("abort", () => endSoon(child));
+  await serveHelper(channelToChild(child), config, say, AbortSignal.any([crash, exited.signal]));
+  const [code, signal] = await exit;
+  return crash.aborted ? 1 : exitCode(code, signal);
+}
+
+/** Asked first; one that does not end is killed. */
+function endSoon(child: ChildProcess): void {
+  child.kill("SIGTERM");
+  const kill = systemClock.after(childGraceMs, () => child.kill("SIGKILL"));
+  child.once("exit", () => kill[Symbol.dispose]());
+}
+
+/** What the variables say may be the user's, so root does not follow it; the child must not either, or the two would disagree. */
+function withoutPlaces(env: NodeJS.ProcessEnv) {
+  const childEnv = { ...env };
+  const flags = ["hosts-file", "socket", "ip-cidr", "state-dir"] as const;
+  const ignored = flags.filter((flag) => childEnv[places[flag]]);
+  for (const flag of flags) delete childEnv[places[flag]];
+  return { ignored, childEnv };
 }
 
 function startUserPart(argv: readonly string[], env: NodeJS.ProcessEnv, user: User): ChildProcess {
@@ -86,6 +125,11 @@ function exitCode(code: unknown, signal: unknown): number {
   if (typeof code === "number") return code;
   const [, number] = Object.entries(constants.signals).find(([name]) => name === signal) ?? [];
   return 128 + (number ?? 0);
+}
+
+/** Against the same folder as the user's part, which is started in it. */
+function absolute(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path);
 }
 
 function textOf(value: unknown): string | undefined {

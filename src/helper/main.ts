@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { LocalizerError } from "../errors.ts";
 import { channelToParent } from "./channel.ts";
 import { helperConfig } from "./config.ts";
+import { abortedByCrash } from "./crash.ts";
 import { serveHelper } from "./root.ts";
 import { lookUpUser, requestedUser } from "./user.ts";
 import { writableProgramFiles } from "./warnings.ts";
@@ -19,6 +20,7 @@ const say = (sentence: string) => {
 for (const signal of ["SIGINT", "SIGHUP", "SIGTERM", "SIGQUIT"] as const) process.on(signal, () => {});
 // A terminal that is gone must not keep the helper from tidying up.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+const crash = abortedByCrash(say);
 
 try {
   const channel = channelToParent();
@@ -44,7 +46,8 @@ try {
   const self = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   const [writable] = isRoot ? writableProgramFiles() : [];
   if (writable !== undefined) say(`Others can write "${writable}", which runs as root here`);
-  await serveHelper(channel, helperConfig(given, request === undefined ? self : lookUpUser(request)), say);
+  await serveHelper(channel, helperConfig(given, request === undefined ? self : lookUpUser(request)), say, crash);
+  if (crash.aborted) process.exitCode = 1;
 } catch (error) {
   say(LocalizerError.from(error).message);
   process.exitCode = 1;

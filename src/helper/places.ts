@@ -1,5 +1,6 @@
 /** What the helper makes on the machine besides listeners: hosts block, socket link, runtime folder; and their end. */
 import { readFile } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { LocalizerError } from "../errors.ts";
 import { type BlockOwner, blockOwners, withBlock } from "../hostsfile/block.ts";
 import { HostsFile } from "../hostsfile/hosts-file.ts";
@@ -79,19 +80,39 @@ export class Places {
     return this.#runtimeDirectory;
   }
 
-  /** Takes back block, link and runtime folder. Failures are said, not thrown. */
-  async tidy(): Promise<void> {
+  /**
+   * Takes back block, link and runtime folder. Failures are said, not thrown. May be called again. A link that somebody
+   * answers behind stays, unless it is our own user's part that asked for the end, whose server outlives this.
+   */
+  async tidy(isAsked = false): Promise<void> {
     const attempt = trying(this.#say);
     const { pid } = this.#owner;
     const isHostsTidy = await attempt(() => this.#removeOwnBlock());
-    const isLinkTidy = await attempt(async () => {
-      if (this.#link !== undefined) await removeLink(this.#link);
-      if (this.#runtimeDirectory !== undefined)
-        await removeRuntimeDirectory(this.#runtimeDirectory, this.#link?.target);
-      return true;
-    });
+    const isLinkTidy = await attempt(() => this.#removeOwnLink(isAsked));
     // What is left is told to the next start.
-    if (isHostsTidy && isLinkTidy) await this.#state?.forget(pid);
+    if (!isHostsTidy || !isLinkTidy) return;
+    await this.#state?.forget(pid);
+    this.#isRecorded = false;
+  }
+
+  async #removeOwnLink(isAsked: boolean): Promise<boolean> {
+    const link = this.#link;
+    const directory = this.#runtimeDirectory;
+    if (link !== undefined && !(await removeLink(link, isAsked))) return false;
+    if (directory !== undefined) await removeRuntimeDirectory(directory, link?.target, isAsked);
+    // By the next call the same path may be another's.
+    this.#link = undefined;
+    this.#runtimeDirectory = undefined;
+    return true;
+  }
+
+  /** With the dead socket behind it, where that lies in a runtime folder that a helper made. */
+  async #removeRecordedLink(link: SocketLink): Promise<boolean> {
+    if (!(await removeLink(link))) return false;
+    const folder = dirname(link.target);
+    const isMade = dirname(folder) === this.#config.runtimeBase && /^localizer-\d+$/.test(basename(folder));
+    if (isMade) await removeRuntimeDirectory(folder, link.target);
+    return true;
   }
 
   async #removeOwnBlock(): Promise<true> {
@@ -106,11 +127,11 @@ export class Places {
   async #tidyRecorded(): Promise<void> {
     for (const record of (await this.#state?.records()) ?? []) {
       if (await isRunning(record.owner)) continue;
-      if (record.link !== undefined) await removeLink(record.link);
+      const isLinkGone = record.link === undefined || (await this.#removeRecordedLink(record.link));
       const file = await HostsFile.at(record.hostsFile, await this.#hostsOptions()).catch(() => undefined);
       await file?.removeLeftover(record.owner.pid);
       if (file !== undefined) await this.#removeDeadBlocks(file);
-      await this.#state?.forget(record.owner.pid);
+      if (isLinkGone) await this.#state?.forget(record.owner.pid);
     }
   }
 

@@ -117,6 +117,17 @@ test("hostsTable() refuses names that are none and addresses outside the range",
   }
 });
 
+test("listenAddress() and hostsTable() leave the machine its own addresses and names, in whatever range", () => {
+  const all = parseLoopbackRange("127.0.0.0/8");
+  for (const address of ["127.0.0.1", "127.0.0.53", "127.0.1.1", "127.255.255.255"]) {
+    assert.throws(() => listenAddress({ address, port: 53 }, all), { code: "denied" });
+    assert.throws(() => hostsTable([{ address, names: ["cart.shop"] }], all), { code: "denied" });
+  }
+  for (const name of ["localhost", "app.localhost", "ip6-loopback", "broadcasthost"]) {
+    assert.throws(() => hostsTable([{ address: "127.1.0.1", names: ["ok", name] }], all), { code: "denied" });
+  }
+});
+
 function many(count: number, length: number): string[] {
   return Array.from({ length: count }, () => "a".repeat(length));
 }

@@ -6,8 +6,9 @@
 import { type ErrorCode, LocalizerError } from "../errors.ts";
 import { isHostName } from "../model/host-name.ts";
 import type { HostsEntry } from "../model/hosts-table.ts";
-import { inRange, isLoopbackAddress, type LoopbackRange } from "../model/loopback.ts";
+import { inRange, isKeptOut, isLoopbackAddress, type LoopbackRange } from "../model/loopback.ts";
 import { isPort } from "../model/port.ts";
+import { isReservedName } from "../model/reserved-names.ts";
 import type { ListenAddress } from "../net/listen.ts";
 import { broken, type Checked, errorCodeOf, fieldsOf, natural, optionalText, text, typeOf } from "./fields.ts";
 
@@ -167,7 +168,7 @@ function parseReplyOf(type: unknown, message: unknown): Reply {
 
 /**
  * Where a bind request may listen.
- * @throws LocalizerError `denied` outside the range, `usage` when it is no address or port
+ * @throws LocalizerError `denied` outside the range or for an address of the machine's own, `usage` when it is no address or port
  */
 export function listenAddress(request: { address: string; port: number }, range: LoopbackRange): ListenAddress {
   const { address, port } = request;
@@ -177,19 +178,19 @@ export function listenAddress(request: { address: string; port: number }, range:
       `Cannot listen on ${JSON.stringify(address)} port ${port}: no loopback address and port`,
     );
   }
-  if (!inRange(range, address)) {
+  if (!inRange(range, address) || isKeptOut(address)) {
     throw new LocalizerError("denied", `Cannot listen on ${address}:${port}: it is outside the helper's address range`);
   }
   return { address, port };
 }
 
 /**
- * The table that may be written: every address in the range, every name made of RFC 1123 labels.
- * @throws LocalizerError `denied` outside the range, `usage` for a bad name
+ * The table that may be written: every address in the range and none of the machine's own, every name made of RFC 1123 labels.
+ * @throws LocalizerError `denied` outside the range or for a reserved name, `usage` for a bad name
  */
 export function hostsTable(entries: readonly RawEntry[], range: LoopbackRange): readonly HostsEntry[] {
   return entries.map(({ address, names }) => {
-    if (!isLoopbackAddress(address) || !inRange(range, address)) {
+    if (!isLoopbackAddress(address) || !inRange(range, address) || isKeptOut(address)) {
       throw new LocalizerError(
         "denied",
         `Cannot write ${JSON.stringify(address)} into the hosts file: not in the range`,
@@ -198,6 +199,10 @@ export function hostsTable(entries: readonly RawEntry[], range: LoopbackRange): 
     const bad = names.find((name) => !isHostName(name));
     if (bad !== undefined) {
       throw new LocalizerError("usage", `Cannot write ${JSON.stringify(bad)} into the hosts file: no valid host name`);
+    }
+    const reserved = names.find(isReservedName);
+    if (reserved !== undefined) {
+      throw new LocalizerError("denied", `Cannot write "${reserved}" into the hosts file: the name is reserved`);
     }
     return { address, names: names.filter(isHostName) };
   });

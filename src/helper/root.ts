@@ -22,14 +22,21 @@ import {
 
 /**
  * Tidies up after dead helpers, then serves the channel. Resolves when the other side asked for the end, closed the channel or
- * broke the protocol, and everything was taken back. Never throws.
+ * broke the protocol, or when `stop` fired, and everything was taken back. Never throws.
  */
-export async function serveHelper(channel: Channel, config: HelperConfig, say: Say): Promise<void> {
+export async function serveHelper(channel: Channel, config: HelperConfig, say: Say, stop?: AbortSignal): Promise<void> {
   const places = await Places.open(config, say);
   const conversation = new Conversation(channel, config, places, say);
   channel.onMessage((message, handle) => conversation.receive(message, handle));
   channel.onClose(() => conversation.end());
+  const end = () => conversation.end();
+  if (stop?.aborted) end();
+  stop?.addEventListener("abort", end, { once: true });
+  const strand = () => conversation.strand();
+  process.on("beforeExit", strand);
   await conversation.ended;
+  process.off("beforeExit", strand);
+  stop?.removeEventListener("abort", end);
 }
 
 type Stage =
@@ -46,6 +53,7 @@ class Conversation {
   readonly #places: Places;
   readonly #say: Say;
   readonly #ended = Promise.withResolvers<void>();
+  readonly #stranded = Promise.withResolvers<void>();
   #stage: Stage = { is: "greeting" };
   #work: Promise<void> = Promise.resolve();
 
@@ -74,12 +82,21 @@ class Conversation {
   end(): void {
     if (this.#stage.is === "ended") return;
     this.#stage = { is: "ended" };
-    void this.#work
+    void Promise.race([this.#work, this.#stranded.promise])
       .then(() => this.#places.tidy())
       .finally(() => {
         this.#channel.close();
         this.#ended.resolve();
       });
+  }
+
+  /**
+   * The event loop ran empty, so what is waited for will not come. Node tells nobody of a channel that broke while a listener
+   * was on its way and not acknowledged: the end of the other side is heard of here only.
+   */
+  strand(): void {
+    this.#stranded.resolve();
+    this.end();
   }
 
   #step(message: unknown): void {
@@ -136,7 +153,7 @@ class Conversation {
       case "runtime-dir":
         return await this.#places.runtimeDirectory();
       case "end":
-        await this.#places.tidy();
+        await this.#places.tidy(true);
         return undefined;
       default:
         return request satisfies never;

@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, statSync, symlinkSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../test/support/temporary-folder.ts";
-import { ensurePrivateDirectory, makeRuntimeDirectory, sessionRuntimeDirectory } from "./runtime-directory.ts";
+import {
+  ensurePrivateDirectory,
+  makeRuntimeDirectory,
+  removeRuntimeDirectory,
+  sessionRuntimeDirectory,
+} from "./runtime-directory.ts";
 
 const self = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 
@@ -23,6 +29,19 @@ test("makeRuntimeDirectory() makes a folder for the user, and finds it the next 
   assert.equal(await makeRuntimeDirectory(folder.path, self), path);
   assert.equal(await makeRuntimeDirectory(folder.path, self), path);
   assert.equal(statSync(path).mode & 0o777, 0o700);
+});
+
+test("removeRuntimeDirectory() leaves a socket on which somebody answers, unless told that it is ours", async () => {
+  using folder = temporaryFolder();
+  const path = await makeRuntimeDirectory(folder.path, self);
+  const socket = join(path, "s.sock");
+  const server = createServer().listen(socket);
+  await new Promise((resolve) => server.once("listening", resolve));
+  await removeRuntimeDirectory(path, socket);
+  assert.ok(existsSync(socket));
+  await removeRuntimeDirectory(path, socket, true);
+  assert.equal(existsSync(path), false);
+  await new Promise((resolve) => server.close(resolve));
 });
 
 test("ensurePrivateDirectory() and makeRuntimeDirectory() refuse a folder that is open, or a link", async () => {

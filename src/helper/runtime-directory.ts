@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { lstat, mkdir, open, rmdir, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errnoOf, LocalizerError } from "../errors.ts";
+import { answers } from "./socket-link.ts";
 
 /** A user, as the helper must know him. */
 export interface UserIds {
@@ -65,10 +66,11 @@ function ignoreExisting(error: unknown): false {
 }
 
 /**
- * Takes back what `makeRuntimeDirectory` made, with the dead socket that a killed daemon left in it. A folder that
- * another daemon of the user still uses stays. The folder above is root's, so nobody can bend the path meanwhile.
+ * Takes back what `makeRuntimeDirectory` made, with the dead socket that a killed daemon left in it, or a living one that
+ * asked for it. A folder that another daemon of the user still uses stays. The folder above is root's, so nobody can bend the path meanwhile.
  */
-export async function removeRuntimeDirectory(path: string, socket: string | undefined): Promise<void> {
-  if (socket !== undefined && dirname(socket) === path) await unlink(socket).catch(() => {});
+export async function removeRuntimeDirectory(path: string, socket?: string, evenIfLive = false): Promise<void> {
+  const isOurs = socket !== undefined && dirname(socket) === path;
+  if (isOurs && (evenIfLive || !(await answers(socket)))) await unlink(socket).catch(() => {});
   await rmdir(path).catch(() => {});
 }

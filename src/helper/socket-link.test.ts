@@ -51,6 +51,19 @@ test("removeLink() removes only the very link", async () => {
   await removeLink({ path, target: "/other" });
 });
 
+test("removeLink() leaves a link behind which somebody answers, unless told that it is ours", async () => {
+  using folder = temporaryFolder();
+  const link = { path: join(folder.path, "public"), target: join(folder.path, "real") };
+  const server = createServer().listen(link.target);
+  await new Promise((resolve) => server.once("listening", resolve));
+  symlinkSync(link.target, link.path);
+  assert.equal(await removeLink(link), false);
+  assert.equal(readlinkSync(link.path), link.target);
+  assert.equal(await removeLink(link, true), true);
+  assert.deepEqual(readdirSync(folder.path), ["real"]);
+  await new Promise((resolve) => server.close(resolve));
+});
+
 test("checkedLink() wants short absolute paths and a target in the user's own folder", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "public");

@@ -65,14 +65,21 @@ export async function makeLink({ path, target }: SocketLink): Promise<void> {
   }
 }
 
-/** Removes the link if it still is that one. */
-export async function removeLink({ path, target }: SocketLink): Promise<void> {
+/**
+ * Removes the link if it still is that one and nobody answers behind it, or if that does not matter because who answers
+ * asked for it. False when it stays for somebody who answers: another daemon may have made the very same link since.
+ */
+export async function removeLink({ path, target }: SocketLink, evenIfLive = false): Promise<boolean> {
   const current = await readlink(path).catch(() => undefined);
   const facts = await lstat(path).catch(() => undefined);
-  if (current === target && facts?.uid === process.geteuid?.()) await unlink(path);
+  if (current !== target || facts?.uid !== process.geteuid?.()) return true;
+  if (!evenIfLive && (await answers(path))) return false;
+  await unlink(path);
+  return true;
 }
 
-async function answers(path: string): Promise<boolean> {
+/** Says whether somebody answers behind this path, or might. */
+export async function answers(path: string): Promise<boolean> {
   // A probe that fails for another reason than silence proves nothing: leave the link alone.
   return await probeUnixSocket(path).then(
     (state) => state === "live",

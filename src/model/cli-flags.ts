@@ -27,7 +27,6 @@ export const cliFlags = {
   "state-dir": { type: "string" },
   user: { type: "string" },
   "no-helper": { type: "boolean" },
-  "allow-root-exec": { type: "boolean" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean" },
 } as const satisfies Readonly<Record<string, CliFlag>>;

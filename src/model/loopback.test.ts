@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { addressAt, inRange, isLoopbackAddress, type LoopbackAddress, parseLoopbackRange } from "./loopback.ts";
+import {
+  addressAt,
+  inRange,
+  isKeptOut,
+  isLoopbackAddress,
+  type LoopbackAddress,
+  parseLoopbackRange,
+  parseServiceRange,
+  usableRange,
+} from "./loopback.ts";
 
 function address(text: string): LoopbackAddress {
   assert.ok(isLoopbackAddress(text), text);
@@ -53,6 +62,26 @@ test("addressAt() counts from the first address to the last", () => {
 test("addressAt() throws for an index outside of the range", () => {
   const range = parseLoopbackRange("127.1.0.0/24");
   for (const index of [-1, 256, 1.5, Number.NaN]) assert.throws(() => addressAt(range, index), RangeError);
+});
+
+test("parseServiceRange() throws usage for a range that the machine has all of", () => {
+  for (const text of ["127.0.0.0/16", "127.0.5.0/24", "127.0.0.1/32", "127.255.255.255/32"]) {
+    assert.throws(() => parseServiceRange(text), { code: "usage", message: /belong to the machine$/ }, text);
+  }
+  for (const text of ["127.0.0.0/8", "127.0.0.0/15", "127.255.255.254/31", "127.1.0.0/32"]) {
+    assert.deepEqual(parseServiceRange(text), parseLoopbackRange(text));
+  }
+});
+
+test("usableRange() begins behind the machine's addresses, and isKeptOut() knows them and the broadcast address", () => {
+  assert.deepEqual(usableRange(parseLoopbackRange("127.0.0.0/8")), { first: 0x7f01_0000, size: 2 ** 24 - 2 ** 16 });
+  assert.deepEqual(usableRange(parseLoopbackRange("127.3.0.0/16")), parseLoopbackRange("127.3.0.0/16"));
+  assert.equal(usableRange(parseLoopbackRange("127.0.7.0/24")).size, 0);
+  const texts = ["127.0.0.1", "127.0.255.255", "127.1.0.0", "127.255.255.254", "127.255.255.255"];
+  assert.deepEqual(
+    texts.map((text) => isKeptOut(address(text))),
+    [true, true, false, false, true],
+  );
 });
 
 test("inRange() knows the borders", () => {

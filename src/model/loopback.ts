@@ -15,6 +15,8 @@ export interface LoopbackRange {
   readonly size: number;
 }
 
+const firstUsable = 0x7f01_0000;
+
 /** Says whether the text is a dotted IPv4 address inside 127.0.0.0/8, written the one canonical way. */
 export function isLoopbackAddress(text: string): text is LoopbackAddress {
   return isIPv4(text) && text.startsWith("127.");
@@ -50,6 +52,32 @@ export function parseLoopbackRange(text: string): LoopbackRange {
   const size = 2 ** (32 - prefix);
   const value = toNumber(address);
   return { first: value - (value % size), size };
+}
+
+/**
+ * Reads a range for services.
+ * @throws LocalizerError `usage` as `parseLoopbackRange` does, and when the range has no usable address
+ */
+export function parseServiceRange(text: string): LoopbackRange {
+  const range = parseLoopbackRange(text);
+  const { first, size } = usableRange(range);
+  if (size > 1 || (size === 1 && !isKeptOut(addressAt({ first, size }, 0)))) return range;
+  const sentence = `Cannot use "${text}" as an address range: 127.0.0.0/16 and 127.255.255.255 belong to the machine`;
+  throw new LocalizerError("usage", sentence);
+}
+
+/**
+ * The range without 127.0.0.0/16, which belongs to the machine (localhost, resolvers, Debian's 127.0.1.1). Its size may
+ * be 0, and 127.255.255.255 may still be in it.
+ */
+export function usableRange({ first, size }: LoopbackRange): LoopbackRange {
+  const machines = Math.min(size, Math.max(0, firstUsable - first));
+  return { first: first + machines, size: size - machines };
+}
+
+/** Says whether the address belongs to the machine and never to a service; 127.255.255.255 is the broadcast address. */
+export function isKeptOut(address: LoopbackAddress): boolean {
+  return toNumber(address) < firstUsable || address === "127.255.255.255";
 }
 
 function toNumber(address: string): number {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nameOf, namespaceOf, parseServiceKey, serviceKey } from "./service-key.ts";
+import { nameOf, namespaceOf, serviceKey } from "./service-key.ts";
 
 test("serviceKey() joins namespace and name, which nameOf() and namespaceOf() take apart", () => {
   const key = serviceKey("shop", "cart-v2");
@@ -14,11 +14,4 @@ test("serviceKey() refuses what is no DNS label and says which part", () => {
   assert.throws(() => serviceKey("a/b", "cart"), { code: "usage" });
   assert.throws(() => serviceKey("", "cart"), { code: "usage" });
   assert.throws(() => serviceKey("shop", "x".repeat(64)), { code: "usage" });
-});
-
-test("parseServiceKey() reads namespace/name and nothing else", () => {
-  assert.equal(parseServiceKey("shop/cart"), serviceKey("shop", "cart"));
-  for (const text of ["cart", "shop/cart/80", "/cart", "shop/", "shop/cart ", ""]) {
-    assert.throws(() => parseServiceKey(text), { code: "usage" }, text);
-  }
 });

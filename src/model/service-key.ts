@@ -21,18 +21,6 @@ export function serviceKey(namespace: string, name: string): ServiceKey {
   return `${namespace}/${name}` as ServiceKey;
 }
 
-/**
- * Reads what a user typed.
- * @throws LocalizerError `usage` unless it has the form namespace/name
- */
-export function parseServiceKey(text: string): ServiceKey {
-  const [namespace, name, ...rest] = text.split("/");
-  if (namespace === undefined || name === undefined || rest.length > 0) {
-    throw new LocalizerError("usage", `Cannot read "${text}" as a service: write it as namespace/name`);
-  }
-  return serviceKey(namespace, name);
-}
-
 /** The namespace of a key. */
 export function namespaceOf(key: ServiceKey): string {
   return key.slice(0, key.indexOf("/"));

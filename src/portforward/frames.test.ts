@@ -215,11 +215,10 @@ test("FrameWriter.dataHeader() goes before a payload of any allowed length", () 
   );
 });
 
-test("FrameWriter writes RST_STREAM with CANCEL, PING and GOAWAY", () => {
+test("FrameWriter writes RST_STREAM with CANCEL and PING", () => {
   const writer = new FrameWriter();
   assert.equal(writer.rstStream(7).toString("hex"), "80030003000000080000000700000005");
   assert.equal(writer.ping(0x8000_0001).toString("hex"), "800300060000000480000001");
-  assert.equal(writer.goAway().toString("hex"), "80030007000000080000000000000000");
 });
 
 function hex(text: string): string {

@@ -71,11 +71,6 @@ export class FrameWriter {
     frame.writeUInt32BE(id, 8);
     return frame;
   }
-
-  /** GOAWAY with status OK. */
-  goAway(): Buffer {
-    return controlFrame(type.goAway, 0, 8);
-  }
 }
 
 /** What a reader tells of the frames that come in. */

@@ -1,7 +1,9 @@
 /** The daemon's socket as its two ends need it: taking it, choosing among several, waiting until it is gone. */
 import type { Server } from "node:net";
+import { dirname } from "node:path";
 import type { Clock } from "../clock.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
+import { folderPrivacy } from "../net/private-folder.ts";
 import { listenUnixSocket, probeUnixSocket } from "../net/unix-socket.ts";
 
 /**
@@ -15,18 +17,34 @@ export async function takeDaemonSocket(server: Server, socketPath: string): Prom
   await listenUnixSocket(server, socketPath);
 }
 
+/** Where a user's daemon may answer. */
+export interface SocketPlaces {
+  /** A path that only root can make: it may lead to whatever root let it lead to. */
+  readonly wellKnown: string;
+  readonly own: string;
+  /** In a folder where anybody may make things; the one with the socket must be the user's. */
+  readonly fallback: string;
+}
+
 /**
- * The path on which a daemon answers, in the order given; if none does, the first that is there; if none is, the last.
- * A socket of another user counts as one that is there.
+ * The path on which a daemon answers, in the order of the interface; if none does, the well-known one when it is there,
+ * else the user's own. A socket of another user counts as one on which nobody answers. Nothing is asked, and nothing
+ * named, that lies in a folder of which the user is not the only master.
+ * @throws LocalizerError `denied` when that leaves no path
  */
-export async function chooseSocket(paths: readonly [string, ...string[]]): Promise<string> {
-  let there: string | undefined;
-  for (const path of paths) {
-    const state = await probeUnixSocket(path).catch(() => "dead" as const);
-    if (state === "live") return path;
-    if (state === "dead") there ??= path;
+export async function chooseSocket({ wellKnown, own, fallback }: SocketPlaces, uid: number): Promise<string> {
+  const state = await probeUnixSocket(wellKnown).catch(() => "dead" as const);
+  if (state === "live") return wellKnown;
+  for (const path of [own, fallback]) {
+    if (folderPrivacy(dirname(path), uid) === "private" && (await isLive(path))) return path;
   }
-  return there ?? paths[paths.length - 1] ?? paths[0];
+  if (state === "dead") return wellKnown;
+  if (folderPrivacy(dirname(own), uid) !== "open") return own;
+  throw new LocalizerError("denied", `Cannot use "${dirname(own)}": want a folder that only user ${uid} can enter`);
+}
+
+async function isLive(socketPath: string): Promise<boolean> {
+  return (await probeUnixSocket(socketPath).catch(() => "dead" as const)) === "live";
 }
 
 /**

@@ -4,17 +4,7 @@
  */
 import { join } from "node:path";
 
-/** Where the original listens and old clients look; here a link that the helper makes. */
-export const publicSocketPath = "/var/run/localizer.sock";
-
-/** The folder that is private to a user: `$XDG_RUNTIME_DIR/localizer`, or `/run/localizer-<uid>` without one. */
-export function privateSocketFolder(env: NodeJS.ProcessEnv, uid: number): string {
-  const { XDG_RUNTIME_DIR: runtime = "" } = env;
-  // The XDG base directory specification: a relative path is to be ignored.
-  return runtime.startsWith("/") ? join(runtime, "localizer") : `/run/localizer-${uid}`;
-}
-
-/** The daemon's own socket in that folder. */
+/** The daemon's own socket: below `$XDG_RUNTIME_DIR/localizer`, or `/run/localizer-<uid>` without one. */
 export function privateSocketPath(env: NodeJS.ProcessEnv, uid: number): string {
   return join(privateSocketFolder(env, uid), "localizer.sock");
 }
@@ -22,4 +12,10 @@ export function privateSocketPath(env: NodeJS.ProcessEnv, uid: number): string {
 /** Where it is when the daemon has no helper and the session no runtime folder: below `temporary`. */
 export function fallbackSocketPath(temporary: string, uid: number): string {
   return join(temporary, `localizer-${uid}`, "localizer.sock");
+}
+
+function privateSocketFolder(env: NodeJS.ProcessEnv, uid: number): string {
+  const { XDG_RUNTIME_DIR: runtime = "" } = env;
+  // The XDG base directory specification: a relative path is to be ignored.
+  return runtime.startsWith("/") ? join(runtime, "localizer") : `/run/localizer-${uid}`;
 }

@@ -18,6 +18,8 @@ const needed = [
   { package: "iproute2", file: "ip" },
   { package: "openssl", file: "openssl" },
   { package: "util-linux", file: "nsenter" },
+  // What the suites and the demo call names with.
+  { package: "curl", file: "curl" },
 ] as const;
 
 /** Installs what is missing. Throws when it cannot, naming the packages. */

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { clientHello } from "../../src/helper/protocol.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { startRawHelper } from "./raw-helper.ts";
 
 const skip = process.platform === "linux" && process.geteuid?.() === 0 ? false : "needs Linux and root";
 const original = "127.0.0.1 localhost\n";
@@ -19,6 +20,8 @@ for (const [what, request, code] of [
   ["an address of another machine", { type: "hosts", id: 1, entries: [{ ...ok, address: "10.0.0.1" }] }, "denied"],
   ["an address outside the range", { type: "bind", id: 1, address: "127.0.0.1", port: 80 }, "denied"],
   ["all addresses", { type: "bind", id: 1, address: "0.0.0.0", port: 80 }, "usage"],
+  ["the name localhost", { type: "hosts", id: 1, entries: [{ ...ok, names: ["localhost"] }] }, "denied"],
+  ["a name below localhost", { type: "hosts", id: 1, entries: [{ ...ok, names: ["a.localhost"] }] }, "denied"],
   ["port 0", { type: "bind", id: 1, address: "127.75.0.1", port: 0 }, "usage"],
   ["a link to a file of root's", { type: "link", id: 1, target: "/root/.ssh/authorized_keys" }, "denied"],
   ["a link with a line break", { type: "link", id: 1, target: "/tmp/a\nb" }, "usage"],
@@ -59,6 +62,39 @@ test("the helper ends when it is handed a socket", { skip }, async () => {
   helper.child.send({ type: "end", id: 1 }, server);
   assert.equal(await helper.end, 0);
   server.close();
+});
+
+for (const [what, bytes] of [
+  ["a line that is no JSON", "not json\n"],
+  ["an acknowledgement of nothing", '{"cmd":"NODE_HANDLE_ACK"}\n'],
+  ["many such lines", 'not json\n{"cmd":"NODE_HANDLE_ACK"}\n'.repeat(100)],
+] as const) {
+  test(`the helper ends on ${what}, raw on its channel, and takes back what it made`, { skip }, async () => {
+    await using helper = await startRawHelper("127.75.0.0/16");
+    await helper.ask({ type: "hosts", id: 1, entries: [ok] });
+    assert.match(readFileSync(helper.hosts, "utf8"), /cart\.shop/);
+    helper.channel.write(bytes);
+    assert.equal(await helper.end, 1);
+    assert.equal(readFileSync(helper.hosts, "utf8"), original);
+    assert.match(helper.stderr(), /^localizer helper: Cannot go on/);
+  });
+}
+
+test("the helper takes back what it made when a line never ends", { skip }, async () => {
+  await using helper = await startRawHelper("127.75.0.0/16");
+  await helper.ask({ type: "hosts", id: 1, entries: [ok] });
+  let isEnded = false;
+  const ended = helper.end.finally(() => {
+    isEnded = true;
+  });
+  const chunk = Buffer.alloc(1024 * 1024, "a");
+  // The longest string of V8 has 512 MiB.
+  for (let mib = 0; mib < 700 && !isEnded; mib++) {
+    const drained = new Promise((resolve) => helper.channel.once("drain", resolve));
+    if (!helper.channel.write(chunk)) await Promise.race([drained, ended]);
+  }
+  assert.equal(await helper.end, 1);
+  assert.equal(readFileSync(helper.hosts, "utf8"), original);
 });
 
 test("the helper refuses a hosts file, a state folder and a link in a folder that a user can change", {

@@ -2,7 +2,7 @@
  * In place of the cli: a user's part that does what JSON lines on its standard input say and answers with JSON lines, so that
  * a test can see what such a process can and cannot do. It ends with exit code 7 when told, 9 when its helper is gone.
  */
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { LocalizerError } from "../../src/errors.ts";
@@ -10,7 +10,7 @@ import type { Helper } from "../../src/helper/client.ts";
 import { launchHelperThroughSudo } from "../../src/helper/launch-sudo.ts";
 import { helperOfParent } from "../../src/helper/parent.ts";
 import { hostName } from "../../src/model/host-name.ts";
-import { isLoopbackAddress } from "../../src/model/loopback.ts";
+import { addressAt, isLoopbackAddress, parseLoopbackRange } from "../../src/model/loopback.ts";
 import { port } from "../../src/model/port.ts";
 import type { Listener } from "../../src/net/listen.ts";
 
@@ -94,6 +94,10 @@ async function perform(helper: Helper, verb: string, words: Words): Promise<unkn
         ),
       );
       return undefined;
+    case "listen-on":
+      // One after the other until this process ends.
+      void listenOn(helper);
+      return undefined;
     case "hosts":
       if (!isLoopbackAddress(address)) throw new TypeError(address);
       return await helper.writeHosts([{ address, names: [hostName(String(second))] }]);
@@ -104,8 +108,21 @@ async function perform(helper: Helper, verb: string, words: Words): Promise<unkn
       const { uid, mode } = statSync(path);
       return { path, uid, mode: mode & 0o7777 };
     }
+    case "raw":
+      // Past Node, on the channel itself, which is the first descriptor behind the standard ones.
+      writeSync(3, String(first));
+      return undefined;
     default:
       throw new TypeError(verb);
+  }
+}
+
+async function listenOn(helper: Helper): Promise<void> {
+  const range = parseLoopbackRange("127.77.0.0/16");
+  for (let index = 1; ; index = (index % 60_000) + 1) {
+    const where = { address: addressAt(range, index), port: port(18_300) };
+    const listener = await helper.listen(where, (socket) => socket.end());
+    await listener[Symbol.asyncDispose]();
   }
 }
 

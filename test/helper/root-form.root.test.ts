@@ -4,6 +4,7 @@ import { chmodSync, lstatSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { type HelperInstall, installHelper } from "../support/helper-install.ts";
 import { type RemoteProcess, startRemote } from "../support/remote-process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -83,6 +84,70 @@ test("runAsRootParent() takes back block and link when the user's part is killed
   assert.equal(await part.end, 128 + 9);
   assert.equal(readFileSync(world.hosts, "utf8"), original);
   assert.equal(isLink(world.link), false);
+});
+
+test("runAsRootParent() takes back block and link when the user's part is killed while listeners come", {
+  skip,
+}, async () => {
+  for (let round = 0; round < 5; round++) {
+    await using world = start(["--user", user.name]);
+    const { part } = world;
+    const { Pid } = Object(await part.fact("status"));
+    await makeAll(world);
+    part.tell("listen-on");
+    await part.fact("done");
+    // Another moment of the loop each time.
+    await delay(round * 3);
+    process.kill(Number(Pid), "SIGKILL");
+    assert.equal(await part.end, 128 + 9);
+    assert.equal(readFileSync(world.hosts, "utf8"), original);
+    assert.equal(isLink(world.link), false);
+  }
+});
+
+test("runAsRootParent() takes everything back and ends the child when that writes no JSON on the channel", {
+  skip,
+}, async () => {
+  for (const bytes of ["not json\n", '{"cmd":"NODE_HANDLE_ACK"}\n']) {
+    await using world = start(["--user", user.name]);
+    const { part } = world;
+    const { Pid } = Object(await part.fact("status"));
+    await makeAll(world);
+    part.tell("raw", bytes);
+    assert.equal(await part.end, 1);
+    assert.match(part.stderr(), /localizer: Cannot go on: /);
+    assert.throws(() => process.kill(Number(Pid), 0), { code: "ESRCH" });
+    assert.equal(readFileSync(world.hosts, "utf8"), original);
+    assert.equal(isLink(world.link), false);
+  }
+});
+
+test("runAsRootParent() reads relative places as the user's part does", { skip }, async () => {
+  using folder = temporaryFolder();
+  writeFileSync(join(folder.path, "hosts"), original);
+  const places = ["--hosts-file", "hosts", "--socket", "public.sock", "--state-dir", "state"];
+  const args = [install.bin, ...places, "--user", user.name];
+  const part = startRemote(install.node, args, { env: { PATH: process.env.PATH }, cwd: folder.path });
+  await using _part = part;
+  await makeAll({ part, hosts: join(folder.path, "hosts"), link: join(folder.path, "public.sock") });
+  part.tell("end");
+  assert.equal(await part.end, 7);
+  assert.equal(readFileSync(join(folder.path, "hosts"), "utf8"), original);
+});
+
+test("runAsRootParent() ignores places in the environment of sudo -E, and its child too", { skip }, async () => {
+  const env = { LOCALIZER_IP_CIDR: "127.99.0.0/16", LOCALIZER_STATE_DIR: "/tmp/x", LOCALIZER_CONTEXT: "kind" };
+  const sudo = { SUDO_UID: String(user.uid), SUDO_GID: String(user.gid) };
+  await using world = start([], { ...env, ...sudo });
+  const child = Object(await world.part.fact("env"));
+  assert.deepEqual(
+    [child.LOCALIZER_IP_CIDR, child.LOCALIZER_STATE_DIR, child.LOCALIZER_CONTEXT],
+    [undefined, undefined, "kind"],
+  );
+  await world.part.fact("helper");
+  world.part.tell("end");
+  assert.equal(await world.part.end, 7);
+  assert.match(world.part.stderr(), /Ignored LOCALIZER_IP_CIDR, LOCALIZER_STATE_DIR.*: use --ip-cidr, --state-dir$/m);
 });
 
 test("Helper.gone fires when the root parent is killed, and the next start mends what it left", { skip }, async () => {
@@ -178,7 +243,7 @@ function startIn({ folder }: { folder: string }, args: readonly string[], env: N
   return { part, folder, hosts, link, [Symbol.asyncDispose]: () => part[Symbol.asyncDispose]() };
 }
 
-async function makeAll({ part, hosts, link }: World): Promise<void> {
+async function makeAll({ part, hosts, link }: Pick<World, "part" | "hosts" | "link">): Promise<void> {
   await part.fact("helper");
   part.tell("hosts", "127.77.0.1", "cart.shop");
   await part.fact("done");

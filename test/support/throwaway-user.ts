@@ -1,4 +1,8 @@
-/** A user of the test's own with a second group and, if asked, sudo without a password; all gone when the test is over. Root only. */
+/**
+ * A user of the test's own with a second group and, if asked, a sudoers file that is his; user, groups, home and
+ * sudoers file are gone when the test is over, also after a failure. The program sudo stays where it had to be
+ * installed: it is a package of the machine, like containerd, that others may have come to use. Root only.
+ */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -55,7 +59,7 @@ export function throwawayUser(folder: string, options: { sudoers?: readonly stri
   }
 }
 
-/** Debian's sudo, which stays: only user and sudoers file are the test's. */
+/** Debian's sudo, where the machine has none. It stays; see above. */
 function installSudo(): void {
   if (["/usr/bin/sudo", "/usr/local/bin/sudo"].some((path) => existsSync(path))) return;
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };

@@ -1,6 +1,7 @@
 /** `localizer help [COMMAND]`: how the program, or one command of it, is used. */
-import type { Command, FlagHelp } from "../command.ts";
+import type { Command } from "../command.ts";
 import { unknownCommand } from "../command-line.ts";
+import type { FlagHelp } from "../flag-help.ts";
 import { variableOf } from "../flag-values.ts";
 import { globalFlags } from "../global-flags.ts";
 
@@ -25,7 +26,7 @@ export function helpCommand(others: readonly Command[]): Command {
 }
 
 /** The text of `localizer help`. */
-export function helpOfAll(commands: readonly Command[]): string {
+function helpOfAll(commands: readonly Command[]): string {
   const named = commands.filter(({ name }) => name !== "");
   return sections(
     "Every Service of a Kubernetes cluster answers on this machine under its cluster name.",
@@ -38,7 +39,7 @@ export function helpOfAll(commands: readonly Command[]): string {
 }
 
 /** The text of `localizer COMMAND --help`. */
-export function helpOf(command: Command): string {
+function helpOf(command: Command): string {
   const flags = Object.keys(command.flags).length > 0 ? `Flags:\n${flagLines(command.flags)}` : "";
   const usage = ["localizer", command.name, "[FLAGS]", command.operands].filter((part) => part !== "").join(" ");
   return sections(

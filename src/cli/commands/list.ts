@@ -39,7 +39,7 @@ function formatOf(name: string): Format {
 }
 
 /** The table that is printed; says so when there is nothing to show. */
-export function asTable(services: readonly ListedService[]): string {
+function asTable(services: readonly ListedService[]): string {
   if (services.length === 0) return "There are no Services to show\n";
   return formatTable(
     ["NAMESPACE", "NAME", "STATUS", "REASON", "ENDPOINT", "IP ADDRESS", "PORT(S)"],
@@ -56,7 +56,7 @@ export function asTable(services: readonly ListedService[]): string {
 }
 
 /** An object with `services`, so that more can stand beside them later. Field names are those of the wire's JSON. */
-export function asJson(services: readonly ListedService[]): string {
+function asJson(services: readonly ListedService[]): string {
   const plain = services.map(({ namespace, name, status, statusReason, endpoint, ip, ports }) => {
     return { namespace, name, status, statusReason, endpoint, ip, ports };
   });

@@ -55,7 +55,7 @@ function handClock() {
 }
 
 describe("runCommand()", () => {
-  for (const request of ["SIGINT", "SIGTERM", "SIGHUP", "parent"] as const) {
+  for (const request of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     it(`stops in order and returns 0 on ${request}`, async () => {
       const daemon = fakeDaemon();
       const io = fakeIo();
@@ -129,7 +129,6 @@ describe("runCommand()", () => {
       io.ask(request);
       assert.deepEqual(io.exits, []);
       hand.step(1);
-      io.ask("parent");
       io.ask("SIGHUP");
       assert.deepEqual(io.exits, []);
       io.ask(request);

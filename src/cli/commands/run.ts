@@ -49,7 +49,7 @@ function stopOnce(
       stop.abort();
       return;
     }
-    const code = { SIGINT: 130, SIGTERM: 143, SIGHUP: undefined, parent: undefined }[request];
+    const code = { SIGINT: 130, SIGTERM: 143, SIGHUP: undefined }[request];
     if (code === undefined || now - firstAt <= sameRequestMs) return;
     log.warn("Ending at once; the next start tidies up", { on: request });
     io.exit(code);
