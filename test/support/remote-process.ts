@@ -13,8 +13,8 @@ export interface RemoteProcess extends AsyncDisposable {
   readonly stderr: () => string;
   /** The value of the next fact that has this field; earlier ones are skipped. Throws after 20 s. */
   fact(field: string): Promise<unknown>;
-  /** Waits until its standard output has held this text, whole lines or not. Throws after 20 s. */
-  seen(text: string): Promise<void>;
+  /** Waits until its standard output has held this text so many times (once), whole lines or not. Throws after 20 s. */
+  seen(text: string, times?: number): Promise<void>;
   /** Writes a JSON line. */
   tell(...words: readonly (string | number)[]): void;
   /** Writes these very bytes. */
@@ -61,9 +61,9 @@ export function startRemote(program: string, args: readonly string[], options: S
     pid: child.pid,
     stderr: () => texts.join("\n"),
     end,
-    async seen(text) {
+    async seen(text, times = 1) {
       const deadline = deadlineWith(change);
-      while (!output.includes(text)) {
+      while (output.split(text).length <= times) {
         if (isEnded || deadline.aborted) throw new Error(`No "${text}" was seen: ${output}`);
         await changed.promise;
       }
