@@ -23,7 +23,7 @@ const requests = [
 
 const usage = `usage: npm run demo
 
-Starts the test cluster (the first time it builds Kubernetes from source, some 12 minutes), a small shop of
+Starts the test cluster (the first time it builds Kubernetes from source, five to twelve minutes), a small shop of
 services in it, and localizer; prints the table of services and requests by name; stops everything again.
 Needs Linux and root. LOCALIZER_TEST_CLUSTER=keep leaves the cluster up.
 `;
