@@ -33,9 +33,9 @@ describe("daemonSettings()", () => {
       "skip-namespace": ["d"],
       "cluster-domain": ["corp.example."],
       "ip-cidr": ["127.3.0.1/16"],
-      "hosts-file": ["/tmp/hosts"],
+      "hosts-file": ["/srv/hosts"],
       socket: ["s"],
-      "state-dir": ["/tmp/state"],
+      "state-dir": ["/srv/state"],
       "no-helper": ["true"],
     });
     assert.equal(read.kubeconfig, resolve("k"));
@@ -44,9 +44,9 @@ describe("daemonSettings()", () => {
     assert.deepEqual(read.skipNamespaces, ["d"]);
     assert.equal(read.clusterDomain, "corp.example");
     assert.deepEqual(read.range, { first: 127 * 2 ** 24 + 3 * 2 ** 16, size: 2 ** 16 });
-    assert.equal(read.hostsFile, "/tmp/hosts");
+    assert.equal(read.hostsFile, "/srv/hosts");
     assert.equal(read.socket, resolve("s"));
-    assert.equal(read.stateDir, "/tmp/state");
+    assert.equal(read.stateDir, "/srv/state");
     assert.equal(read.helper, "none");
   });
 

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { lstat, mkdir, open, rmdir, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errnoOf, LocalizerError } from "../errors.ts";
+import { folderPrivacy } from "../net/private-folder.ts";
 import { answers } from "./socket-link.ts";
 
 /** A user, as the helper must know him. */
@@ -30,7 +31,7 @@ export async function sessionRuntimeDirectory(env: NodeJS.ProcessEnv): Promise<s
  */
 export async function ensurePrivateDirectory(path: string): Promise<string> {
   await mkdir(path, { mode: 0o700 }).catch(ignoreExisting);
-  demandPrivate(path, await lstat(path), process.geteuid?.() ?? 0);
+  demandPrivate(path, process.geteuid?.() ?? 0);
   return path;
 }
 
@@ -49,13 +50,12 @@ export async function makeRuntimeDirectory(base: string, user: UserIds): Promise
       await directory.close();
     }
   }
-  demandPrivate(path, await lstat(path), user.uid);
+  demandPrivate(path, user.uid);
   return path;
 }
 
-function demandPrivate(path: string, facts: { isDirectory(): boolean; uid: number; mode: number }, uid: number): void {
-  const isPrivate = facts.isDirectory() && facts.uid === uid && (facts.mode & 0o077) === 0;
-  if (!isPrivate) {
+function demandPrivate(path: string, uid: number): void {
+  if (folderPrivacy(path, uid) !== "private") {
     throw new LocalizerError("denied", `Cannot use "${path}": want a folder that only user ${uid} can enter`);
   }
 }

@@ -37,8 +37,13 @@ for (const [why, files] of [
 }
 
 test("resolvePath() passes through a sticky folder", async () => {
-  const reader = tree({ "/": dir(0o755), "/tmp": dir(0o1777), "/tmp/mine": dir(0o700), "/tmp/mine/hosts": file() });
-  assert.equal(await resolvePath("/tmp/mine/hosts", reader, true), "/tmp/mine/hosts");
+  const reader = tree({
+    "/": dir(0o755),
+    "/shared": dir(0o1777),
+    "/shared/mine": dir(0o700),
+    "/shared/mine/hosts": file(),
+  });
+  assert.equal(await resolvePath("/shared/mine/hosts", reader, true), "/shared/mine/hosts");
 });
 
 test("resolvePath() refuses a loop of links", async () => {
@@ -51,9 +56,9 @@ test("resolvePath() refuses a relative path", async () => {
 });
 
 test("resolveDirectory() refuses a folder that others can write, and what is no folder", async () => {
-  const reader = tree({ ...root, "/tmp": dir(0o1777), "/open": dir(0o757), "/his": dir(0o755, 1000) });
+  const reader = tree({ ...root, "/shared": dir(0o1777), "/open": dir(0o757), "/his": dir(0o755, 1000) });
   assert.equal(await resolveDirectory("/etc", reader, true), "/etc");
-  for (const path of ["/tmp", "/open", "/his", "/etc/hosts"]) {
+  for (const path of ["/shared", "/open", "/his", "/etc/hosts"]) {
     await assert.rejects(resolveDirectory(path, reader, true), { code: "denied" });
   }
 });

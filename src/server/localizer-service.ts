@@ -16,12 +16,10 @@ export function localizerService(
       await stop();
       return {};
     },
-    // biome-ignore lint/correctness/useYield: it fails before there is anything to say
-    async *exposeService({ namespace, service }) {
+    exposeService({ namespace, service }) {
       throw notYet(`Cannot expose "${namespace}/${service}"`);
     },
-    // biome-ignore lint/correctness/useYield: as above
-    async *stopExpose({ namespace, service }) {
+    stopExpose({ namespace, service }) {
       throw notYet(`Cannot stop exposing "${namespace}/${service}"`);
     },
   };
