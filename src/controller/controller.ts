@@ -69,7 +69,7 @@ export class Controller implements AsyncDisposable {
   }
 
   /**
-   * Resolves when every service that exists now has been decided once and its names are being written.
+   * Resolves when every service that exists now has been decided once and its names are written, or could not be.
    * @throws LocalizerError `aborted` when the signal fires first
    */
   async start(signal: AbortSignal): Promise<void> {
@@ -81,7 +81,7 @@ export class Controller implements AsyncDisposable {
     for (const service of cache.services.list()) this.#queue.add(keyOfService(service));
     this.#running = Promise.all(Array.from({ length: workers }, () => this.#work())).then(() => {});
     await this.#queue.drain(stopped);
-    hosts.start();
+    await unlessAborted(hosts.start(), stopped);
   }
 
   /** True when every wished-for tunnel is decided and the hosts file holds their names. */

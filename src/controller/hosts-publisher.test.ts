@@ -38,7 +38,7 @@ test("HostsPublisher writes nothing before start(), then the whole table at once
   await turns();
   assert.deepEqual(made.writes, []);
   assert.equal(made.publisher.settled, false);
-  made.publisher.start();
+  void made.publisher.start();
   await turns();
   assert.deepEqual(made.writes, ["127.1.0.1 cart.shop cart; 127.1.0.2 web.shop"]);
   assert.equal(made.publisher.settled, true);
@@ -46,8 +46,8 @@ test("HostsPublisher writes nothing before start(), then the whole table at once
 
 test("HostsPublisher writes nothing when there is nothing to write, and is settled", async () => {
   await using made = makePublisher();
-  made.publisher.start();
-  made.publisher.start();
+  void made.publisher.start();
+  void made.publisher.start();
   await turns();
   assert.deepEqual(made.writes, []);
   assert.equal(made.publisher.settled, true);
@@ -55,7 +55,7 @@ test("HostsPublisher writes nothing when there is nothing to write, and is settl
 
 test("HostsPublisher writes the first change after a quiet time at once, later ones together after 250 ms", async () => {
   await using made = makePublisher();
-  made.publisher.start();
+  void made.publisher.start();
   await made.clock.advance(1_000);
   made.publisher.set(cart, entry("127.1.0.1", "cart.shop"));
   await turns();
@@ -77,7 +77,7 @@ test("HostsPublisher writes the first change after a quiet time at once, later o
 
 test("HostsPublisher.set() writes nothing when the entry stays the same", async () => {
   await using made = makePublisher();
-  made.publisher.start();
+  void made.publisher.start();
   made.publisher.set(cart, entry("127.1.0.1", "cart.shop"));
   await turns();
   await made.clock.advance(1_000);
@@ -96,7 +96,7 @@ test("HostsPublisher.set() writes nothing when the entry stays the same", async 
 test("HostsPublisher writes again what changed while it was writing", async () => {
   const writing = Promise.withResolvers<void>();
   await using made = makePublisher((attempt) => (attempt === 1 ? writing.promise : undefined));
-  made.publisher.start();
+  void made.publisher.start();
   made.publisher.set(cart, entry("127.1.0.1", "cart.shop"));
   await turns();
   made.publisher.set(web, entry("127.1.0.2", "web.shop"));
@@ -113,7 +113,7 @@ test("HostsPublisher writes again what changed while it was writing", async () =
 
 test("HostsPublisher tries again until a write works, with the table as it is then", async () => {
   await using made = makePublisher((attempt) => (attempt <= 3 ? Promise.reject(full) : undefined));
-  made.publisher.start();
+  void made.publisher.start();
   made.publisher.set(cart, entry("127.1.0.1", "cart.shop"));
   await turns();
   assert.equal(made.publisher.error, full);
@@ -131,7 +131,7 @@ test("HostsPublisher tries again until a write works, with the table as it is th
 test("HostsPublisher[Symbol.asyncDispose]() waits for the write under way, ends and leaves no timer", async () => {
   const writing = Promise.withResolvers<void>();
   const { publisher, clock, writes } = makePublisher(() => writing.promise);
-  publisher.start();
+  void publisher.start();
   publisher.set(cart, entry("127.1.0.1", "cart.shop"));
   await turns();
   let disposed = false;
@@ -143,7 +143,7 @@ test("HostsPublisher[Symbol.asyncDispose]() waits for the write under way, ends 
   writing.resolve();
   await end;
   publisher.set(web, entry("127.1.0.2", "web.shop"));
-  publisher.start();
+  void publisher.start();
   await turns();
   assert.equal(writes.length, 1);
   assert.equal(clock.pending, 0);
@@ -153,13 +153,37 @@ test("HostsPublisher[Symbol.asyncDispose]() waits for the write under way, ends 
 test("HostsPublisher[Symbol.asyncDispose]() ends one that waits, sleeps or never started", async () => {
   await makePublisher().publisher[Symbol.asyncDispose]();
   const waiting = makePublisher();
-  waiting.publisher.start();
+  void waiting.publisher.start();
   await turns();
   await waiting.publisher[Symbol.asyncDispose]();
   const sleeping = makePublisher(() => Promise.reject(full));
-  sleeping.publisher.start();
+  void sleeping.publisher.start();
   sleeping.publisher.set(cart, entry("127.1.0.1", "cart.shop"));
   await sleeping.clock.asleep();
   await sleeping.publisher[Symbol.asyncDispose]();
   assert.equal(sleeping.clock.pending, 0);
+});
+
+test("HostsPublisher.start() resolves when the first write is over, also when it failed, and at once without one", async () => {
+  const writing = Promise.withResolvers<void>();
+  await using slow = makePublisher(() => writing.promise);
+  slow.publisher.set(cart, entry("127.1.0.1", "cart.shop"));
+  let isStarted = false;
+  const started = slow.publisher.start().then(() => {
+    isStarted = true;
+  });
+  await turns();
+  assert.equal(isStarted, false);
+  writing.resolve();
+  await started;
+  assert.equal(slow.publisher.settled, true);
+
+  await using failing = makePublisher(() => Promise.reject(full));
+  failing.publisher.set(cart, entry("127.1.0.1", "cart.shop"));
+  await failing.publisher.start();
+  assert.equal(failing.publisher.error, full);
+
+  await using empty = makePublisher();
+  await empty.publisher.start();
+  assert.deepEqual(empty.writes, []);
 });

@@ -25,6 +25,7 @@ export class HostsPublisher implements AsyncDisposable {
   readonly #components: HostsPublisherComponents;
   readonly #table = new Map<ServiceKey, HostsEntry>();
   readonly #stop = new AbortController();
+  readonly #attempted = Promise.withResolvers<void>();
   #revision = 0;
   #written = 0;
   #error: LocalizerError | undefined;
@@ -54,9 +55,10 @@ export class HostsPublisher implements AsyncDisposable {
     this.#wake?.();
   }
 
-  /** Starts to write; before it, changes only gather. */
-  start(): void {
+  /** Starts to write; before it, changes only gather. Resolves when what has gathered was written, or could not be (`error`). */
+  async start(): Promise<void> {
     this.#running ??= this.#run();
+    await this.#attempted.promise;
   }
 
   /** Ends the writing. The table's removal is the owner's affair: the helper does it when it ends. */
@@ -71,14 +73,19 @@ export class HostsPublisher implements AsyncDisposable {
     const { signal } = this.#stop;
     let failures = 0;
     while (!signal.aborted) {
-      if (this.#written === this.#revision) await this.#changed();
-      if (signal.aborted) return;
+      if (this.#written === this.#revision) {
+        this.#attempted.resolve();
+        await this.#changed();
+      }
+      if (signal.aborted) break;
       failures = (await this.#writeOnce()) ? 0 : failures + 1;
+      this.#attempted.resolve();
       if (failures > 0) log.warn("Cannot write the hosts file", { attempt: failures, error: this.#error });
       const waitMs = failures === 0 ? quietMs : backoffMs(failures, { baseMs: quietMs, factor: 2, capMs: 30_000 });
       // Aborting the wait is the end of the loop, and no failure.
       await clock.sleep(waitMs, signal).catch(() => {});
     }
+    this.#attempted.resolve();
   }
 
   async #writeOnce(): Promise<boolean> {
