@@ -11,6 +11,7 @@
  * - `no-daemon`: nothing answers on the daemon's socket
  * - `not-found`: the named thing does not exist
  * - `denied`: the caller lacks the right
+ * - `unauthenticated`: the API server does not know us, or no credential could be got; somebody has to log in
  * - `timeout`: it took longer than it may
  * - `conflict`: somebody else holds it (a port, a lock, a socket)
  * - `unavailable`: the other side cannot be reached or is not ready; trying again may help
@@ -25,6 +26,7 @@ export type ErrorCode =
   | "no-daemon"
   | "not-found"
   | "denied"
+  | "unauthenticated"
   | "timeout"
   | "conflict"
   | "unavailable"

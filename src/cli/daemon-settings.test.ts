@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { describe, it } from "node:test";
 import { daemonSettings } from "./daemon-settings.ts";
 
-const io = { env: {}, stderr: () => {} };
+const io = { env: { HOME: "/home/me" }, stderr: () => {} };
 const settings = (values: Record<string, string[]>) => daemonSettings(new Map(Object.entries(values)), io);
 
 describe("daemonSettings()", () => {
@@ -19,9 +19,15 @@ describe("daemonSettings()", () => {
       range: { first: 127 * 2 ** 24, size: 2 ** 24 },
       hostsFile: undefined,
       socket: undefined,
-      stateDir: undefined,
+      stateDir: "/home/me/.local/state/localizer",
+      rootStateDir: undefined,
+      selector: undefined,
+      shortNames: undefined,
+      allowSuffixes: [],
+      skipPorts: [],
+      allowRootExec: false,
       helper: "auto",
-      env: {},
+      env: { HOME: "/home/me" },
     });
   });
 
@@ -36,7 +42,13 @@ describe("daemonSettings()", () => {
       "hosts-file": ["/srv/hosts"],
       socket: ["s"],
       "state-dir": ["/srv/state"],
+      "root-state-dir": ["/srv/root"],
+      selector: ["app=cart"],
+      "short-names": ["off"],
+      "allow-suffix": ["shop,dev"],
+      "skip-port": ["8080", "9090,443"],
       "no-helper": ["true"],
+      "allow-root-exec": ["yes"],
     });
     assert.equal(read.kubeconfig, resolve("k"));
     assert.equal(read.context, "kind");
@@ -48,6 +60,12 @@ describe("daemonSettings()", () => {
     assert.equal(read.socket, resolve("s"));
     assert.equal(read.stateDir, "/srv/state");
     assert.equal(read.helper, "none");
+    assert.equal(read.rootStateDir, "/srv/root");
+    assert.equal(read.selector, "app=cart");
+    assert.equal(read.shortNames, "off");
+    assert.deepEqual(read.allowSuffixes, ["shop", "dev"]);
+    assert.deepEqual(read.skipPorts, [8080, 9090, 443]);
+    assert.equal(read.allowRootExec, true);
   });
 
   it("refuses a range without an address for a service", () => {

@@ -1,10 +1,12 @@
 /** The daemon's settings: from the text of flags to checked values. Pure but for the logger's lines. */
-import { resolve } from "node:path";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
 import type { DaemonOptions } from "../daemon/daemon-options.ts";
 import { LocalizerError } from "../errors.ts";
 import { formatJson, formatText, isLogLevel, type LogEntry, Logger, type LogLevel, logLevels } from "../log.ts";
 import { hostName, isDnsLabel } from "../model/host-name.ts";
 import { parseServiceRange } from "../model/loopback.ts";
+import { port } from "../model/port.ts";
 import { type FlagValues, isOn, many, one } from "./flag-values.ts";
 import type { CliIo } from "./io.ts";
 import { version } from "./version.ts";
@@ -20,7 +22,13 @@ export function daemonSettings(flags: FlagValues, io: Pick<CliIo, "env" | "stder
     range: parseServiceRange(one(flags, "ip-cidr") ?? "127.0.0.0/8"),
     hostsFile: pathOf(flags, "hosts-file"),
     socket: pathOf(flags, "socket"),
-    stateDir: pathOf(flags, "state-dir"),
+    stateDir: pathOf(flags, "state-dir") ?? defaultStateDir(io.env),
+    rootStateDir: pathOf(flags, "root-state-dir"),
+    selector: one(flags, "selector"),
+    shortNames: shortNamesOf(flags),
+    allowSuffixes: namespacesOf(flags, "allow-suffix"),
+    skipPorts: many(flags, "skip-port").map((text) => port(/^\d{1,5}$/.test(text) ? Number(text) : text)),
+    allowRootExec: isOn(flags, "allow-root-exec"),
     helper: isOn(flags, "no-helper") ? "none" : "auto",
     env: io.env,
     log: new Logger(logSink(flags, io), { level: logLevelOf(flags) }),
@@ -54,6 +62,21 @@ function logSink(flags: FlagValues, { stderr }: Pick<CliIo, "stderr">): (entry: 
 function pathOf(flags: FlagValues, name: string): string | undefined {
   const path = one(flags, name);
   return path === undefined ? undefined : resolve(path);
+}
+
+/** The XDG base directory specification: a relative path is to be ignored. */
+function defaultStateDir(env: NodeJS.ProcessEnv): string {
+  const { XDG_STATE_HOME: base = "" } = env;
+  const home = env.HOME || homedir();
+  return join(base.startsWith("/") ? base : join(home, ".local", "state"), "localizer");
+}
+
+function shortNamesOf(flags: FlagValues): string | undefined {
+  const text = one(flags, "short-names");
+  if (text !== undefined && !isDnsLabel(text)) {
+    throw new LocalizerError("usage", `Cannot use "${text}" for --short-names: want the name of a namespace, or off`);
+  }
+  return text;
 }
 
 function namespacesOf(flags: FlagValues, name: string): readonly string[] {

@@ -13,6 +13,7 @@ export const exitCodes: Readonly<Record<ErrorCode, number>> = {
   "not-found": 4,
   gone: 4,
   denied: 5,
+  unauthenticated: 5,
   timeout: 6,
   conflict: 7,
 };

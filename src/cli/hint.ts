@@ -11,6 +11,8 @@ export function hintFor(code: ErrorCode, command: string): string | undefined {
       return "If it listens elsewhere, name its socket with --socket";
     case "denied":
       return isDaemon ? undefined : "Call it as the user who started the daemon";
+    case "unauthenticated":
+      return 'Log in to the cluster again, then see whether "kubectl version" works';
     case "conflict":
       return isDaemon ? 'If it is another localizer, "localizer down" stops it' : undefined;
     case "timeout":

@@ -44,7 +44,18 @@ export type ServiceState =
       readonly ports: readonly TunnelPortStatus[];
       readonly names: HostNames;
       readonly notice: string | undefined;
+      /** The pods that have names and addresses of their own, by host name: those of a headless Service. */
+      readonly pods: readonly PodTunnelState[];
     };
+
+/** How the tunnel to one pod of a headless Service stands. */
+export interface PodTunnelState {
+  /** The first label of its names: what cluster DNS calls the pod. */
+  readonly hostname: string;
+  readonly address: LoopbackAddress;
+  readonly ports: readonly TunnelPortStatus[];
+  readonly names: HostNames;
+}
 
 type Served = {
   readonly tunnel: Tunnel;
@@ -99,6 +110,7 @@ export class Controller implements AsyncDisposable {
         ports: tunnel.ports,
         names,
         notice,
+        pods: [],
       }),
     );
     return [...served, ...this.#unserved.values()].sort((a, b) => (a.key < b.key ? -1 : 1));

@@ -28,7 +28,7 @@ export async function chooseHelper(options: DaemonOptions, clock: Clock, signal:
     hostsFile: options.hostsFile,
     socketLink: options.socket,
     range: rangeText(options),
-    stateDir: options.stateDir,
+    stateDir: options.rootStateDir,
     signal,
     clock,
     env,

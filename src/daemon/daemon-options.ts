@@ -4,6 +4,7 @@
  */
 import type { Logger } from "../log.ts";
 import type { LoopbackRange } from "../model/loopback.ts";
+import type { Port } from "../model/port.ts";
 
 /** The user's settings, parsed and checked; whatever is left out the daemon chooses. */
 export interface DaemonOptions {
@@ -19,8 +20,20 @@ export interface DaemonOptions {
   readonly range: LoopbackRange;
   readonly hostsFile?: string | undefined;
   readonly socket?: string | undefined;
+  /** The user's own folder for what is remembered between runs. */
+  readonly stateDir: string;
   /** The helper's own folder; root's, and closed to others. */
-  readonly stateDir?: string | undefined;
+  readonly rootStateDir?: string | undefined;
+  /** A label selector for Services, in the API's words. */
+  readonly selector?: string | undefined;
+  /** The namespace whose Services get their bare names; `off`: none; undefined: the context's. */
+  readonly shortNames?: string | "off" | undefined;
+  /** Namespaces that may be a name's suffix though they are top-level domains. */
+  readonly allowSuffixes: readonly string[];
+  /** Ports that are never listened on. */
+  readonly skipPorts: readonly Port[];
+  /** As plain root: run credential plug-ins all the same. */
+  readonly allowRootExec: boolean;
   /** `none`: bind in this process and ask for nothing that needs root. */
   readonly helper: "auto" | "none";
   readonly env: NodeJS.ProcessEnv;

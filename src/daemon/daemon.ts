@@ -73,6 +73,14 @@ export const startDaemon: StartDaemon = async (options, signal) => {
     await openGrpcServer({
       socketPath: await socketPath(options, helper, privileged),
       state: {
+        cluster: () => ({
+          context: cluster.contextName,
+          cluster: cluster.clusterName,
+          server: cluster.server.href,
+          namespace: cluster.namespace ?? "",
+          namespaces,
+        }),
+        notices: () => [],
         list: () => controller.states.map((state) => serviceRow(state, health, hosts.error)),
         isStable: () => controller.isStable,
         stop: () => works.disposeAsync(),

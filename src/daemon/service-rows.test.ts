@@ -4,7 +4,7 @@ import { FakeClock } from "../../test/support/fake-clock.ts";
 import type { ServiceState } from "../controller/controller.ts";
 import { LocalizerError } from "../errors.ts";
 import { hostName } from "../model/host-name.ts";
-import { isLoopbackAddress } from "../model/loopback.ts";
+import { isLoopbackAddress, type LoopbackAddress } from "../model/loopback.ts";
 import { port } from "../model/port.ts";
 import { serviceKey } from "../model/service-key.ts";
 import type { TunnelPortStatus } from "../tunnel/tunnel-components.ts";
@@ -31,17 +31,30 @@ async function health(attempts: "none" | "worked" | "denied"): Promise<PortForwa
 
 function portStatus(number: number, parts: Partial<TunnelPortStatus> = {}): TunnelPortStatus {
   const endpoint = { pod, port: port(8080) };
-  const healthy = { bindError: undefined, endpoint, ready: 1, connections: 0, lastError: undefined };
+  const at = { address: loopback("127.1.2.3"), port: port(number) };
+  const healthy = {
+    state: "listening",
+    at,
+    bindError: undefined,
+    endpoint,
+    ready: 1,
+    connections: 0,
+    lastError: undefined,
+  } as const;
   return { port: port(number), ...healthy, ...parts };
 }
 
 const noPod = { endpoint: undefined, ready: 0 };
 
-function tunnel(...ports: readonly TunnelPortStatus[]): Extract<ServiceState, { kind: "tunnel" }> {
-  const address = "127.1.2.3";
+function loopback(address: string): LoopbackAddress {
   assert.ok(isLoopbackAddress(address));
+  return address;
+}
+
+function tunnel(...ports: readonly TunnelPortStatus[]): Extract<ServiceState, { kind: "tunnel" }> {
+  const address = loopback("127.1.2.3");
   const names = { names: [hostName("cart.shop.svc")], skipped: [] };
-  return { kind: "tunnel", key, address, ports, names, notice: undefined };
+  return { kind: "tunnel", key, address, ports, names, notice: undefined, pods: [] };
 }
 
 test("serviceRow() shows a tunnel with its pod, address and ports", async () => {
@@ -53,6 +66,10 @@ test("serviceRow() shows a tunnel with its pod, address and ports", async () => 
     endpoint: "cart-0",
     ip: "127.1.2.3",
     ports: ["80/TCP", "443/TCP"],
+    names: [],
+    skippedNames: [],
+    portRows: [],
+    pods: [],
   });
 });
 

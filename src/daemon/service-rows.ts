@@ -6,9 +6,18 @@ import type { ServiceStatus } from "../model/service-status.ts";
 import type { ServiceRow } from "../server/daemon-state.ts";
 import type { PortForwardHealth } from "./port-forward-health.ts";
 
+const noDetails = { names: [], skippedNames: [], portRows: [], pods: [] } as const;
+
 /** One service's row. */
 export function serviceRow(state: ServiceState, health: PortForwardHealth, hostsError?: LocalizerError): ServiceRow {
-  const row = { namespace: namespaceOf(state.key), name: nameOf(state.key), endpoint: "", ip: "", ports: [] };
+  const row = {
+    namespace: namespaceOf(state.key),
+    name: nameOf(state.key),
+    endpoint: "",
+    ip: "",
+    ports: [],
+    ...noDetails,
+  };
   switch (state.kind) {
     case "skipped":
       return { ...row, status: "skipped", statusReason: state.reason };

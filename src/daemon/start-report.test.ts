@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { makeController, service } from "../../test/support/controller-setup.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { LocalizerError } from "../errors.ts";
-import { noCredentials } from "../kube/credentials.ts";
+import { staticCredentials } from "../kube/credentials.ts";
 import { StartReport } from "./start-report.ts";
 
 const cluster = {
@@ -13,7 +13,7 @@ const cluster = {
   server: new URL("https://10.0.0.1:6443"),
   namespace: undefined,
   tls: { rejectUnauthorized: true },
-  credentials: noCredentials,
+  credentials: staticCredentials(),
 };
 
 test("StartReport.summary() counts services and ports and says how long it took", async () => {

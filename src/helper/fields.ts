@@ -63,6 +63,7 @@ const errorCodes = {
   "no-daemon": true,
   "not-found": true,
   denied: true,
+  unauthenticated: true,
   timeout: true,
   conflict: true,
   unavailable: true,

@@ -26,7 +26,7 @@ const places = {
   "hosts-file": "LOCALIZER_HOSTS_FILE",
   socket: "LOCALIZER_SOCKET",
   "ip-cidr": "LOCALIZER_IP_CIDR",
-  "state-dir": "LOCALIZER_STATE_DIR",
+  "root-state-dir": "LOCALIZER_ROOT_STATE_DIR",
 } as const;
 
 const root: User = { uid: 0, gid: 0, name: "root", home: "/root" };
@@ -47,7 +47,7 @@ export async function runAsRootParent(argv: readonly string[], env: NodeJS.Proce
     hostsFile: absolute(read("hosts-file")),
     socketLink: absolute(read("socket")),
     range: read("ip-cidr"),
-    stateDir: absolute(read("state-dir")),
+    stateDir: absolute(read("root-state-dir")),
   };
   const config = helperConfig(given, user);
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
@@ -78,7 +78,7 @@ function endSoon(child: ChildProcess): void {
 /** What the variables say may be the user's, so root does not follow it; the child must not either, or the two would disagree. */
 function withoutPlaces(env: NodeJS.ProcessEnv) {
   const childEnv = { ...env };
-  const flags = ["hosts-file", "socket", "ip-cidr", "state-dir"] as const;
+  const flags = ["hosts-file", "socket", "ip-cidr", "root-state-dir"] as const;
   const ignored = flags.filter((flag) => childEnv[places[flag]]);
   for (const flag of flags) delete childEnv[places[flag]];
   return { ignored, childEnv };

@@ -125,7 +125,7 @@ export class ApiClient implements AsyncDisposable {
     extra: Readonly<Record<string, string>>,
     signal: AbortSignal | undefined,
   ): Promise<ClientHttp2Stream> {
-    const authorization = await this.#cluster.credentials.authorization(signal);
+    const credential = await this.#cluster.credentials.current(signal);
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const headers = {
       ":method": request.method,
@@ -133,7 +133,7 @@ export class ApiClient implements AsyncDisposable {
       accept: "application/json",
       "user-agent": this.#userAgent,
       ...extra,
-      ...(authorization === undefined ? {} : { authorization }),
+      ...credential.headers,
       ...(body === undefined ? {} : { "content-type": request.contentType ?? "application/json" }),
       ...(body === undefined ? {} : { "content-length": body.length }),
     };

@@ -62,6 +62,7 @@ function parseRetryAfter(header: string | undefined): number | undefined {
 function errorCodeOf(httpStatus: number): ErrorCode {
   switch (httpStatus) {
     case 401:
+      return "unauthenticated";
     case 403:
       return "denied";
     case 404:

@@ -1,22 +1,44 @@
-/** Who we are to the API server, beyond a client certificate: the value of the Authorization header. */
+/** Who we are to the API server: what every request and every connection has to carry. */
 import { LocalizerError } from "../errors.ts";
 
-/** A source of the Authorization header. */
-export interface Credentials {
-  /**
-   * The header's value, or undefined when there is none to send. Asked before every request, so that a token that
-   * was renewed in the meantime is used.
-   * @throws LocalizerError `denied` when the credential cannot be got, `aborted` when the signal fires
-   */
-  authorization(signal?: AbortSignal): Promise<string | undefined>;
+/** A certificate and its key as PEM. */
+export interface ClientCertificate {
+  readonly cert: Buffer;
+  readonly key: Buffer;
 }
 
-/** Sends no Authorization header: a client certificate, or nobody. */
-export const noCredentials: Credentials = { authorization: async () => undefined };
+/** A credential as it is now. A value: one that was renewed is another object. */
+export interface Credential {
+  /** For every request; names in lower case (`authorization`, `impersonate-user`, …). */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  /** For every new connection, in the place of the kubeconfig's own. A connection made with an earlier one is of no more use. */
+  readonly certificate?: ClientCertificate;
+}
+
+/** A source of credentials. */
+export interface Credentials {
+  /**
+   * The credential to use now; the same object as long as nothing has changed. Asked before every request and every
+   * connection, so it must be cheap when there is nothing to renew.
+   * @throws LocalizerError `unauthenticated` when none can be got, with what to do; `aborted` when the signal fires
+   */
+  current(signal?: AbortSignal): Promise<Credential>;
+  /**
+   * The API server answered 401 to this credential. True when the next `current` may give a better one, so that the
+   * request is worth a second try.
+   */
+  rejected(credential: Credential): boolean;
+}
+
+/** Headers that never change; none for a client certificate, or for nobody. */
+export function staticCredentials(headers: Credential["headers"] = {}): Credentials {
+  const credential = { headers };
+  return { current: async () => credential, rejected: () => false };
+}
 
 /** A bearer token that never changes (`token` of a kubeconfig's user). */
 export function staticToken(token: string): Credentials {
-  return { authorization: async () => bearer(token) };
+  return staticCredentials({ authorization: bearer(token) });
 }
 
 /**
@@ -28,21 +50,30 @@ export function tokenFromFile(
   readFile: (path: string) => Promise<Uint8Array>,
   fallback?: string,
 ): Credentials {
-  let last = fallback;
+  let last = fallback === undefined ? undefined : withToken(fallback);
   return {
-    async authorization() {
+    async current() {
       try {
         const token = Buffer.from(await readFile(path))
           .toString("utf8")
           .trim();
-        if (token !== "") last = token;
+        if (token !== "" && last?.headers.authorization !== bearer(token)) last = withToken(token);
       } catch (error) {
-        if (last === undefined) throw LocalizerError.wrap(error, `Cannot read the token file "${path}"`, "denied");
+        if (last === undefined) {
+          throw LocalizerError.wrap(error, `Cannot read the token file "${path}"`, "unauthenticated");
+        }
       }
-      if (last === undefined) throw new LocalizerError("denied", `Cannot use the token file "${path}": it is empty`);
-      return bearer(last);
+      if (last === undefined) {
+        throw new LocalizerError("unauthenticated", `Cannot use the token file "${path}": it is empty`);
+      }
+      return last;
     },
+    rejected: () => false,
   };
+}
+
+function withToken(token: string): Credential {
+  return { headers: { authorization: bearer(token) } };
 }
 
 function bearer(token: string): string {

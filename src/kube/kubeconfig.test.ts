@@ -63,7 +63,7 @@ test("loadCluster() resolves the current context of the default file", async () 
   assert.equal(cluster.namespace, "shop");
   const tls = { ca: Buffer.from("CA"), cert: Buffer.from("CERT"), key: Buffer.from("KEY") };
   assert.deepEqual(cluster.tls, { ...tls, servername: "api", rejectUnauthorized: true });
-  assert.equal(await cluster.credentials.authorization(), undefined);
+  assert.equal((await cluster.credentials.current()).headers.authorization, undefined);
 });
 
 test("loadCluster() takes the context that is named, and its token", async () => {
@@ -71,7 +71,7 @@ test("loadCluster() takes the context that is named, and its token", async () =>
   assert.equal(cluster.server.href, "https://10.0.0.2/");
   assert.equal(cluster.namespace, undefined);
   assert.deepEqual(cluster.tls, { rejectUnauthorized: false });
-  assert.equal(await cluster.credentials.authorization(), "Bearer abc");
+  assert.equal((await cluster.credentials.current()).headers.authorization, "Bearer abc");
 });
 
 test("loadCluster() reads JSON, prefers --kubeconfig to KUBECONFIG to the home folder, and completes the URL", async () => {
@@ -87,13 +87,13 @@ test("loadCluster() re-reads a token file and falls back to what it last read", 
   const volatile: Record<string, string> = { "/home/me/.kube/config": text };
   const readFile = async (path: string) => Buffer.from(volatile[path] ?? fail("ENOENT"));
   const { credentials } = await loadCluster({ ...options({ context: "other" }), readFile });
-  assert.equal(await credentials.authorization(), "Bearer abc");
+  assert.equal((await credentials.current()).headers.authorization, "Bearer abc");
   volatile["/home/me/.kube/tok"] = "one\n";
-  assert.equal(await credentials.authorization(), "Bearer one");
+  assert.equal((await credentials.current()).headers.authorization, "Bearer one");
   volatile["/home/me/.kube/tok"] = "two";
-  assert.equal(await credentials.authorization(), "Bearer two");
+  assert.equal((await credentials.current()).headers.authorization, "Bearer two");
   delete volatile["/home/me/.kube/tok"];
-  assert.equal(await credentials.authorization(), "Bearer two");
+  assert.equal((await credentials.current()).headers.authorization, "Bearer two");
 });
 
 test("loadCluster() takes values as text even where YAML reads numbers, and passes over empty fields", async () => {
@@ -102,7 +102,7 @@ test("loadCluster() takes values as text even where YAML reads numbers, and pass
     "name: 7",
   );
   const cluster = await loadWith(text, "7");
-  assert.equal(await cluster.credentials.authorization(), "Bearer 12345");
+  assert.equal((await cluster.credentials.current()).headers.authorization, "Bearer 12345");
 });
 
 const failures: readonly [title: string, options: LoadClusterOptions, code: string, sentence: RegExp][] = [

@@ -5,7 +5,7 @@
  */
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { errnoOf, LocalizerError } from "../errors.ts";
-import { type Credentials, noCredentials, staticToken, tokenFromFile } from "./credentials.ts";
+import { type Credentials, staticCredentials, staticToken, tokenFromFile } from "./credentials.ts";
 import { flagAt } from "./json.ts";
 import { type KubeconfigEntry, type KubeconfigFile, parseKubeconfig, wordAt } from "./kubeconfig-file.ts";
 import { refuseUnsupported } from "./kubeconfig-limits.ts";
@@ -18,6 +18,8 @@ export interface Cluster {
   readonly userName: string;
   /** The API server, with the path that all its paths are joined to ("/" when there is none). */
   readonly server: URL;
+  /** The proxy that leads to it (`http:`, `https:` or `socks5:`, perhaps with user and password); undefined: none. */
+  readonly proxy?: URL | undefined;
   /** The context's namespace, if it names one. */
   readonly namespace: string | undefined;
   readonly tls: TlsOptions;
@@ -135,7 +137,7 @@ function readCredentials(options: LoadClusterOptions, user: KubeconfigEntry): Cr
   const token = wordAt(user.value, "token");
   const tokenFile = wordAt(user.value, "tokenFile");
   if (tokenFile !== undefined) return tokenFromFile(inFolder(user, tokenFile), options.readFile, token);
-  return token === undefined ? noCredentials : staticToken(token);
+  return token === undefined ? staticCredentials() : staticToken(token);
 }
 
 /** As client-go's DefaultServerURL: without a scheme it is https if anything is said about TLS, else http. */

@@ -122,7 +122,7 @@ test("upgradeToSpdy() does not connect when the signal has fired", async () => {
 
 test("upgradeToSpdy() asks nothing of the server when there is no credential", async () => {
   const denied = new LocalizerError("denied", "The token file is empty");
-  const credentials = { authorization: () => Promise.reject(denied) };
+  const credentials = { current: () => Promise.reject(denied), rejected: () => false };
   await using server = await openUpgradeServer(() => {}, { cluster: { credentials } });
   await assert.rejects(upgradeToSpdy(server.cluster, pod, never), {
     code: "denied",

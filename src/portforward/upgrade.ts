@@ -5,6 +5,7 @@
 import { type IncomingMessage, request } from "node:http";
 import type { Duplex } from "node:stream";
 import { type ErrorCode, LocalizerError, throwIfAborted } from "../errors.ts";
+import type { Credential } from "../kube/credentials.ts";
 import { dialApiServer } from "../kube/dial.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
 import type { PodRef } from "../model/endpoint.ts";
@@ -22,8 +23,8 @@ export interface Upgraded {
 export async function upgradeToSpdy(cluster: Cluster, pod: PodRef, signal: AbortSignal): Promise<Upgraded> {
   const socket = await dialApiServer(cluster, { alpn: "http/1.1", signal });
   try {
-    const authorization = await cluster.credentials.authorization(signal);
-    return await upgrade(cluster, socket, { pod, authorization, signal });
+    const { headers } = await cluster.credentials.current(signal);
+    return await upgrade(cluster, socket, { pod, headers, signal });
   } catch (error) {
     socket.destroy();
     throw LocalizerError.wrap(error, `Cannot forward to pod ${pod.namespace}/${pod.name}`);
@@ -33,9 +34,9 @@ export async function upgradeToSpdy(cluster: Cluster, pod: PodRef, signal: Abort
 function upgrade(
   cluster: Cluster,
   socket: Duplex,
-  options: { pod: PodRef; authorization: string | undefined; signal: AbortSignal },
+  options: { pod: PodRef; headers: Credential["headers"]; signal: AbortSignal },
 ): Promise<Upgraded> {
-  const { pod, authorization, signal } = options;
+  const { pod, headers, signal } = options;
   const prefix = cluster.server.pathname.replace(/\/$/, "");
   return new Promise((resolve, reject) => {
     throwIfAborted(signal);
@@ -49,7 +50,7 @@ function upgrade(
         upgrade: "SPDY/3.1",
         "x-stream-protocol-version": "portforward.k8s.io",
         "content-length": "0",
-        ...(authorization === undefined ? {} : { authorization }),
+        ...headers,
       },
     });
     const onAbort = () => {
@@ -93,6 +94,7 @@ async function readRefusal(response: IncomingMessage): Promise<LocalizerError> {
 function codeOfStatus(status: number | undefined): ErrorCode {
   switch (status) {
     case 401:
+      return "unauthenticated";
     case 403:
       return "denied";
     case 404:

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { cart, openFakeDaemon, temporaryFolder } from "../../test/rpc/fake-daemon.ts";
+import { cart, openFakeDaemon, someCluster, temporaryFolder } from "../../test/rpc/fake-daemon.ts";
 import { silentLogger } from "../log.ts";
 import { openGrpcServer } from "../server/grpc-server.ts";
 import { connectDaemon } from "./client.ts";
@@ -75,7 +75,7 @@ describe("connectDaemon()", () => {
     const socketPath = join(folder.path, "s");
     await using client = connectDaemon({ socketPath });
     for (const stable of [false, true]) {
-      const state = { list: () => [], isStable: () => stable, stop: async () => {} };
+      const state = { ...someCluster, list: () => [], isStable: () => stable, stop: async () => {} };
       await using _server = await openGrpcServer({ socketPath, state, log: silentLogger() });
       assert.equal(await client.stable(), stable);
     }

@@ -15,6 +15,8 @@ export function grpcCodeOf(code: ErrorCode): Code {
       return Code.NotFound;
     case "denied":
       return Code.PermissionDenied;
+    case "unauthenticated":
+      return Code.Unauthenticated;
     case "timeout":
       return Code.DeadlineExceeded;
     case "conflict":
@@ -43,8 +45,9 @@ export function errorCodeOf(code: Code): ErrorCode {
     case Code.NotFound:
       return "not-found";
     case Code.PermissionDenied:
-    case Code.Unauthenticated:
       return "denied";
+    case Code.Unauthenticated:
+      return "unauthenticated";
     case Code.DeadlineExceeded:
       return "timeout";
     case Code.FailedPrecondition:

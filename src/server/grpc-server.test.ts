@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { openFakeDaemon, temporaryFolder } from "../../test/rpc/fake-daemon.ts";
+import { openFakeDaemon, someCluster, temporaryFolder } from "../../test/rpc/fake-daemon.ts";
 import { type ErrorCode, LocalizerError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import { connectDaemon } from "../rpc/client.ts";
@@ -17,7 +17,7 @@ import { Health, HealthCheckResponse_ServingStatus } from "../rpc/gen/grpc/healt
 import { UnixSession } from "../rpc/unix-session.ts";
 import { openGrpcServer } from "./grpc-server.ts";
 
-const idle = { list: () => [], isStable: () => false, stop: async () => {} };
+const idle = { ...someCluster, list: () => [], isStable: () => false, stop: async () => {} };
 
 function hasCode(code: ErrorCode): (error: unknown) => boolean {
   return (error) => error instanceof LocalizerError && error.code === code;

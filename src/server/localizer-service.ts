@@ -1,17 +1,28 @@
 /** The handlers of api.v1.LocalizerService: ask the daemon, answer with a message; nothing else. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import type { LocalizerService } from "../rpc/gen/api/v1/localizer_pb.ts";
-import type { DaemonState } from "./daemon-state.ts";
+import type {
+  ClusterInfoSchema,
+  ListServiceSchema,
+  LocalizerService,
+  PortRowSchema,
+} from "../rpc/gen/api/v1/localizer_pb.ts";
+import type { ClusterInfo, DaemonState, PortRow, ServiceRow } from "./daemon-state.ts";
 
 /** `stop` is the daemon's orderly stop; it may be called more than once and stops once. */
 export function localizerService(
-  state: Pick<DaemonState, "list" | "isStable">,
+  state: Pick<DaemonState, "list" | "isStable" | "cluster" | "notices">,
   stop: () => Promise<void>,
 ): ServiceImpl<typeof LocalizerService> {
+  const cluster = () => clusterMessage(state.cluster());
   return {
-    list: () => ({ services: state.list().map((row) => ({ ...row, ports: [...row.ports] })) }),
-    ping: () => ({}),
-    stable: () => ({ stable: state.isStable() }),
+    list: () => ({
+      services: state.list().map(serviceMessage),
+      cluster: cluster(),
+      notices: [...state.notices()],
+    }),
+    ping: () => ({ cluster: cluster() }),
+    stable: () => ({ stable: state.isStable(), cluster: cluster() }),
     async kill() {
       await stop();
       return {};
@@ -23,6 +34,25 @@ export function localizerService(
       throw notYet(`Cannot stop exposing "${namespace}/${service}"`);
     },
   };
+}
+
+function clusterMessage(info: ClusterInfo): MessageInitShape<typeof ClusterInfoSchema> {
+  return { ...info, namespaces: [...info.namespaces] };
+}
+
+function serviceMessage(row: ServiceRow): MessageInitShape<typeof ListServiceSchema> {
+  return {
+    ...row,
+    ports: [...row.ports],
+    names: [...row.names],
+    skippedNames: row.skippedNames.map((skipped) => ({ ...skipped })),
+    portRows: row.portRows.map(portMessage),
+    pods: row.pods.map((pod) => ({ ...pod, names: [...pod.names], ports: pod.ports.map(portMessage) })),
+  };
+}
+
+function portMessage(row: PortRow): MessageInitShape<typeof PortRowSchema> {
+  return { ...row };
 }
 
 function notYet(action: string): ConnectError {

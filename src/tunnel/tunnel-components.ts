@@ -5,7 +5,7 @@ import type { LocalizerError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { Port } from "../model/port.ts";
-import type { Listen } from "../net/listen.ts";
+import type { Listen, ListenAddress } from "../net/listen.ts";
 
 /** What a tunnel works with. */
 export interface TunnelComponents {
@@ -20,11 +20,22 @@ export interface TunnelComponents {
 export interface TunnelPortSpec {
   readonly port: Port;
   readonly endpoints: readonly Endpoint[];
+  /** So long after its last connection a caller is led to the same pod (`sessionAffinity: ClientIP`); absent: no matter which. */
+  readonly affinityMs?: number;
 }
+
+/**
+ * How a port stands. `listening`: it accepts, and a pod is ready; `waiting`: it accepts, no pod has been ready for less
+ * than 5 s; `refusing`: longer, so its listener is closed until one is; `failed`: it could not be bound (`bindError`).
+ */
+export type TunnelPortState = "listening" | "waiting" | "refusing" | "failed";
 
 /** One port as it is. */
 export interface TunnelPortStatus {
   readonly port: Port;
+  readonly state: TunnelPortState;
+  /** Where it really listens: without root a low port is shifted. Undefined when it does not listen. */
+  readonly at: ListenAddress | undefined;
   /** Why it does not listen; undefined when it does. */
   readonly bindError: LocalizerError | undefined;
   /** The pod of the newest connection, or else one that could take the next. */

@@ -60,6 +60,8 @@ export class TunnelPort implements AsyncDisposable {
     const newest = this.#endpoints.find(({ pod }) => pod.uid === this.#newest?.pod.uid);
     return {
       port: this.#at.port,
+      state: this.#endpoints.length > 0 ? "listening" : "waiting",
+      at: this.#listener?.at,
       bindError: undefined,
       endpoint: newest ?? this.#endpoints[0],
       ready: this.#endpoints.length,

@@ -44,14 +44,18 @@ export class Tunnel implements AsyncDisposable {
 
   /** Its ports, by number, those that could not be opened among them. */
   get ports(): readonly TunnelPortStatus[] {
-    const failed = [...this.#bindErrors].map(([port, bindError]) => ({
-      port,
-      bindError,
-      endpoint: undefined,
-      ready: 0,
-      connections: 0,
-      lastError: undefined,
-    }));
+    const failed = [...this.#bindErrors].map(
+      ([port, bindError]): TunnelPortStatus => ({
+        port,
+        state: "failed",
+        at: undefined,
+        bindError,
+        endpoint: undefined,
+        ready: 0,
+        connections: 0,
+        lastError: undefined,
+      }),
+    );
     return [...[...this.#ports.values()].map((port) => port.status), ...failed].sort((a, b) => a.port - b.port);
   }
 

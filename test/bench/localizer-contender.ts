@@ -47,6 +47,7 @@ function startLocalizer(lab: Lab, folder: string, hostsFile: string, signal: Abo
     namespace: lab.namespace,
     "hosts-file": hostsFile,
     socket: join(folder, "socket"),
+    "root-state-dir": join(folder, "root-state"),
     "state-dir": join(folder, "state"),
     "ip-cidr": `127.${100 + Math.floor(Math.random() * 100)}.0.0/16`,
   };

@@ -29,6 +29,9 @@ export interface LocalizerOptions {
 export interface LocalizerPlace extends Disposable {
   readonly hostsFile: string;
   readonly socket: string;
+  /** Root's. */
+  readonly rootStateDir: string;
+  /** The user's; made by localizer. */
   readonly stateDir: string;
 }
 
@@ -59,16 +62,31 @@ export function localizerPlace(hosts: string | Buffer): LocalizerPlace {
   chmodSync(folder.path, 0o755);
   const hostsFile = join(folder.path, "hosts");
   writeFileSync(hostsFile, hosts);
-  const stateDir = join(folder.path, "state");
-  mkdirSync(stateDir, { mode: 0o755 });
-  return { hostsFile, socket: join(folder.path, "localizer.sock"), stateDir, [Symbol.dispose]: folder[Symbol.dispose] };
+  const rootStateDir = join(folder.path, "root-state");
+  mkdirSync(rootStateDir, { mode: 0o755 });
+  // Whatever user localizer runs as shall be able to make its own folder in it.
+  const users = join(folder.path, "users");
+  mkdirSync(users);
+  chmodSync(users, 0o1777);
+  return {
+    hostsFile,
+    socket: join(folder.path, "localizer.sock"),
+    rootStateDir,
+    stateDir: join(users, "state"),
+    [Symbol.dispose]: folder[Symbol.dispose],
+  };
 }
 
 /** Starts it and waits until it serves. Throws with its output when it does not. */
 export async function startLocalizer(options: LocalizerOptions): Promise<LocalizerRun> {
   const place = options.place ?? localizerPlace(options.hosts ?? "127.0.0.1 localhost\n");
   const { command = fromSources, client = command, flags = [], env = process.env } = options;
-  const files = [`--hosts-file=${place.hostsFile}`, `--socket=${place.socket}`, `--state-dir=${place.stateDir}`];
+  const files = [
+    `--hosts-file=${place.hostsFile}`,
+    `--socket=${place.socket}`,
+    `--root-state-dir=${place.rootStateDir}`,
+    `--state-dir=${place.stateDir}`,
+  ];
   const [program = "", ...words] = [...command, `--kubeconfig=${options.kubeconfig}`, ...files, ...flags];
   const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"], env });
   let output = "";

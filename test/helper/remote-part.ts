@@ -52,7 +52,7 @@ async function findHelper(argv: readonly string[]): Promise<Helper | undefined> 
 
 async function throughSudo(argv: readonly string[]): Promise<Helper> {
   const text = { type: "string" } as const;
-  const options = { "hosts-file": text, socket: text, "ip-cidr": text, "state-dir": text };
+  const options = { "hosts-file": text, socket: text, "ip-cidr": text, "root-state-dir": text };
   const { values } = parseArgs({ args: [...argv], options, strict: false });
   const of = (value: unknown) => (typeof value === "string" ? value : undefined);
   const { TEST_SUDO: sudo } = process.env;
@@ -60,7 +60,7 @@ async function throughSudo(argv: readonly string[]): Promise<Helper> {
     hostsFile: of(values["hosts-file"]),
     socketLink: of(values.socket),
     range: of(values["ip-cidr"]),
-    stateDir: of(values["state-dir"]),
+    stateDir: of(values["root-state-dir"]),
     ...(sudo === undefined ? {} : { sudo }),
   });
 }

@@ -125,7 +125,7 @@ test("runAsRootParent() takes everything back and ends the child when that write
 test("runAsRootParent() reads relative places as the user's part does", { skip }, async () => {
   using folder = temporaryFolder();
   writeFileSync(join(folder.path, "hosts"), original);
-  const places = ["--hosts-file", "hosts", "--socket", "public.sock", "--state-dir", "state"];
+  const places = ["--hosts-file", "hosts", "--socket", "public.sock", "--root-state-dir", "state"];
   const args = [install.bin, ...places, "--user", user.name];
   const part = startRemote(install.node, args, { env: { PATH: process.env.PATH }, cwd: folder.path });
   await using _part = part;
@@ -136,18 +136,21 @@ test("runAsRootParent() reads relative places as the user's part does", { skip }
 });
 
 test("runAsRootParent() ignores places in the environment of sudo -E, and its child too", { skip }, async () => {
-  const env = { LOCALIZER_IP_CIDR: "127.99.0.0/16", LOCALIZER_STATE_DIR: "/tmp/x", LOCALIZER_CONTEXT: "kind" };
+  const env = { LOCALIZER_IP_CIDR: "127.99.0.0/16", LOCALIZER_ROOT_STATE_DIR: "/tmp/x", LOCALIZER_CONTEXT: "kind" };
   const sudo = { SUDO_UID: String(user.uid), SUDO_GID: String(user.gid) };
   await using world = start([], { ...env, ...sudo });
   const child = Object(await world.part.fact("env"));
   assert.deepEqual(
-    [child.LOCALIZER_IP_CIDR, child.LOCALIZER_STATE_DIR, child.LOCALIZER_CONTEXT],
+    [child.LOCALIZER_IP_CIDR, child.LOCALIZER_ROOT_STATE_DIR, child.LOCALIZER_CONTEXT],
     [undefined, undefined, "kind"],
   );
   await world.part.fact("helper");
   world.part.tell("end");
   assert.equal(await world.part.end, 7);
-  assert.match(world.part.stderr(), /Ignored LOCALIZER_IP_CIDR, LOCALIZER_STATE_DIR.*: use --ip-cidr, --state-dir$/m);
+  assert.match(
+    world.part.stderr(),
+    /Ignored LOCALIZER_IP_CIDR, LOCALIZER_ROOT_STATE_DIR.*: use --ip-cidr, --root-state-dir$/m,
+  );
 });
 
 test("Helper.gone fires when the root parent is killed, and the next start mends what it left", { skip }, async () => {
@@ -237,7 +240,7 @@ function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): World {
 function startIn({ folder }: { folder: string }, args: readonly string[], env: NodeJS.ProcessEnv = {}): World {
   const hosts = join(folder, "hosts");
   const link = join(folder, "public.sock");
-  const places = ["--hosts-file", hosts, "--socket", link, "--state-dir", join(folder, "state")];
+  const places = ["--hosts-file", hosts, "--socket", link, "--root-state-dir", join(folder, "state")];
   const { PATH } = process.env;
   const part = startRemote(install.node, [install.bin, ...places, ...args], { env: { PATH, ...env } });
   return { part, folder, hosts, link, [Symbol.asyncDispose]: () => part[Symbol.asyncDispose]() };

@@ -167,7 +167,7 @@ function start(options: { env?: NodeJS.ProcessEnv; onTerminal?: boolean } = {}):
   const link = join(folder.path, "public.sock");
   writeFileSync(hosts, original);
   const command = [install.node, install.bin, "--hosts-file", hosts, "--socket", link];
-  command.push("--state-dir", join(folder.path, "state"), "--ip-cidr", "127.76.0.0/16");
+  command.push("--root-state-dir", join(folder.path, "state"), "--ip-cidr", "127.76.0.0/16");
   const { PATH } = process.env;
   // As a log-in would: the user's groups too, and on a terminal a session with that terminal.
   const asUser = ["--reuid", user.name, "--regid", String(user.gid), "--init-groups", "--"];

@@ -12,6 +12,18 @@ export function temporaryFolder(): Disposable & { readonly path: string } {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
+/** What a daemon says of its cluster. */
+export const someCluster: Pick<DaemonState, "cluster" | "notices"> = {
+  cluster: () => ({
+    context: "kind",
+    cluster: "kind-kind",
+    server: "https://127.0.0.1:6443/",
+    namespace: "",
+    namespaces: [],
+  }),
+  notices: () => [],
+};
+
 /** A row with something in every field. */
 export const cart: ServiceRow = {
   namespace: "shop",
@@ -21,6 +33,20 @@ export const cart: ServiceRow = {
   statusReason: "",
   ip: "127.1.2.3",
   ports: ["80/TCP", "9090/TCP"],
+  names: ["cart.shop.svc.cluster.local", "cart.shop.svc"],
+  skippedNames: [{ name: "cart.shop", reason: '"shop" is a top-level domain' }],
+  portRows: [
+    {
+      port: 80,
+      status: "running",
+      reason: "",
+      listen: "127.1.2.3:80",
+      readyPods: 2,
+      connections: 1,
+      lastError: "",
+    },
+  ],
+  pods: [{ hostname: "cart-0", ip: "127.1.2.4", names: ["cart-0.cart.shop.svc"], ports: [] }],
 };
 
 /** A row of a Service without a tunnel. */
@@ -32,6 +58,10 @@ export const ledger: ServiceRow = {
   statusReason: 'No right to "create" pods/portforward in "bank"',
   ip: "",
   ports: [],
+  names: [],
+  skippedNames: [],
+  portRows: [],
+  pods: [],
 };
 
 /** What `openFakeDaemon` gives: the server, and what happened. */
@@ -51,7 +81,7 @@ export async function openFakeDaemon(
   const logged: LogEntry[] = [];
   const server = await openGrpcServer({
     socketPath,
-    state: { list: () => [cart, ledger], isStable: () => true, stop: async () => {}, ...state },
+    state: { ...someCluster, list: () => [cart, ledger], isStable: () => true, stop: async () => {}, ...state },
     log: new Logger((entry) => logged.push(entry)),
     ...options,
   });

@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
-import { noCredentials } from "../../src/kube/credentials.ts";
+import { staticCredentials } from "../../src/kube/credentials.ts";
 import type { Cluster } from "../../src/kube/kubeconfig.ts";
 import { TlsClient } from "../../src/kube/tls-client.ts";
 
@@ -114,7 +114,7 @@ export class FakeApiServer implements AsyncDisposable {
       server: new URL(`https://127.0.0.1:${this.port}`),
       namespace: undefined,
       tls,
-      credentials: noCredentials,
+      credentials: staticCredentials(),
       tlsClient: new TlsClient(tls),
       ...overrides,
     };

@@ -1,6 +1,6 @@
 /** An API server of which only pods/portforward is there: it reads a request's head and leaves the answer to the test. */
 import { createServer, type Socket } from "node:net";
-import { noCredentials } from "../../src/kube/credentials.ts";
+import { staticCredentials } from "../../src/kube/credentials.ts";
 import type { Cluster } from "../../src/kube/kubeconfig.ts";
 
 /** The answer to an upgrade that succeeds. */
@@ -57,7 +57,7 @@ export async function openUpgradeServer(
       server: new URL(`http://127.0.0.1:${at.port}${path}`),
       namespace: undefined,
       tls: { rejectUnauthorized: true },
-      credentials: noCredentials,
+      credentials: staticCredentials(),
       ...cluster,
     },
     async [Symbol.asyncDispose]() {

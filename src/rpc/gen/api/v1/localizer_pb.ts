@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file api/v1/localizer.proto.
  */
 export const file_api_v1_localizer: GenFile = /*@__PURE__*/
-  fileDesc("ChZhcGkvdjEvbG9jYWxpemVyLnByb3RvEgZhcGkudjEiTAoURXhwb3NlU2VydmljZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSEAoIcG9ydF9tYXAYAyADKAkiDQoLTGlzdFJlcXVlc3QiDQoLUGluZ1JlcXVlc3QiNwoRU3RvcEV4cG9zZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkiRwoPQ29uc29sZVJlc3BvbnNlEiMKBWxldmVsGAEgASgOMhQuYXBpLnYxLkNvbnNvbGVMZXZlbBIPCgdtZXNzYWdlGAIgASgJIg4KDFBpbmdSZXNwb25zZSKCAQoLTGlzdFNlcnZpY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGc3RhdHVzGAMgASgJEhAKCGVuZHBvaW50GAQgASgJEhUKDXN0YXR1c19yZWFzb24YBSABKAkSCgoCaXAYBiABKAkSDQoFcG9ydHMYByADKAkiNQoMTGlzdFJlc3BvbnNlEiUKCHNlcnZpY2VzGAEgAygLMhMuYXBpLnYxLkxpc3RTZXJ2aWNlIgcKBUVtcHR5IiAKDlN0YWJsZVJlc3BvbnNlEg4KBnN0YWJsZRgBIAEoCCp2CgxDb25zb2xlTGV2ZWwSHQoZQ09OU09MRV9MRVZFTF9VTlNQRUNJRklFRBAAEhYKEkNPTlNPTEVfTEVWRUxfSU5GTxABEhYKEkNPTlNPTEVfTEVWRUxfV0FSThACEhcKE0NPTlNPTEVfTEVWRUxfRVJST1IQAzLpAgoQTG9jYWxpemVyU2VydmljZRJKCg1FeHBvc2VTZXJ2aWNlEhwuYXBpLnYxLkV4cG9zZVNlcnZpY2VSZXF1ZXN0GhcuYXBpLnYxLkNvbnNvbGVSZXNwb25zZSIAMAESRAoKU3RvcEV4cG9zZRIZLmFwaS52MS5TdG9wRXhwb3NlUmVxdWVzdBoXLmFwaS52MS5Db25zb2xlUmVzcG9uc2UiADABEjMKBExpc3QSEy5hcGkudjEuTGlzdFJlcXVlc3QaFC5hcGkudjEuTGlzdFJlc3BvbnNlIgASMwoEUGluZxITLmFwaS52MS5QaW5nUmVxdWVzdBoULmFwaS52MS5QaW5nUmVzcG9uc2UiABImCgRLaWxsEg0uYXBpLnYxLkVtcHR5Gg0uYXBpLnYxLkVtcHR5IgASMQoGU3RhYmxlEg0uYXBpLnYxLkVtcHR5GhYuYXBpLnYxLlN0YWJsZVJlc3BvbnNlIgBiBnByb3RvMw");
+  fileDesc("ChZhcGkvdjEvbG9jYWxpemVyLnByb3RvEgZhcGkudjEiTAoURXhwb3NlU2VydmljZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSEAoIcG9ydF9tYXAYAyADKAkiDQoLTGlzdFJlcXVlc3QiDQoLUGluZ1JlcXVlc3QiNwoRU3RvcEV4cG9zZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkiRwoPQ29uc29sZVJlc3BvbnNlEiMKBWxldmVsGAEgASgOMhQuYXBpLnYxLkNvbnNvbGVMZXZlbBIPCgdtZXNzYWdlGAIgASgJIjQKDFBpbmdSZXNwb25zZRIkCgdjbHVzdGVyGAEgASgLMhMuYXBpLnYxLkNsdXN0ZXJJbmZvImYKC0NsdXN0ZXJJbmZvEg8KB2NvbnRleHQYASABKAkSDwoHY2x1c3RlchgCIAEoCRIOCgZzZXJ2ZXIYAyABKAkSEQoJbmFtZXNwYWNlGAQgASgJEhIKCm5hbWVzcGFjZXMYBSADKAki/wEKC0xpc3RTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIQCghlbmRwb2ludBgEIAEoCRIVCg1zdGF0dXNfcmVhc29uGAUgASgJEgoKAmlwGAYgASgJEg0KBXBvcnRzGAcgAygJEg0KBW5hbWVzGAggAygJEioKDXNraXBwZWRfbmFtZXMYCSADKAsyEy5hcGkudjEuU2tpcHBlZE5hbWUSIgoJcG9ydF9yb3dzGAogAygLMg8uYXBpLnYxLlBvcnRSb3cSHAoEcG9kcxgLIAMoCzIOLmFwaS52MS5Qb2RSb3ciKwoLU2tpcHBlZE5hbWUSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkihAEKB1BvcnRSb3cSDAoEcG9ydBgBIAEoDRIOCgZzdGF0dXMYAiABKAkSDgoGcmVhc29uGAMgASgJEg4KBmxpc3RlbhgEIAEoCRISCgpyZWFkeV9wb2RzGAUgASgNEhMKC2Nvbm5lY3Rpb25zGAYgASgNEhIKCmxhc3RfZXJyb3IYByABKAkiVQoGUG9kUm93EhAKCGhvc3RuYW1lGAEgASgJEgoKAmlwGAIgASgJEg0KBW5hbWVzGAMgAygJEh4KBXBvcnRzGAQgAygLMg8uYXBpLnYxLlBvcnRSb3cibAoMTGlzdFJlc3BvbnNlEiUKCHNlcnZpY2VzGAEgAygLMhMuYXBpLnYxLkxpc3RTZXJ2aWNlEiQKB2NsdXN0ZXIYAiABKAsyEy5hcGkudjEuQ2x1c3RlckluZm8SDwoHbm90aWNlcxgDIAMoCSIHCgVFbXB0eSJGCg5TdGFibGVSZXNwb25zZRIOCgZzdGFibGUYASABKAgSJAoHY2x1c3RlchgCIAEoCzITLmFwaS52MS5DbHVzdGVySW5mbyp2CgxDb25zb2xlTGV2ZWwSHQoZQ09OU09MRV9MRVZFTF9VTlNQRUNJRklFRBAAEhYKEkNPTlNPTEVfTEVWRUxfSU5GTxABEhYKEkNPTlNPTEVfTEVWRUxfV0FSThACEhcKE0NPTlNPTEVfTEVWRUxfRVJST1IQAzLpAgoQTG9jYWxpemVyU2VydmljZRJKCg1FeHBvc2VTZXJ2aWNlEhwuYXBpLnYxLkV4cG9zZVNlcnZpY2VSZXF1ZXN0GhcuYXBpLnYxLkNvbnNvbGVSZXNwb25zZSIAMAESRAoKU3RvcEV4cG9zZRIZLmFwaS52MS5TdG9wRXhwb3NlUmVxdWVzdBoXLmFwaS52MS5Db25zb2xlUmVzcG9uc2UiADABEjMKBExpc3QSEy5hcGkudjEuTGlzdFJlcXVlc3QaFC5hcGkudjEuTGlzdFJlc3BvbnNlIgASMwoEUGluZxITLmFwaS52MS5QaW5nUmVxdWVzdBoULmFwaS52MS5QaW5nUmVzcG9uc2UiABImCgRLaWxsEg0uYXBpLnYxLkVtcHR5Gg0uYXBpLnYxLkVtcHR5IgASMQoGU3RhYmxlEg0uYXBpLnYxLkVtcHR5GhYuYXBpLnYxLlN0YWJsZVJlc3BvbnNlIgBiBnByb3RvMw");
 
 /**
  * @generated from message api.v1.ExposeServiceRequest
@@ -120,6 +120,10 @@ export const ConsoleResponseSchema: GenMessage<ConsoleResponse> = /*@__PURE__*/
  * @generated from message api.v1.PingResponse
  */
 export type PingResponse = Message<"api.v1.PingResponse"> & {
+  /**
+   * @generated from field: api.v1.ClusterInfo cluster = 1;
+   */
+  cluster?: ClusterInfo | undefined;
 };
 
 /**
@@ -128,6 +132,51 @@ export type PingResponse = Message<"api.v1.PingResponse"> & {
  */
 export const PingResponseSchema: GenMessage<PingResponse> = /*@__PURE__*/
   messageDesc(file_api_v1_localizer, 5);
+
+/**
+ * Which cluster the daemon serves.
+ *
+ * @generated from message api.v1.ClusterInfo
+ */
+export type ClusterInfo = Message<"api.v1.ClusterInfo"> & {
+  /**
+   * @generated from field: string context = 1;
+   */
+  context: string;
+
+  /**
+   * @generated from field: string cluster = 2;
+   */
+  cluster: string;
+
+  /**
+   * The API server's URL.
+   *
+   * @generated from field: string server = 3;
+   */
+  server: string;
+
+  /**
+   * The context's namespace; empty when it names none.
+   *
+   * @generated from field: string namespace = 4;
+   */
+  namespace: string;
+
+  /**
+   * The namespaces that are followed; empty: all of them.
+   *
+   * @generated from field: repeated string namespaces = 5;
+   */
+  namespaces: string[];
+};
+
+/**
+ * Describes the message api.v1.ClusterInfo.
+ * Use `create(ClusterInfoSchema)` to create a new message.
+ */
+export const ClusterInfoSchema: GenMessage<ClusterInfo> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 6);
 
 /**
  * @generated from message api.v1.ListService
@@ -175,6 +224,30 @@ export type ListService = Message<"api.v1.ListService"> & {
    * @generated from field: repeated string ports = 7;
    */
   ports: string[];
+
+  /**
+   * What the hosts file has for its address, longest first.
+   *
+   * @generated from field: repeated string names = 8;
+   */
+  names: string[];
+
+  /**
+   * @generated from field: repeated api.v1.SkippedName skipped_names = 9;
+   */
+  skippedNames: SkippedName[];
+
+  /**
+   * @generated from field: repeated api.v1.PortRow port_rows = 10;
+   */
+  portRows: PortRow[];
+
+  /**
+   * The pods of a headless Service that have names of their own.
+   *
+   * @generated from field: repeated api.v1.PodRow pods = 11;
+   */
+  pods: PodRow[];
 };
 
 /**
@@ -182,7 +255,118 @@ export type ListService = Message<"api.v1.ListService"> & {
  * Use `create(ListServiceSchema)` to create a new message.
  */
 export const ListServiceSchema: GenMessage<ListService> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 6);
+  messageDesc(file_api_v1_localizer, 7);
+
+/**
+ * A name that is not written, and why.
+ *
+ * @generated from message api.v1.SkippedName
+ */
+export type SkippedName = Message<"api.v1.SkippedName"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message api.v1.SkippedName.
+ * Use `create(SkippedNameSchema)` to create a new message.
+ */
+export const SkippedNameSchema: GenMessage<SkippedName> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 8);
+
+/**
+ * One port of a tunnel.
+ *
+ * @generated from message api.v1.PortRow
+ */
+export type PortRow = Message<"api.v1.PortRow"> & {
+  /**
+   * @generated from field: uint32 port = 1;
+   */
+  port: number;
+
+  /**
+   * As ListService.status.
+   *
+   * @generated from field: string status = 2;
+   */
+  status: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * "127.1.2.3:80", or where it was shifted to; empty when it does not listen.
+   *
+   * @generated from field: string listen = 4;
+   */
+  listen: string;
+
+  /**
+   * @generated from field: uint32 ready_pods = 5;
+   */
+  readyPods: number;
+
+  /**
+   * @generated from field: uint32 connections = 6;
+   */
+  connections: number;
+
+  /**
+   * @generated from field: string last_error = 7;
+   */
+  lastError: string;
+};
+
+/**
+ * Describes the message api.v1.PortRow.
+ * Use `create(PortRowSchema)` to create a new message.
+ */
+export const PortRowSchema: GenMessage<PortRow> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 9);
+
+/**
+ * A pod with names of its own.
+ *
+ * @generated from message api.v1.PodRow
+ */
+export type PodRow = Message<"api.v1.PodRow"> & {
+  /**
+   * @generated from field: string hostname = 1;
+   */
+  hostname: string;
+
+  /**
+   * @generated from field: string ip = 2;
+   */
+  ip: string;
+
+  /**
+   * @generated from field: repeated string names = 3;
+   */
+  names: string[];
+
+  /**
+   * @generated from field: repeated api.v1.PortRow ports = 4;
+   */
+  ports: PortRow[];
+};
+
+/**
+ * Describes the message api.v1.PodRow.
+ * Use `create(PodRowSchema)` to create a new message.
+ */
+export const PodRowSchema: GenMessage<PodRow> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 10);
 
 /**
  * @generated from message api.v1.ListResponse
@@ -192,6 +376,18 @@ export type ListResponse = Message<"api.v1.ListResponse"> & {
    * @generated from field: repeated api.v1.ListService services = 1;
    */
   services: ListService[];
+
+  /**
+   * @generated from field: api.v1.ClusterInfo cluster = 2;
+   */
+  cluster?: ClusterInfo | undefined;
+
+  /**
+   * What concerns the daemon as a whole and asks for somebody's attention.
+   *
+   * @generated from field: repeated string notices = 3;
+   */
+  notices: string[];
 };
 
 /**
@@ -199,7 +395,7 @@ export type ListResponse = Message<"api.v1.ListResponse"> & {
  * Use `create(ListResponseSchema)` to create a new message.
  */
 export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 7);
+  messageDesc(file_api_v1_localizer, 11);
 
 /**
  * @generated from message api.v1.Empty
@@ -212,7 +408,7 @@ export type Empty = Message<"api.v1.Empty"> & {
  * Use `create(EmptySchema)` to create a new message.
  */
 export const EmptySchema: GenMessage<Empty> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 8);
+  messageDesc(file_api_v1_localizer, 12);
 
 /**
  * @generated from message api.v1.StableResponse
@@ -224,6 +420,11 @@ export type StableResponse = Message<"api.v1.StableResponse"> & {
    * @generated from field: bool stable = 1;
    */
   stable: boolean;
+
+  /**
+   * @generated from field: api.v1.ClusterInfo cluster = 2;
+   */
+  cluster?: ClusterInfo | undefined;
 };
 
 /**
@@ -231,7 +432,7 @@ export type StableResponse = Message<"api.v1.StableResponse"> & {
  * Use `create(StableResponseSchema)` to create a new message.
  */
 export const StableResponseSchema: GenMessage<StableResponse> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 9);
+  messageDesc(file_api_v1_localizer, 13);
 
 /**
  * @generated from enum api.v1.ConsoleLevel
