@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /** The program: as root it starts the helper and nothing else, else the command line. */
 import { parseArgs } from "node:util";
-import { cliFlags } from "../src/model/cli-flags.ts";
+import { cliFlags, spellOut } from "../src/model/cli-flags.ts";
+import { detachedVariable } from "../src/model/detached.ts";
 
 const [major = "0"] = process.versions.node.split(".");
 if (Number(major) < 24) {
@@ -15,12 +16,21 @@ try {
   process.stderr.write(`localizer: ${error instanceof Error ? error.message : String(error)}\n`);
   // What fails before the command line is loaded: a bad user or range (usage), a folder that the user may not read (denied).
   const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
-  process.exitCode = code === "usage" ? 2 : code === "denied" ? 5 : 1;
+  process.exitCode = code === "usage" ? 2 : code === "denied" ? 5 : code === "conflict" ? 7 : 1;
 }
 
 async function runCommand(): Promise<number> {
+  const argv = process.argv.slice(2);
+  const isDetached = process.env[detachedVariable] !== undefined && commandWord() === "";
+  // At once: nothing else may stop a daemon whose terminal is not its own any more, from its first moment on.
+  if (isDetached)
+    for (const signal of ["SIGINT", "SIGHUP", "SIGQUIT", "SIGTSTP"] as const) process.on(signal, () => {});
   const { main } = await import("../src/cli/main.ts");
-  return await main(process.argv.slice(2));
+  if (!isDetached) return await main(argv);
+  const { leaveTerminal } = await import("../src/helper/detached-daemon.ts");
+  const { processIo } = await import("../src/cli/io.ts");
+  const { detachedIo } = await import("../src/cli/detached-io.ts");
+  return await main(argv, detachedIo(processIo(), leaveTerminal));
 }
 
 /** Before anything of the command line is loaded: who is it for? */
@@ -29,33 +39,58 @@ async function runAsRoot(): Promise<number> {
   // The variable alone could be anybody's; the channel is a parent's.
   if (process.env[user.userPartVariable] !== undefined && process.channel != null) {
     user.becomeUser(user.markedUser(process.env));
-  } else {
-    if (isDaemonCommand()) {
+    user.demandReadable(import.meta.filename);
+    return await runCommand();
+  }
+  switch (commandWord()) {
+    case "":
+    case "cleanup": {
       const { runAsRootParent } = await import("../src/helper/launch.ts");
       return await runAsRootParent(process.argv.slice(2), process.env);
     }
-    becomeCaller(user);
+    case "up":
+      return await runUpAsRoot(user);
+    default:
+      await becomeCaller(user);
+      return await runCommand();
   }
-  user.demandReadable(import.meta.filename);
-  return await runCommand();
 }
 
-function isDaemonCommand(): boolean {
+/** The daemon's root parent is started while this is still root; who waits for it is the user. */
+async function runUpAsRoot(user: typeof import("../src/helper/user.ts")): Promise<number> {
+  const { startRootParentDetached } = await import("../src/helper/launch-up.ts");
+  const daemon = await startRootParentDetached(process.argv.slice(2), process.env);
+  await becomeCaller(user);
+  if (daemon === undefined) return await runCommand();
+  const { main } = await import("../src/cli/main.ts");
+  const { upCommand } = await import("../src/cli/commands/up.ts");
+  return await main(process.argv.slice(2), undefined, undefined, upCommand({ started: daemon }));
+}
+
+/** The word that names the command, as far as root must know it: empty for the daemon, "help" for a question. */
+function commandWord(): string {
   const { values, positionals } = readFlags();
-  return !values.help && !values.version && positionals.length === 0;
+  if (values.help || values.version) return "help";
+  // A word too many is the command line's to refuse.
+  return positionals.length > 1 ? "help" : (positionals[0] ?? "");
 }
 
 /** A command that needs no root runs as the user who called sudo. */
-function becomeCaller(user: typeof import("../src/helper/user.ts")): void {
+async function becomeCaller(user: typeof import("../src/helper/user.ts")): Promise<void> {
   const request = user.requestedUser(readFlags().values.user, process.env);
-  if (request === undefined) return;
-  const caller = user.lookUpUser(request);
-  const env = user.userEnvironment(process.env, caller);
-  user.becomeUser(caller);
-  for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
-  Object.assign(process.env, env);
+  if (request !== undefined) {
+    const { withoutPlaces } = await import("../src/helper/launch.ts");
+    const caller = user.lookUpUser(request);
+    // As its daemon does, or the two would look for each other in different places.
+    const env = user.userEnvironment(withoutPlaces(process.env).childEnv, caller);
+    user.becomeUser(caller);
+    for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
+    Object.assign(process.env, env);
+  }
+  user.demandReadable(import.meta.filename);
 }
 
 function readFlags() {
-  return parseArgs({ args: process.argv.slice(2), options: cliFlags, strict: false, allowPositionals: true });
+  const options = { ...cliFlags, timeout: { type: "string" } } as const;
+  return parseArgs({ args: spellOut(process.argv.slice(2)), options, strict: false, allowPositionals: true });
 }

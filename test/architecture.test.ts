@@ -39,6 +39,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "server",
   ],
   cli: ["model", "rpc"],
+  sandbox: ["model", "net"],
   bin: ["model"],
 };
 const shelf = ["errors", "log", "clock", "backoff", "work-queue"];
@@ -46,19 +47,20 @@ const shelf = ["errors", "log", "clock", "backoff", "work-queue"];
 /** Rooms that a room may load only when it needs them (dynamic import), or as types. */
 const lateArrows: Readonly<Record<string, readonly string[]>> = { cli: ["daemon"], bin: ["helper", "cli"] };
 
-/** npm packages and Node's doors to the outside world, and the only rooms that may use them. */
+/** npm packages and Node's doors to the outside world, and the only rooms or files that may use them. */
 const fences: Readonly<Record<string, readonly string[]>> = {
   yaml: ["kube"],
   tlds: ["daemon"],
   "@bufbuild/protobuf": ["rpc", "server"],
   "@connectrpc/connect": ["rpc", "server"],
   "@connectrpc/connect-node": ["rpc", "server"],
-  "node:child_process": ["helper", "kube"],
-  "node:http": ["portforward"],
-  "node:http2": ["kube", "rpc", "server"],
+  "node:child_process": ["helper", "src/kube/start-plugin.ts"],
+  "node:http": ["kube", "portforward", "sandbox"],
+  "node:http2": ["kube", "rpc", "server", "sandbox"],
   "node:tls": ["kube", "portforward"],
   "node:net": ["net", "model", "helper", "kube", "tunnel", "rpc", "server"],
-  "node:fs": ["net", "hostsfile", "helper", "kube", "daemon", "cli"],
+  "node:fs": ["net", "hostsfile", "helper", "addresses", "kube", "daemon", "cli"],
+  "node:dns": ["daemon"],
   "node:os": ["helper", "daemon", "cli"],
   "node:timers": [],
 };
@@ -138,6 +140,7 @@ const table: readonly (readonly [
       [{ "src/cli/a.ts": 'import("@connectrpc/connect/protocol")' }, "src/cli/a.ts -> @connectrpc/connect/protocol"],
       [{ "src/clock.ts": 'import "node:timers/promises"' }, "src/clock.ts -> node:timers/promises"],
       [{ "src/kube/a.ts": 'import "node:module"' }, "src/kube/a.ts -> node:module"],
+      [{ "src/kube/a.ts": 'import "node:child_process"' }, "src/kube/a.ts -> node:child_process"],
     ],
   ],
   [

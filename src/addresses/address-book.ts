@@ -1,12 +1,21 @@
 /**
- * addresses: which loopback address belongs to which service. The same cluster, namespace and service get
- * the same address on every machine and after every start, but for clashes, which take the next free one.
- * Pure; used by controller.
+ * addresses: which loopback address belongs to which service, and to which pod of a headless one. The same cluster,
+ * namespace, service and pod get the same address on every machine and after every start, but for clashes, which take
+ * the next free one and are remembered. Used by controller.
  */
 import { createHash } from "node:crypto";
 import { LocalizerError } from "../errors.ts";
-import { addressAt, isKeptOut, type LoopbackAddress, type LoopbackRange, usableRange } from "../model/loopback.ts";
-import type { ServiceKey } from "../model/service-key.ts";
+import {
+  addressAt,
+  formatLoopbackRange,
+  inRange,
+  isKeptOut,
+  type LoopbackAddress,
+  type LoopbackRange,
+  usableRange,
+} from "../model/loopback.ts";
+import type { OwnerKey } from "../model/service-key.ts";
+import { AddressMemory } from "./address-memory.ts";
 
 /** Settings of an address book. */
 export interface AddressBookOptions {
@@ -15,48 +24,79 @@ export interface AddressBookOptions {
   readonly clusterUrl: string;
   /** Addresses that stand elsewhere in the hosts file and are somebody's. */
   readonly taken?: ReadonlySet<string>;
+  /** What earlier clashes came to; without it only this book's own are known. */
+  readonly memory?: AddressMemory;
 }
 
 /** Hands out addresses and takes them back. */
 export class AddressBook {
   readonly #options: AddressBookOptions;
   readonly #usable: LoopbackRange;
-  readonly #owners = new Map<LoopbackAddress, ServiceKey>();
-  readonly #addresses = new Map<ServiceKey, LoopbackAddress>();
+  readonly #memory: AddressMemory;
+  readonly #owners = new Map<LoopbackAddress, OwnerKey>();
+  readonly #addresses = new Map<OwnerKey, LoopbackAddress>();
 
   constructor(options: AddressBookOptions) {
     this.#options = options;
+    this.#memory = options.memory ?? new AddressMemory();
     // Cut before the hash, so that the services that would fall on the machine's part are spread too and do not queue up behind it.
     this.#usable = usableRange(options.range);
   }
 
   /**
-   * The service's address, the same until it is released.
+   * The owner's address, the same until it is released, and after that unless its place was given away.
    * @throws LocalizerError `unavailable` when the range is used up
    */
-  allocate(key: ServiceKey): LoopbackAddress {
-    const known = this.#addresses.get(key);
+  allocate(owner: OwnerKey): LoopbackAddress {
+    const known = this.#addresses.get(owner);
     if (known !== undefined) return known;
-    const range = this.#usable;
-    const start = hashIndex(`${this.#options.clusterUrl}\n${key.replace("/", "\n")}`, range.size);
-    for (let step = 0; step < range.size; step++) {
-      const address = addressAt(range, (start + step) % range.size);
-      if (this.#owners.has(address) || isKeptOut(address) || this.#options.taken?.has(address)) continue;
-      this.#owners.set(address, key);
-      this.#addresses.set(key, address);
-      return address;
+    const address = this.#remembered(owner) ?? this.#firstFree(owner);
+    this.#owners.set(address, owner);
+    this.#addresses.set(owner, address);
+    return address;
+  }
+
+  /** The owner is gone; its address may be another's. */
+  release(owner: OwnerKey): void {
+    const address = this.#addresses.get(owner);
+    if (address === undefined) return;
+    this.#addresses.delete(owner);
+    this.#owners.delete(address);
+  }
+
+  #remembered(owner: OwnerKey): LoopbackAddress | undefined {
+    const address = this.#memory.addressOf(owner);
+    return address !== undefined && inRange(this.#usable, address) && this.#isFree(address) ? address : undefined;
+  }
+
+  #firstFree(owner: OwnerKey): LoopbackAddress {
+    const { size } = this.#usable;
+    const start = size === 0 ? 0 : hashIndex(`${this.#options.clusterUrl}\n${owner.replaceAll("/", "\n")}`, size);
+    let keptForAnother: LoopbackAddress | undefined;
+    for (let step = 0; step < size; step++) {
+      const address = addressAt(this.#usable, (start + step) % size);
+      if (!this.#isFree(address)) continue;
+      const keeper = this.#memory.ownerOf(address);
+      if (keeper === undefined || keeper === owner) return this.#take(owner, address, step === 0);
+      keptForAnother ??= address;
     }
-    const { range: asked } = this.#options;
-    const sentence = `Cannot find an address for "${key}": no address is left of ${asked.size} from ${addressAt(asked, 0)}`;
+    // An absent owner's claim ends where a present one would get nothing.
+    if (keptForAnother !== undefined) {
+      return this.#take(owner, keptForAnother, keptForAnother === addressAt(this.#usable, start));
+    }
+    const range = formatLoopbackRange(this.#options.range);
+    const sentence = `Cannot find an address for "${owner}": no address is left of the ${size} in ${range}`;
     throw new LocalizerError("unavailable", sentence);
   }
 
-  /** The service is gone; its address may be another's. */
-  release(key: ServiceKey): void {
-    const address = this.#addresses.get(key);
-    if (address === undefined) return;
-    this.#addresses.delete(key);
-    this.#owners.delete(address);
+  #take(owner: OwnerKey, address: LoopbackAddress, isOwnPlace: boolean): LoopbackAddress {
+    if (isOwnPlace) this.#memory.forget(owner, address);
+    else this.#memory.remember(owner, address);
+    return address;
+  }
+
+  #isFree(address: LoopbackAddress): boolean {
+    return !(this.#owners.has(address) || isKeptOut(address) || this.#options.taken?.has(address));
   }
 }
 

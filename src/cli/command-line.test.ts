@@ -36,6 +36,17 @@ describe("parseCommandLine()", () => {
     assert.deepEqual(flags.get("no-helper"), ["true"]);
   });
 
+  it("takes --short-names with and without a value", () => {
+    for (const [argv, value] of [
+      [["--short-names"], ""],
+      [["--short-names", "--no-helper"], ""],
+      [["--short-names", "shop", "list"], "shop"],
+      [["--short-names=off", "list"], "off"],
+    ] as const) {
+      assert.deepEqual(parse(...argv).flags.get("short-names"), [value], argv.join(" "));
+    }
+  });
+
   for (const [argv, sentence] of [
     [["lsit"], 'There is no command "lsit"; did you mean "list"?'],
     [["dwon"], 'There is no command "dwon"; did you mean "down"?'],

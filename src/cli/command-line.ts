@@ -1,6 +1,7 @@
 /** Reads the command line: which command, its flags, its words; or one sentence about the first thing wrong. Pure. */
 import { parseArgs } from "node:util";
 import { LocalizerError } from "../errors.ts";
+import { spellOut } from "../model/cli-flags.ts";
 import type { Command } from "./command.ts";
 import type { FlagHelp } from "./flag-help.ts";
 import type { FlagValues } from "./flag-values.ts";
@@ -22,7 +23,7 @@ export function parseCommandLine(argv: readonly string[], commands: readonly Com
   const sets = [...commands.map(({ flags }) => flags), globalFlags];
   const known: Readonly<Record<string, FlagHelp>> = Object.fromEntries(sets.flatMap(Object.entries<FlagHelp>));
   const { tokens, positionals } = parseArgs({
-    args: [...argv],
+    args: spellOut(argv),
     options: Object.fromEntries(Object.entries(known).map(([name, flag]) => [name, optionOf(flag)])),
     // Its own errors are not sentences for users; everything is checked below.
     strict: false,
@@ -32,6 +33,7 @@ export function parseCommandLine(argv: readonly string[], commands: readonly Com
   const options = tokens.filter((token) => token.kind === "option");
   for (const { name, rawName, value, inlineValue } of options) {
     if (!Object.hasOwn(known, name)) throw unknownFlag(rawName, known);
+    if (known[name]?.optional) continue;
     const isMissing = value === undefined || value === "" || (!inlineValue && value.startsWith("-"));
     if (known[name]?.type === "string" && isMissing) {
       throw new LocalizerError("usage", `Flag "${rawName}" needs a value`);

@@ -23,6 +23,8 @@ export interface Command {
   readonly details: string;
   /** Its own flags, beside the global ones. */
   readonly flags: Readonly<Record<string, FlagHelp>>;
+  /** What its words may be, for completion: these, or what the daemon or the program itself knows. */
+  readonly words?: readonly string[] | "services" | "commands";
   /** Returns the exit code; throws LocalizerError. */
   readonly run: (call: Call) => Promise<number>;
 }

@@ -68,6 +68,10 @@ describe("daemonSettings()", () => {
     assert.equal(read.allowRootExec, true);
   });
 
+  it("takes --short-names without a value for the default", () => {
+    assert.equal(settings({ "short-names": [""] }).shortNames, undefined);
+  });
+
   it("refuses a range without an address for a service", () => {
     assert.throws(() => settings({ "ip-cidr": ["127.0.0.0/16"] }), {
       code: "usage",

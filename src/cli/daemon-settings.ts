@@ -71,8 +71,9 @@ function defaultStateDir(env: NodeJS.ProcessEnv): string {
   return join(base.startsWith("/") ? base : join(home, ".local", "state"), "localizer");
 }
 
+/** Without a value it means what it means when it is not given. */
 function shortNamesOf(flags: FlagValues): string | undefined {
-  const text = one(flags, "short-names");
+  const text = one(flags, "short-names") || undefined;
   if (text !== undefined && !isDnsLabel(text)) {
     throw new LocalizerError("usage", `Cannot use "${text}" for --short-names: want the name of a namespace, or off`);
   }

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { isOn, many, one, withEnvironment } from "./flag-values.ts";
+import { list } from "./commands/list.ts";
+import { type FlagValues, withEnvironment as fillIn, isOn, many, one, variableOf } from "./flag-values.ts";
+import { globalFlags } from "./global-flags.ts";
 
+const withEnvironment = (given: FlagValues, env: NodeJS.ProcessEnv) => fillIn(given, env, globalFlags);
 const flags = (values: Record<string, string[]>) => new Map(Object.entries(values));
 
 describe("withEnvironment()", () => {
@@ -25,6 +28,19 @@ describe("withEnvironment()", () => {
     assert.equal(one(original, "context"), "theirs");
     assert.equal(one(original, "log-level"), "DEBUG");
     assert.equal(one(original, "log-format"), "JSON");
+  });
+
+  it("has a variable for every flag, those of commands too, but for help, version and user", () => {
+    const known = { ...globalFlags, ...list.flags };
+    const names = Object.keys(known);
+    const env = Object.fromEntries(names.map((name) => [variableOf(name), name]));
+    const filled = fillIn(flags({}), env, known);
+    const without = ["help", "version", "user"];
+    assert.deepEqual(
+      [...filled],
+      names.filter((name) => !without.includes(name)).map((name) => [name, [name]]),
+    );
+    assert.equal(one(filled, "output"), "output");
   });
 
   it("does not add a flag's values to those of the environment", () => {

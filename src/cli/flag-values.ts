@@ -1,7 +1,7 @@
 /** Values of flags: from the command line, else from the environment. Still text; whoever needs one checks it. */
 import { LocalizerError } from "../errors.ts";
 import { isLogLevel } from "../log.ts";
-import { globalFlags } from "./global-flags.ts";
+import type { FlagHelp } from "./flag-help.ts";
 
 /** By the flag's name without dashes. A flag that was not given is not in it; a switch has "true" or "false". */
 export type FlagValues = ReadonlyMap<string, readonly string[]>;
@@ -34,13 +34,17 @@ export function isOn(flags: FlagValues, name: string): boolean {
 }
 
 /**
- * Adds what the environment says of flags that were not given: `LOCALIZER_<FLAG>`, then the original's variables.
+ * Adds what the environment says of the known flags that were not given: `LOCALIZER_<FLAG>`, then the original's variables.
  * An empty variable counts as none.
  */
-export function withEnvironment(given: FlagValues, env: NodeJS.ProcessEnv): FlagValues {
+export function withEnvironment(
+  given: FlagValues,
+  env: NodeJS.ProcessEnv,
+  known: Readonly<Record<string, FlagHelp>>,
+): FlagValues {
   const values = new Map(given);
-  for (const [name, flag] of Object.entries(globalFlags)) {
-    if (values.has(name) || !flag.env) continue;
+  for (const [name, flag] of Object.entries(known)) {
+    if (values.has(name) || flag.env === false) continue;
     const text = env[variableOf(name)] || fromOriginal(name, env);
     if (text) values.set(name, [text]);
   }

@@ -1,54 +1,51 @@
 /** The flags that every command takes, with what help says of them. Names and kinds come from the model. */
-import { type CliFlagName, cliFlags } from "../model/cli-flags.ts";
+
+import { logLevels } from "../log.ts";
+import { type CliFlag, type CliFlagName, cliFlags } from "../model/cli-flags.ts";
 import type { FlagHelp } from "./flag-help.ts";
 
-/** What is said of a flag here; `env`: may come from the environment too. */
-export interface GlobalFlag extends FlagHelp {
-  readonly env: boolean;
-}
-
-const texts: Readonly<Record<CliFlagName, Omit<GlobalFlag, "type" | "multiple">>> = {
-  kubeconfig: { value: "FILE", env: true, text: "the kubeconfig; default $KUBECONFIG, then ~/.kube/config" },
-  context: { value: "NAME", env: true, text: "the kubeconfig's context; default the current one (also $KUBECONTEXT)" },
-  namespace: { value: "NAME", env: true, text: "only Services of this namespace; may be repeated; default all" },
-  "skip-namespace": { value: "NAME", env: true, text: "no Services of this namespace; may be repeated" },
-  "cluster-domain": { value: "NAME", env: true, text: "the cluster's DNS domain; default cluster.local" },
-  "ip-cidr": { value: "RANGE", env: true, text: "where addresses are taken from; default 127.0.0.0/8" },
-  "hosts-file": { value: "FILE", env: true, text: "the hosts file; default the system's" },
-  socket: { value: "FILE", env: true, text: "the daemon's socket" },
-  selector: { value: "LABELS", env: true, text: "only Services with these labels, as kubectl's --selector" },
+const texts: Readonly<Record<CliFlagName, Omit<FlagHelp, keyof CliFlag>>> = {
+  kubeconfig: { value: "FILE", text: "the kubeconfig; default $KUBECONFIG, then ~/.kube/config" },
+  context: { value: "NAME", text: "the kubeconfig's context; default the current one (also $KUBECONTEXT)" },
+  namespace: { value: "NAMESPACE", text: "only Services of this namespace; may be repeated; default all" },
+  "skip-namespace": { value: "NAMESPACE", text: "no Services of this namespace; may be repeated" },
+  "cluster-domain": { value: "NAME", text: "the cluster's DNS domain; default cluster.local" },
+  "ip-cidr": { value: "RANGE", text: "where addresses are taken from; default 127.0.0.0/8" },
+  "hosts-file": { value: "FILE", text: "the hosts file; default the system's" },
+  socket: { value: "FILE", text: "the daemon's socket" },
+  selector: { value: "LABELS", text: "only Services with these labels, as kubectl's --selector" },
   "short-names": {
     value: "NAMESPACE",
-    env: true,
-    text: "whose Services get their bare name too, or off; default the context's namespace",
+    text: "whose Services get their bare name too, or off; default, also without a value, the context's namespace",
   },
   "allow-suffix": {
     value: "NAMESPACE",
-    env: true,
     text: "write NAME.NAMESPACE though the namespace is a top-level domain; may be repeated",
   },
-  "skip-port": { value: "PORT", env: true, text: "never listen on this port; may be repeated" },
+  "skip-port": { value: "PORT", text: "never listen on this port; may be repeated" },
   "state-dir": {
     value: "FOLDER",
-    env: true,
     text: "the user's own folder for what is remembered; default $XDG_STATE_HOME/localizer",
   },
   "root-state-dir": {
     value: "FOLDER",
-    env: true,
     text: "root's own folder for the hosts file's backup; default /var/lib/localizer",
   },
   user: { value: "NAME", env: false, text: "started as root: the user that everything but the helper runs as" },
-  "allow-root-exec": { env: true, text: "as plain root, run the kubeconfig's credential plug-ins all the same" },
-  "no-helper": { env: true, text: "do without root: no port below 1024, no hosts file of the system" },
-  "log-level": { value: "LEVEL", env: true, text: "debug, info, warn or error; default info (also $LOG_LEVEL)" },
-  "log-format": { value: "FORMAT", env: true, text: "text or json; default text (also $LOG_FORMAT)" },
-  help: { short: "h", env: false, text: "say how a command is used" },
+  "allow-root-exec": { text: "as plain root, run the kubeconfig's credential plug-ins all the same" },
+  "no-helper": { text: "do without root: no port below 1024, no hosts file of the system" },
+  "log-level": {
+    value: "LEVEL",
+    text: "debug, info, warn or error; default info (also $LOG_LEVEL)",
+    choices: logLevels,
+  },
+  "log-format": { value: "FORMAT", text: "text or json; default text (also $LOG_FORMAT)", choices: ["text", "json"] },
+  help: { env: false, text: "say how a command is used" },
   version: { env: false, text: "say which version this is" },
 };
 
 /** By name without dashes, in the order of help. */
-export const globalFlags: Readonly<Record<string, GlobalFlag>> = Object.fromEntries(
+export const globalFlags: Readonly<Record<string, FlagHelp>> = Object.fromEntries(
   Object.entries(texts).map(([name, text]) => {
     // Object.entries gives the keys of `texts` back as strings; they are names of flags by its type.
     const flag = cliFlags[name as CliFlagName];

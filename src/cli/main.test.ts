@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { cart, ledger, openFakeDaemon, temporaryFolder } from "../../test/rpc/fake-daemon.ts";
+import { cart, ledger, openFakeDaemon, someCluster, temporaryFolder } from "../../test/rpc/fake-daemon.ts";
 import { fakeIo } from "../../test/rpc/fake-io.ts";
 import { LocalizerError } from "../errors.ts";
 import { main } from "./main.ts";
@@ -14,6 +14,7 @@ describe("main() list", () => {
     assert.equal(
       io.out(),
       [
+        'Context "kind", cluster "kind-kind" at https://127.0.0.1:6443/',
         "NAMESPACE   NAME     STATUS    REASON                                            ENDPOINT          IP ADDRESS   PORT(S)",
         'bank        ledger   Denied    No right to "create" pods/portforward in "bank"                     None',
         "shop        basket   Running                                                     cart-7d9f-abcde   127.1.2.3    80/TCP,9090/TCP",
@@ -28,14 +29,15 @@ describe("main() list", () => {
     await using daemon = await openFakeDaemon();
     const io = fakeIo({ LOCALIZER_SOCKET: daemon.socketPath });
     assert.equal(await main(["-o", "json", "list", "--namespace", "shop"], io), 0);
-    assert.deepEqual(JSON.parse(io.out()), { services: [cart] });
+    assert.deepEqual(JSON.parse(io.out()), { cluster: someCluster.cluster(), notices: [], services: [cart] });
   });
 
   it("says so when there is nothing", async () => {
     await using daemon = await openFakeDaemon({ list: () => [] });
     const io = fakeIo({ LOCALIZER_SOCKET: daemon.socketPath });
     assert.equal(await main(["list"], io), 0);
-    assert.equal(io.out(), "There are no Services to show\n");
+    const head = 'Context "kind", cluster "kind-kind" at https://127.0.0.1:6443/\n';
+    assert.equal(io.out(), `${head}There are no Services to show\n`);
   });
 
   it("exits with the code for what the daemon answered", async () => {
@@ -56,7 +58,8 @@ describe("main() ping, down", () => {
     await using daemon = await openFakeDaemon();
     const io = fakeIo();
     assert.equal(await main(["ping", `--socket=${daemon.socketPath}`], io), 0);
-    assert.equal(io.out(), `The daemon on "${daemon.socketPath}" answers\n`);
+    const which = 'Context "kind", cluster "kind-kind" at https://127.0.0.1:6443/';
+    assert.equal(io.out(), `The daemon on "${daemon.socketPath}" answers\n${which}\n`);
   });
 
   it("stops the daemon and returns when its socket is gone", async () => {
@@ -72,7 +75,7 @@ describe("main() ping, down", () => {
   it("exits with 3, the socket and what to do when there is no daemon", async () => {
     using folder = temporaryFolder();
     const socketPath = join(folder.path, "s");
-    for (const command of ["list", "ping", "down"]) {
+    for (const command of ["list", "wait", "ping", "down"]) {
       const io = fakeIo({ LOCALIZER_SOCKET: socketPath });
       assert.equal(await main([command], io), 3);
       assert.equal(
@@ -109,8 +112,11 @@ describe("main() help, version, usage", () => {
         "list",
         "ping",
         "down",
+        "wait",
+        "completion",
         "version",
         "help",
+        "[$LOCALIZER_SHORT_NAMES]",
         "--kubeconfig FILE",
         "--no-helper",
         "Exit codes",
@@ -118,7 +124,7 @@ describe("main() help, version, usage", () => {
         assert(io.out().includes(word), word);
       }
     }
-    for (const command of ["list", "ping", "down", "version", "help"]) {
+    for (const command of ["up", "list", "wait", "ping", "down", "completion", "version", "help"]) {
       for (const argv of [
         ["help", command],
         [command, "--help"],
@@ -149,7 +155,19 @@ describe("main() help, version, usage", () => {
       ],
       [
         ["list", "-o", "xml"],
-        'localizer: Cannot print as "xml": want table or json\n  Run "localizer list --help" to see what there is\n',
+        'localizer: Cannot print as "xml": want table, wide, json or hosts\n  Run "localizer list --help" to see what there is\n',
+      ],
+      [
+        ["wait", "shop/cart/80"],
+        'localizer: Cannot wait for "shop/cart/80": want NAMESPACE/SERVICE, or SERVICE alone\n  Run "localizer wait --help" to see what there is\n',
+      ],
+      [
+        ["completion"],
+        'localizer: Cannot print a completion without a shell: want bash, zsh or fish\n  Run "localizer completion --help" to see what there is\n',
+      ],
+      [
+        ["completion", "tcsh"],
+        'localizer: Cannot complete in "tcsh": want bash, zsh or fish\n  Run "localizer completion --help" to see what there is\n',
       ],
     ] as const) {
       const io = fakeIo();

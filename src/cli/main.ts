@@ -5,14 +5,21 @@
 import { LocalizerError } from "../errors.ts";
 import type { Command } from "./command.ts";
 import { parseCommandLine } from "./command-line.ts";
+import { cleanup } from "./commands/cleanup.ts";
+import { completion } from "./commands/completion.ts";
 import { down } from "./commands/down.ts";
 import { helpCommand } from "./commands/help.ts";
 import { list } from "./commands/list.ts";
 import { ping } from "./commands/ping.ts";
 import { runCommand } from "./commands/run.ts";
+import { up } from "./commands/up.ts";
 import { version } from "./commands/version.ts";
+import { wait } from "./commands/wait.ts";
+import { complete } from "./complete.ts";
+import { completeWord } from "./completion-scripts.ts";
 import { exitCodes } from "./exit-code.ts";
 import { isOn, one, withEnvironment } from "./flag-values.ts";
+import { globalFlags } from "./global-flags.ts";
 import { hintFor } from "./hint.ts";
 import { type CliIo, processIo } from "./io.ts";
 
@@ -21,14 +28,17 @@ export async function main(
   argv: readonly string[],
   io: CliIo = processIo(),
   daemon: Command = runCommand(),
+  starter: Command = up,
 ): Promise<number> {
-  const commands = [daemon, list, ping, down, version];
+  const commands = [daemon, starter, list, wait, ping, down, cleanup, completion, version];
   const help = helpCommand(commands);
+  const [first, ...rest] = argv;
   let name = "";
   let isDebug = false;
   try {
+    if (first === completeWord) return await complete(rest, [...commands, help], io);
     const { command, flags: given, operands } = parseCommandLine(argv, [...commands, help]);
-    const flags = withEnvironment(given, io.env);
+    const flags = withEnvironment(given, io.env, { ...command.flags, ...globalFlags });
     name = command.name;
     isDebug = one(flags, "log-level")?.toLowerCase() === "debug";
     if (isOn(flags, "help")) {

@@ -8,7 +8,7 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
   return lines.map((line) => `${format(line).trimEnd()}\n`).join("");
 }
 
-/** Text from a cluster may hold anything; control characters would let it write all over the terminal. */
-function oneLine(text: string): string {
+/** Text from a cluster, in one line: it may hold anything, and control characters would let it write all over the terminal. */
+export function oneLine(text: string): string {
   return text.replace(/\p{Cc}+/gu, " ");
 }

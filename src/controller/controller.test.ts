@@ -151,6 +151,20 @@ test("Controller shows a service for which no address is left, and serves it whe
   assert.equal(made.summary().filter((line) => line.endsWith(" 80")).length, 2);
 });
 
+test("Controller gives the same service the address for which two ask, in whatever order they are listed", async () => {
+  for (const names of [
+    ["a", "b"],
+    ["b", "a"],
+  ]) {
+    await using made = makeController(
+      names.map((name) => service(name)),
+      { range: "127.1.0.0/32" },
+    );
+    await made.start();
+    assert.deepEqual(made.summary(), ["a 80", "b failed"]);
+  }
+});
+
 test("Controller forgets a service that failed and was deleted", async () => {
   await using made = makeController([service("a"), service("b")], { range: "127.1.0.0/32" });
   await made.start();
@@ -160,6 +174,19 @@ test("Controller forgets a service that failed and was deleted", async () => {
   await made.stable();
   for (let second = 0; second < 60; second++) await made.clock.advance(1_000);
   assert.equal(made.controller.states.length, 1);
+});
+
+test("Controller follows a service that is deleted and made again while nobody looks", async () => {
+  await using made = makeController([service("cart")]);
+  await made.start();
+  await made.stable();
+  const [before] = made.controller.states;
+  made.remove("cart");
+  made.put({ ...service("cart", { ports: [{ port: 81 }] }), uid: "cart-2" });
+  await made.stable();
+  const [after] = made.controller.states;
+  assert.ok(before?.kind === "tunnel" && after?.kind === "tunnel");
+  assert.deepEqual([made.summary(), after.address, made.writes.length], [["cart 81"], before.address, 1]);
 });
 
 test("Controller makes of any sequence of events what the last state asks for", async () => {

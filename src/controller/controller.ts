@@ -8,17 +8,19 @@ import { LocalizerError, throwIfAborted } from "../errors.ts";
 import type { ClusterCache } from "../kube/cluster-cache.ts";
 import { keyOfService } from "../kube/service.ts";
 import type { PodRef } from "../model/endpoint.ts";
-import type { LoopbackAddress } from "../model/loopback.ts";
 import type { ServiceKey } from "../model/service-key.ts";
-import { Tunnel } from "../tunnel/tunnel.ts";
-import type { TunnelComponents, TunnelPortStatus } from "../tunnel/tunnel-components.ts";
+import type { TunnelComponents } from "../tunnel/tunnel-components.ts";
 import { WorkQueue } from "../work-queue.ts";
-import { type Desired, desiredTunnel, type ServiceFilter } from "./desired.ts";
-import { type HostNamePolicy, type HostNames, serviceNames } from "./host-names.ts";
+import { desiredTunnel, type ServiceFilter } from "./desired.ts";
+import type { HostNamePolicy } from "./host-names.ts";
 import type { HostsPublisher } from "./hosts-publisher.ts";
+import { ServedService, type ServedState } from "./served-service.ts";
 
 /** How many services are worked on at once. The helper binds one port at a time anyway. */
 const workers = 4;
+
+/** At the start so long for names that are being asked for. */
+const namesPatienceMs = 250;
 
 /** What a controller works with. */
 export interface ControllerComponents extends TunnelComponents {
@@ -37,40 +39,21 @@ export interface ControllerOptions {
 export type ServiceState =
   | { readonly kind: "skipped"; readonly key: ServiceKey; readonly reason: string }
   | { readonly kind: "failed"; readonly key: ServiceKey; readonly error: LocalizerError }
-  | {
-      readonly kind: "tunnel";
-      readonly key: ServiceKey;
-      readonly address: LoopbackAddress;
-      readonly ports: readonly TunnelPortStatus[];
-      readonly names: HostNames;
-      readonly notice: string | undefined;
-      /** The pods that have names and addresses of their own, by host name: those of a headless Service. */
-      readonly pods: readonly PodTunnelState[];
-    };
+  | ({ readonly kind: "tunnel" } & ServedState);
 
 /** How the tunnel to one pod of a headless Service stands. */
-export interface PodTunnelState {
-  /** The first label of its names: what cluster DNS calls the pod. */
-  readonly hostname: string;
-  readonly address: LoopbackAddress;
-  readonly ports: readonly TunnelPortStatus[];
-  readonly names: HostNames;
-}
-
-type Served = {
-  readonly tunnel: Tunnel;
-  readonly names: HostNames;
-  notice: string | undefined;
-};
+export type PodTunnelState = ServedState["pods"][number];
 
 /** Follows the cache from `start` until it is disposed. */
 export class Controller implements AsyncDisposable {
   readonly #components: ControllerComponents;
   readonly #options: ControllerOptions;
   readonly #queue: WorkQueue<ServiceKey>;
-  readonly #served = new Map<ServiceKey, Served>();
+  readonly #served = new Map<ServiceKey, ServedService>();
   readonly #unserved = new Map<ServiceKey, ServiceState>();
   readonly #stop = new AbortController();
+  /** Every key of the two maps, sorted; made when somebody looks and dropped when a key comes or goes. */
+  #keys: readonly ServiceKey[] | undefined;
   #running: Promise<void> | undefined;
 
   constructor(components: ControllerComponents, options: ControllerOptions) {
@@ -87,39 +70,43 @@ export class Controller implements AsyncDisposable {
     const { cache, hosts } = this.#components;
     const stopped = AbortSignal.any([signal, this.#stop.signal]);
     const changes = cache.onChange((key) => this.#queue.add(key));
-    this.#stop.signal.addEventListener("abort", () => changes[Symbol.dispose](), { once: true });
+    const names = this.#options.names.onChange((changed) => this.#namesChanged(changed));
+    const unsubscribe = () => {
+      changes[Symbol.dispose]();
+      names[Symbol.dispose]();
+    };
+    this.#stop.signal.addEventListener("abort", unsubscribe, { once: true });
     await unlessAborted(cache.synced, stopped);
-    for (const service of cache.services.list()) this.#queue.add(keyOfService(service));
+    // In one order on every machine: of two services that ask for one address the same one is moved.
+    for (const key of cache.services.list().map(keyOfService).sort()) this.#queue.add(key);
     this.#running = Promise.all(Array.from({ length: workers }, () => this.#work())).then(() => {});
     await this.#queue.drain(stopped);
+    await this.#namesSettled(stopped);
     await unlessAborted(hosts.start(), stopped);
   }
 
-  /** True when every wished-for tunnel is decided and the hosts file holds their names. */
+  /** True when every wished-for tunnel is decided, its names too, and the hosts file holds them. */
   get isStable(): boolean {
-    return this.#running !== undefined && this.#queue.idle && this.#components.hosts.settled;
+    return (
+      this.#running !== undefined && this.#queue.idle && this.#options.names.settled && this.#components.hosts.settled
+    );
   }
 
   /** Every service and how it stands, by key. */
   get states(): readonly ServiceState[] {
-    const served = [...this.#served].map(
-      ([key, { tunnel, names, notice }]): ServiceState => ({
-        kind: "tunnel",
-        key,
-        address: tunnel.address,
-        ports: tunnel.ports,
-        names,
-        notice,
-        pods: [],
-      }),
-    );
-    return [...served, ...this.#unserved.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    this.#keys ??= [...this.#served.keys(), ...this.#unserved.keys()].sort();
+    return this.#keys
+      .map((key): ServiceState | undefined => {
+        const served = this.#served.get(key);
+        return served === undefined ? this.#unserved.get(key) : { kind: "tunnel", ...served.state };
+      })
+      .filter((state) => state !== undefined);
   }
 
   /** A pod that some service could send a connection to now. */
   get readyPod(): PodRef | undefined {
-    for (const { tunnel } of this.#served.values()) {
-      const port = tunnel.ports.find(({ endpoint }) => endpoint !== undefined);
+    for (const { ports } of this.#served.values()) {
+      const port = ports.find(({ endpoint }) => endpoint !== undefined);
       if (port?.endpoint !== undefined) return port.endpoint.pod;
     }
     return undefined;
@@ -130,8 +117,9 @@ export class Controller implements AsyncDisposable {
     this.#stop.abort();
     this.#queue[Symbol.dispose]();
     await this.#running;
-    await Promise.all([...this.#served.values()].map(({ tunnel }) => tunnel[Symbol.asyncDispose]()));
+    await Promise.all([...this.#served.values()].map((served) => served[Symbol.asyncDispose]()));
     this.#served.clear();
+    this.#keys = undefined;
   }
 
   async #work(): Promise<void> {
@@ -153,54 +141,75 @@ export class Controller implements AsyncDisposable {
     // Said once: the state of the service keeps saying it.
     if (this.#queue.numRequeues(key) === 0) this.#components.log.warn("Cannot serve in full", { key, error });
     this.#queue.addRateLimited(key);
-    if (!this.#served.has(key)) this.#unserved.set(key, { kind: "failed", key, error });
+    if (!this.#served.has(key)) this.#unserve(key, { kind: "failed", key, error });
   }
 
   async #reconcile(key: ServiceKey): Promise<void> {
     const { cache } = this.#components;
-    const desired = desiredTunnel(cache.services.get(key), cache.slicesOf(key), this.#options.filter);
+    const { filter } = this.#options;
+    const seen = this.#served.get(key)?.seen;
+    const desired = desiredTunnel(cache.services.get(key), cache.slicesOf(key), filter, seen);
     switch (desired.kind) {
       case "absent":
         await this.#withdraw(key);
-        this.#unserved.delete(key);
+        this.#unserve(key, undefined);
         return;
       case "skipped":
         await this.#withdraw(key);
-        this.#unserved.set(key, { kind: "skipped", key, reason: desired.reason });
+        this.#unserve(key, { kind: "skipped", key, reason: desired.reason });
         return;
       case "tunnel":
-        await this.#serve(key, desired);
+        await (this.#served.get(key) ?? this.#serve(key)).update(desired, this.#stop.signal);
         return;
       default:
         desired satisfies never;
     }
   }
 
-  async #serve(key: ServiceKey, desired: Extract<Desired, { kind: "tunnel" }>): Promise<void> {
-    const { addresses, hosts, log } = this.#components;
-    let served = this.#served.get(key);
-    if (served === undefined) {
-      const names = serviceNames(key, this.#options.names);
-      const tunnel = new Tunnel(this.#components, addresses.allocate(key));
-      served = { tunnel, names, notice: undefined };
-      this.#served.set(key, served);
-      this.#unserved.delete(key);
-      log.debug("Opening tunnel", { key, address: tunnel.address });
-    }
-    served.notice = desired.notice;
-    hosts.set(key, { address: served.tunnel.address, names: served.names.names });
-    await served.tunnel.update(desired.ports, this.#stop.signal);
+  /** @throws LocalizerError `unavailable` when no address is left */
+  #serve(key: ServiceKey): ServedService {
+    const served = new ServedService(this.#components, key, this.#options.names);
+    this.#unserve(key, undefined);
+    this.#served.set(key, served);
+    this.#keys = undefined;
+    this.#components.log.debug("Opening tunnel", { key, address: served.address });
+    return served;
   }
 
   async #withdraw(key: ServiceKey): Promise<void> {
-    const { addresses, hosts, log } = this.#components;
     const served = this.#served.get(key);
     if (served === undefined) return;
     this.#served.delete(key);
-    hosts.set(key, undefined);
-    await served.tunnel[Symbol.asyncDispose]();
-    addresses.release(key);
-    log.debug("Closed tunnel", { key });
+    this.#keys = undefined;
+    await served.withdraw();
+    this.#components.log.debug("Closed tunnel", { key });
+  }
+
+  /** How a service without a tunnel stands; undefined when it does not exist or has one. */
+  #unserve(key: ServiceKey, state: ServiceState | undefined): void {
+    if (state === undefined ? this.#unserved.delete(key) : !this.#unserved.has(key)) this.#keys = undefined;
+    if (state !== undefined) this.#unserved.set(key, state);
+  }
+
+  /** Gives the policy's answers a moment, so that the first table has them; those that take longer come later. */
+  async #namesSettled(signal: AbortSignal): Promise<void> {
+    const { names } = this.#options;
+    if (names.settled) return;
+    const enough = Promise.withResolvers<void>();
+    using _answers = names.onChange(() => names.settled && enough.resolve());
+    using _timer = this.#components.clock.after(namesPatienceMs, enough.resolve);
+    await unlessAborted(enough.promise, signal);
+    await this.#queue.drain(signal);
+  }
+
+  #namesChanged(changed: ServiceKey | "all"): void {
+    for (const key of changed === "all" ? [...this.#served.keys()] : [changed]) {
+      const served = this.#served.get(key);
+      // One that is not served computes its names when it is.
+      if (served === undefined) continue;
+      served.namesAreStale = true;
+      this.#queue.add(key);
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { isHostName } from "../model/host-name.ts";
 import { serviceKey } from "../model/service-key.ts";
-import { type HostNamePolicy, serviceNames } from "./host-names.ts";
+import { type HostNamePolicy, podNames, serviceNames } from "./host-names.ts";
 
 const plain: HostNamePolicy = {
   clusterDomain: "cluster.local",
@@ -11,6 +11,9 @@ const plain: HostNamePolicy = {
   shortNamesFor: undefined,
   isTopLevelDomain: (word) => ["shop", "dev", "app", "com"].includes(word),
   taken: new Set(),
+  resolvesElsewhere: () => false,
+  settled: true,
+  onChange: () => ({ [Symbol.dispose]() {} }),
 };
 
 function names(service: string, policy: Partial<HostNamePolicy> = {}): readonly string[] {
@@ -44,7 +47,7 @@ test("serviceNames() leaves svc.ns out where ns is a top-level domain that the u
     assert.deepEqual(skipped(`${namespace}/cart`), [
       {
         name: `cart.${namespace}`,
-        reason: `"${namespace}" is a top-level domain; --namespace ${namespace} allows it`,
+        reason: `"${namespace}" is a top-level domain; --allow-suffix ${namespace} allows it`,
       },
     ]);
     assert.ok(names(`${namespace}/cart`, { namedNamespaces: new Set([namespace]) }).includes(`cart.${namespace}`));
@@ -91,6 +94,58 @@ test("serviceNames() leaves out names that are somebody else's", () => {
     { name: "cart.team-a.svc", reason },
     { name: "cart", reason },
   ]);
+});
+
+test("serviceNames() gives a bare name only when it is known to be nobody's", () => {
+  const answers = new Map([
+    ["free", false],
+    ["intranet", true],
+  ]);
+  const policy = { shortNamesFor: "team-a", resolvesElsewhere: (name: string) => answers.get(name) };
+  assert.ok(names("team-a/free", policy).includes("free"));
+  for (const [name, reason] of [
+    ["intranet", "this network's DNS has a host of that name"],
+    ["unknown", "whether it is somebody's on this network is being asked"],
+  ]) {
+    assert.equal(names(`team-a/${name}`, policy).length, 3);
+    assert.deepEqual(skipped(`team-a/${name}`, policy), [{ name, reason }]);
+  }
+});
+
+test("serviceNames() asks for bare names alone that would be written otherwise", () => {
+  const asked: string[] = [];
+  const resolvesElsewhere = (name: string) => void asked.push(name);
+  const policy = { shortNamesFor: "team-a", resolvesElsewhere, taken: new Set(["mine"]) };
+  for (const service of ["team-a/cart", "team-b/web", "team-a/localhost", "team-a/mine", "team-a/7"]) {
+    names(service, policy);
+  }
+  assert.deepEqual(asked, ["cart"]);
+});
+
+test("podNames() gives the names of cluster DNS and no bare one", () => {
+  const service = serviceKey("team-a", "db");
+  assert.deepEqual(podNames(service, "db-0", { ...plain, shortNamesFor: "team-a" }), {
+    names: ["db-0.db.team-a.svc.cluster.local", "db-0.db.team-a.svc", "db-0.db.team-a"],
+    skipped: [],
+  });
+});
+
+test("podNames() leaves hostname.svc.ns out where ns is a top-level domain that the user did not name", () => {
+  const service = serviceKey("shop", "db");
+  const long = ["db-0.db.shop.svc.cluster.local", "db-0.db.shop.svc"];
+  const reason = '"shop" is a top-level domain; --allow-suffix shop allows it';
+  assert.deepEqual(podNames(service, "db-0", plain), {
+    names: long,
+    skipped: [{ name: "db-0.db.shop", reason }],
+  });
+  const allowed = podNames(service, "db-0", { ...plain, namedNamespaces: new Set(["shop"]) });
+  assert.deepEqual(allowed.names, [...long, "db-0.db.shop"]);
+});
+
+test("podNames() takes no name that a Service may have: in a namespace svc, hostname.service.svc", () => {
+  const { names: given, skipped: left } = podNames(serviceKey("svc", "db"), "db-0", plain);
+  assert.deepEqual(given, ["db-0.db.svc.svc.cluster.local", "db-0.db.svc.svc"]);
+  assert.deepEqual(left, [{ name: "db-0.db.svc", reason: "a Service may have that name" }]);
 });
 
 test("serviceNames() leaves out what would read as a number or an address", () => {

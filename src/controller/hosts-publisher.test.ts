@@ -187,3 +187,23 @@ test("HostsPublisher.start() resolves when the first write is over, also when it
   await empty.publisher.start();
   assert.deepEqual(empty.writes, []);
 });
+
+test("HostsPublisher.rewrite() writes the same table again, and `written` is what the file holds", async () => {
+  const answers = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  await using made = makePublisher((attempt) => answers[attempt - 1]?.promise);
+  made.publisher.set(cart, entry("127.1.0.1", "cart.shop"));
+  void made.publisher.start();
+  await turns();
+  assert.equal(made.publisher.written, undefined);
+  answers[0]?.resolve();
+  await turns();
+  assert.deepEqual(made.publisher.written, [entry("127.1.0.1", "cart.shop")]);
+  made.publisher.rewrite();
+  assert.equal(made.publisher.settled, false);
+  await made.clock.advance(250);
+  assert.deepEqual(made.writes, ["127.1.0.1 cart.shop", "127.1.0.1 cart.shop"]);
+  assert.equal(made.publisher.written, undefined);
+  answers[1]?.reject(full);
+  await turns();
+  assert.equal(made.publisher.written, undefined);
+});

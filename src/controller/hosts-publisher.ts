@@ -7,7 +7,7 @@ import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { HostsEntry } from "../model/hosts-table.ts";
-import type { ServiceKey } from "../model/service-key.ts";
+import type { OwnerKey } from "../model/service-key.ts";
 
 /** Between two writes lies at least this. */
 const quietMs = 250;
@@ -23,12 +23,13 @@ export interface HostsPublisherComponents {
 /** The table and its way to the file. Nothing is written before `start`. */
 export class HostsPublisher implements AsyncDisposable {
   readonly #components: HostsPublisherComponents;
-  readonly #table = new Map<ServiceKey, HostsEntry>();
+  readonly #table = new Map<OwnerKey, HostsEntry>();
   readonly #stop = new AbortController();
   readonly #attempted = Promise.withResolvers<void>();
   #revision = 0;
   #written = 0;
   #error: LocalizerError | undefined;
+  #inFile: readonly HostsEntry[] | undefined;
   #wake: (() => void) | undefined;
   #running: Promise<void> | undefined;
 
@@ -41,16 +42,27 @@ export class HostsPublisher implements AsyncDisposable {
     return this.#running !== undefined && this.#written === this.#revision;
   }
 
+  /** What the last write brought to the file; undefined while one is under way, and after one that failed. */
+  get written(): readonly HostsEntry[] | undefined {
+    return this.#inFile;
+  }
+
   /** Why the last write failed, if it did. */
   get error(): LocalizerError | undefined {
     return this.#error;
   }
 
-  /** Puts the service's line into the table, or takes it out. */
-  set(key: ServiceKey, entry: HostsEntry | undefined): void {
-    if (sameEntry(this.#table.get(key), entry)) return;
-    if (entry === undefined) this.#table.delete(key);
-    else this.#table.set(key, entry);
+  /** Puts the line of a service, or of a pod, into the table, or takes it out. */
+  set(owner: OwnerKey, entry: HostsEntry | undefined): void {
+    if (sameEntry(this.#table.get(owner), entry)) return;
+    if (entry === undefined) this.#table.delete(owner);
+    else this.#table.set(owner, entry);
+    this.#revision++;
+    this.#wake?.();
+  }
+
+  /** Writes the table once more, as if it had changed. Nothing before `start`. */
+  rewrite(): void {
     this.#revision++;
     this.#wake?.();
   }
@@ -90,9 +102,12 @@ export class HostsPublisher implements AsyncDisposable {
 
   async #writeOnce(): Promise<boolean> {
     const revision = this.#revision;
+    const entries = [...this.#table.values()].sort(byAddress);
+    this.#inFile = undefined;
     try {
-      await this.#components.write([...this.#table.values()].sort(byAddress));
+      await this.#components.write(entries);
       this.#written = revision;
+      this.#inFile = entries;
       this.#error = undefined;
       return true;
     } catch (error) {

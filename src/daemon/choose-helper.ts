@@ -1,10 +1,12 @@
 /** Where root's help comes from: the process that started us, sudo, or nowhere because the user said so. */
 import type { Clock } from "../clock.ts";
+import { codeOf } from "../errors.ts";
 import type { Helper } from "../helper/client.ts";
 import { launchHelperThroughSudo } from "../helper/launch-sudo.ts";
 import { helperOfParent } from "../helper/parent.ts";
 import { localHelper } from "../helper/unprivileged.ts";
-import { addressAt } from "../model/loopback.ts";
+import { detachedVariable } from "../model/detached.ts";
+import { formatLoopbackRange } from "../model/loopback.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
 
 /** A helper and what the rest of the daemon must know of it. */
@@ -14,7 +16,10 @@ export interface ChosenHelper {
   readonly privileged: boolean;
 }
 
-/** @throws LocalizerError `denied` when sudo is missing or refuses */
+/**
+ * Without sudo, or refused by it, the daemon goes on without root and says so.
+ * @throws LocalizerError `aborted` when the signal fires, `internal` when what answers is no helper of ours
+ */
 export async function chooseHelper(options: DaemonOptions, clock: Clock, signal: AbortSignal): Promise<ChosenHelper> {
   const { env, log } = options;
   const parent = await helperOfParent({ signal, clock, env });
@@ -24,18 +29,22 @@ export async function chooseHelper(options: DaemonOptions, clock: Clock, signal:
   }
   if (parent !== undefined) return { helper: parent, privileged: true };
   log.info("Asking sudo for the helper that binds ports and writes the hosts file");
-  const helper = await launchHelperThroughSudo({
-    hostsFile: options.hostsFile,
-    socketLink: options.socket,
-    range: rangeText(options),
-    stateDir: options.rootStateDir,
-    signal,
-    clock,
-    env,
-  });
-  return { helper, privileged: true };
-}
-
-function rangeText({ range }: DaemonOptions): string {
-  return `${addressAt(range, 0)}/${32 - Math.log2(range.size)}`;
+  try {
+    const helper = await launchHelperThroughSudo({
+      hostsFile: options.hostsFile,
+      socketLink: options.socket,
+      range: formatLoopbackRange(options.range),
+      stateDir: options.rootStateDir,
+      detach: env[detachedVariable] !== undefined,
+      signal,
+      clock,
+      env,
+    });
+    return { helper, privileged: true };
+  } catch (error) {
+    // Ctrl-C at sudo's question ends sudo, and reaches this process about then.
+    if (signal.aborted || codeOf(error) !== "denied") throw error;
+    log.warn("Going on without root: names are not written, and ports below 1024 move up by 8000", { error });
+    return { helper: localHelper({ log: log.child("helper"), env }), privileged: false };
+  }
 }

@@ -14,6 +14,7 @@ import type { Helper } from "../helper/client.ts";
 import { ApiClient } from "../kube/api-client.ts";
 import { ClusterCache } from "../kube/cluster-cache.ts";
 import { type Cluster, loadCluster } from "../kube/kubeconfig.ts";
+import { ObjectCache } from "../kube/object-cache.ts";
 import { podDialer, probePod } from "../portforward/dial-pod.ts";
 import { type GrpcServer, openGrpcServer } from "../server/grpc-server.ts";
 import { chooseHelper } from "./choose-helper.ts";
@@ -23,6 +24,7 @@ import { PortForwardHealth } from "./port-forward-health.ts";
 import { serviceRow } from "./service-rows.ts";
 import { socketPath } from "./socket-place.ts";
 import { StartReport } from "./start-report.ts";
+import { openSystemNames } from "./system-names.ts";
 
 /** Left out unless the user names it: what runs there is the cluster's own. */
 const systemNamespaces = ["kube-system"];
@@ -43,10 +45,14 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   const { helper, privileged } = await chooseHelper(options, clock, signal);
   works.use(helper);
   const { namespaces } = options;
+  const objects = works.use(new ObjectCache({ client, clock, log: log.child("kube") }));
   const cache = works.use(
     new ClusterCache(
-      { client, clock, log: log.child("kube") },
-      { namespaces: namespaces.length > 0 ? namespaces : undefined },
+      { objects, clock, log: log.child("kube") },
+      {
+        namespaces: namespaces.length > 0 ? namespaces : undefined,
+        fallbackNamespaces: [cluster.namespace ?? "default"],
+      },
     ),
   );
   const hosts = works.use(
@@ -58,13 +64,17 @@ export const startDaemon: StartDaemon = async (options, signal) => {
     clusterUrl: cluster.server.href,
     taken: foreign.addresses,
   });
+  const systemNames = works.use(await openSystemNames(clock, options.env));
   const health = new PortForwardHealth(clock);
   const dial = health.watch(podDialer(cluster, clock));
   const skipped = [...options.skipNamespaces, ...systemNamespaces.filter((name) => !namespaces.includes(name))];
   const controller = works.use(
     new Controller(
       { cache, hosts, addresses, dial, listen: helper.listen, clock, log: log.child("tunnel") },
-      { filter: { skipNamespaces: new Set(skipped) }, names: hostNamePolicy(options, cluster, foreign) },
+      {
+        filter: { skipNamespaces: new Set(skipped), skipPorts: new Set(options.skipPorts) },
+        names: hostNamePolicy(options, cluster, { foreign, systemNames }),
+      },
     ),
   );
   await startOrDenied(controller, cache, signal);
@@ -113,11 +123,12 @@ function clusterOf(options: DaemonOptions): Promise<Cluster> {
   });
 }
 
-/** A list that is denied would be waited for without end; at the start that is an error, later a state. */
+/** When nothing at all may be listed there is nothing to do; at the start that is an error, later a state. */
 async function startOrDenied(controller: Controller, cache: ClusterCache, signal: AbortSignal): Promise<void> {
   const denied = Promise.withResolvers<never>();
   const look = () => {
-    for (const { state, lastError } of cache.statuses) if (state === "denied") denied.reject(lastError);
+    const { statuses } = cache;
+    if (statuses.every(({ state }) => state === "denied")) denied.reject(statuses[0]?.lastError);
   };
   using _statuses = cache.onStatus(look);
   look();

@@ -7,8 +7,13 @@ import { errnoOf, LocalizerError } from "../errors.ts";
 import { hostsInstance } from "../helper/config.ts";
 import { type ForeignHosts, foreignHosts } from "../hostsfile/foreign.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
+import { serviceKey } from "../model/service-key.ts";
 import { defaultSocketLink } from "../model/socket-link.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
+import type { SystemNames } from "./system-names.ts";
+
+/** What is asked of SystemNames. */
+export type NamesElsewhere = Pick<SystemNames, "resolvesElsewhere" | "settled" | "onAnswer">;
 
 /** Names and addresses of the hosts file that are not ours. A missing file has none. */
 export async function foreignHostsOf(options: DaemonOptions): Promise<ForeignHosts> {
@@ -21,16 +26,30 @@ export async function foreignHostsOf(options: DaemonOptions): Promise<ForeignHos
   }
 }
 
-/** Short names for the context's namespace; names that are somebody's stay his. */
-export function hostNamePolicy(options: DaemonOptions, cluster: Cluster, foreign: ForeignHosts): HostNamePolicy {
+/** Short names for one namespace; names that are somebody's stay his, in the hosts file and in the network's DNS. */
+export function hostNamePolicy(
+  options: Pick<DaemonOptions, "namespaces" | "allowSuffixes" | "shortNames" | "clusterDomain">,
+  cluster: Pick<Cluster, "namespace" | "server">,
+  { foreign, systemNames }: { foreign: ForeignHosts; systemNames: NamesElsewhere },
+): HostNamePolicy {
   const topLevel = new Set(tlds);
   const machine = hostname().toLowerCase();
-  const context = cluster.namespace ?? "default";
+  const context = cluster.namespace === undefined ? [] : [cluster.namespace];
+  const { shortNames = cluster.namespace ?? "default" } = options;
+  const shortNamesFor = shortNames === "off" ? undefined : shortNames;
   return {
     clusterDomain: options.clusterDomain,
-    namedNamespaces: new Set([...options.namespaces, ...(cluster.namespace === undefined ? [] : [cluster.namespace])]),
-    shortNamesFor: context,
+    namedNamespaces: new Set([...options.namespaces, ...options.allowSuffixes, ...context]),
+    shortNamesFor,
     isTopLevelDomain: (word) => topLevel.has(word),
     taken: new Set([...foreign.names, machine, cluster.server.hostname.toLowerCase()]),
+    resolvesElsewhere: (name) => systemNames.resolvesElsewhere(name),
+    get settled() {
+      return systemNames.settled;
+    },
+    onChange: (listener) =>
+      systemNames.onAnswer((name) => {
+        if (shortNamesFor !== undefined) listener(serviceKey(shortNamesFor, name));
+      }),
   };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
-import type { ServiceState } from "../controller/controller.ts";
+import type { PodTunnelState, ServiceState } from "../controller/controller.ts";
 import { LocalizerError } from "../errors.ts";
 import { hostName } from "../model/host-name.ts";
 import { isLoopbackAddress, type LoopbackAddress } from "../model/loopback.ts";
@@ -45,6 +45,16 @@ function portStatus(number: number, parts: Partial<TunnelPortStatus> = {}): Tunn
 }
 
 const noPod = { endpoint: undefined, ready: 0 };
+const refusing = { ...noPod, state: "refusing", at: undefined } as const;
+const refusingReason = "no pod has been ready for 5 s, so connections are refused";
+const shifted = { address: loopback("127.1.2.3"), port: port(8080) };
+const atNothing = { at: undefined, bindError: taken };
+const quiet = { readyPods: 1, connections: 0, lastError: "" };
+
+function podTunnel(hostname: string, address: string): PodTunnelState {
+  const names = { names: [hostName(`${hostname}.cart.shop.svc`)], skipped: [] };
+  return { hostname, address: loopback(address), ports: [], names };
+}
 
 function loopback(address: string): LoopbackAddress {
   assert.ok(isLoopbackAddress(address));
@@ -62,15 +72,46 @@ test("serviceRow() shows a tunnel with its pod, address and ports", async () => 
     namespace: "shop",
     name: "cart",
     status: "running",
-    statusReason: "",
+    statusReason: "port 80: no pod is ready",
     endpoint: "cart-0",
     ip: "127.1.2.3",
     ports: ["80/TCP", "443/TCP"],
-    names: [],
+    names: ["cart.shop.svc"],
     skippedNames: [],
-    portRows: [],
+    portRows: [
+      { port: 80, status: "waiting", reason: "no pod is ready", listen: "127.1.2.3:80", ...quiet, readyPods: 0 },
+      { port: 443, status: "running", reason: "", listen: "127.1.2.3:443", ...quiet },
+    ],
     pods: [],
   });
+});
+
+test("serviceRow() shows each pod of a headless service, and says what fails there", async () => {
+  const pods = [
+    { ...podTunnel("cart-0", "127.1.2.4"), ports: [portStatus(80, { connections: 3 })] },
+    { ...podTunnel("cart-1", "127.1.2.5"), ports: [portStatus(80, { ...noPod, state: "failed", ...atNothing })] },
+  ];
+  const row = serviceRow({ ...tunnel(portStatus(80)), pods }, await health("worked"));
+  assert.deepEqual([row.status, row.statusReason], ["conflict", `cart-1: ${taken.message}`]);
+  assert.deepEqual(
+    row.pods.map(({ hostname, ip, names }) => [hostname, ip, names]),
+    [
+      ["cart-0", "127.1.2.4", ["cart-0.cart.shop.svc"]],
+      ["cart-1", "127.1.2.5", ["cart-1.cart.shop.svc"]],
+    ],
+  );
+  assert.deepEqual(
+    row.pods.map(({ ports: [port] }) => [port?.status, port?.listen, port?.connections]),
+    [
+      ["running", "127.1.2.3:80", 3],
+      ["conflict", "", 0],
+    ],
+  );
+  const [well, ...ill] = pods;
+  assert.ok(well !== undefined && ill.length === 1);
+  const failing = { ...well, ports: [portStatus(80, { lastError: refused })] };
+  const other = serviceRow({ ...tunnel(portStatus(80)), pods: [failing] }, await health("worked"));
+  assert.deepEqual([other.status, other.statusReason], ["running", `last failure: cart-0: ${refused.message}`]);
 });
 
 test("serviceRow() has one word for how a tunnel stands, and the reason", async () => {
@@ -81,8 +122,17 @@ test("serviceRow() has one word for how a tunnel stands, and the reason", async 
     [[portStatus(80)], denied, "denied", forbidden.message],
     [[portStatus(80, noPod)], works, "waiting", "no pod is ready"],
     [[portStatus(80, noPod)], unknown, "waiting", "no pod is ready"],
-    [[portStatus(80, noPod), portStatus(443)], works, "running", ""],
+    [[portStatus(80, noPod), portStatus(443)], works, "running", "port 80: no pod is ready"],
+    [[portStatus(80, refusing)], works, "refusing", refusingReason],
+    [[portStatus(80, refusing), portStatus(443, refusing)], unknown, "refusing", refusingReason],
+    [[portStatus(80, refusing), portStatus(443, noPod)], works, "waiting", "no pod is ready"],
+    [[portStatus(80, refusing), portStatus(443)], works, "running", `port 80: ${refusingReason}`],
+    [[portStatus(80, refusing)], denied, "denied", forbidden.message],
+    [[portStatus(80, { state: "waiting", at: undefined })], works, "waiting", "it is being opened"],
+    [[portStatus(80, { at: shifted })], works, "running", "port 80 listens on 8080"],
+    [[portStatus(80, { at: shifted, ...noPod })], works, "waiting", "no pod is ready; port 80 listens on 8080"],
     [[portStatus(80, { ...noPod, bindError: taken }), portStatus(443)], works, "conflict", taken.message],
+    [[portStatus(80, { bindError: taken }), portStatus(443, { bindError: taken })], works, "conflict", taken.message],
     [[portStatus(443, { ...noPod, bindError: privileged })], works, "denied", privileged.message],
     [
       [portStatus(80, { ...noPod, bindError: taken }), portStatus(443, { ...noPod, bindError: privileged })],
@@ -110,14 +160,17 @@ test("serviceRow() adds what is left out and what is wrong with the hosts file",
     names: { names: [], skipped: [{ name: "cart.shop", reason: '"shop" is a top-level domain' }] },
   };
   const hostsError = new LocalizerError("unavailable", "no space is left");
+  const row = serviceRow(state, await health("worked"), hostsError);
+  assert.deepEqual([row.names, row.skippedNames], [[], state.names.skipped]);
   assert.equal(
-    serviceRow(state, await health("worked"), hostsError).statusReason,
+    row.statusReason,
     'hosts file: no space is left; not forwarded: 53/UDP; no name cart.shop: "shop" is a top-level domain',
   );
 });
 
 test("serviceRow() shows a service without a tunnel with the reason alone", async () => {
-  const bare = { namespace: "shop", name: "cart", endpoint: "", ip: "", ports: [] };
+  const details = { names: [], skippedNames: [], portRows: [], pods: [] };
+  const bare = { namespace: "shop", name: "cart", endpoint: "", ip: "", ports: [], ...details };
   const skipped = serviceRow(
     { kind: "skipped", key, reason: "it has no selector, so no pods" },
     await health("denied"),
@@ -126,4 +179,5 @@ test("serviceRow() shows a service without a tunnel with the reason alone", asyn
   const error = new LocalizerError("unavailable", "no address is left");
   const failed = serviceRow({ kind: "failed", key, error }, await health("worked"));
   assert.deepEqual(failed, { ...bare, status: "conflict", statusReason: "no address is left" });
+  assert.equal(serviceRow({ kind: "failed", key, error: forbidden }, await health("none")).status, "denied");
 });

@@ -7,6 +7,7 @@ import { Server, Socket } from "node:net";
 import { type Clock, systemClock, withTimeout } from "../clock.ts";
 import { LocalizerError, throwIfAborted } from "../errors.ts";
 import type { HostsEntry } from "../model/hosts-table.ts";
+import type { LoopbackAddress } from "../model/loopback.ts";
 import { adoptServer, bindError, type Listen, type Listener } from "../net/listen.ts";
 import type { Channel } from "./channel.ts";
 import { broken } from "./fields.ts";
@@ -24,6 +25,8 @@ import { ensurePrivateDirectory, sessionRuntimeDirectory } from "./runtime-direc
 export interface Helper extends AsyncDisposable {
   /** The process that binds, and the user it runs as (0 for root). */
   readonly identity: { readonly pid: number; readonly uid: number };
+  /** What it removed at its start, because dead ones had left it: a few words each. */
+  readonly removed: readonly string[];
   /** Binds as root and hands the listener over. Throws as `listenHere` does. */
   readonly listen: Listen;
   /**
@@ -31,6 +34,11 @@ export interface Helper extends AsyncDisposable {
    * @throws LocalizerError `conflict` when another program rewrites the file all the time, or another localizer holds the block
    */
   writeHosts(entries: readonly HostsEntry[]): Promise<void>;
+  /**
+   * Says that nothing will listen on the address any more: where it had to be added to the machine (macOS) it is removed.
+   * @throws LocalizerError `unavailable` when the system refuses
+   */
+  release(address: LoopbackAddress): Promise<void>;
   /** A folder that only this user can enter, for the real socket. */
   prepareRuntimeDir(): Promise<string>;
   /**
@@ -104,6 +112,7 @@ interface Waiting {
 
 class HelperClient implements Helper {
   readonly identity: { readonly pid: number; readonly uid: number };
+  readonly removed: readonly string[];
   readonly #channel: Channel;
   readonly #options: ConnectOptions;
   readonly #clock: Clock;
@@ -115,6 +124,7 @@ class HelperClient implements Helper {
 
   constructor(channel: Channel, hello: HelperHello, options: ConnectOptions) {
     this.identity = { pid: hello.pid, uid: hello.uid };
+    this.removed = hello.removed ?? [];
     this.#channel = channel;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
@@ -141,6 +151,10 @@ class HelperClient implements Helper {
 
   async writeHosts(entries: readonly HostsEntry[]): Promise<void> {
     await this.#request({ type: "hosts", entries }, undefined, wantDone);
+  }
+
+  async release(address: LoopbackAddress): Promise<void> {
+    await this.#request({ type: "release", address }, undefined, wantDone);
   }
 
   async prepareRuntimeDir(): Promise<string> {

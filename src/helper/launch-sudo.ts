@@ -10,12 +10,15 @@ import { LocalizerError } from "../errors.ts";
 import { channelToChild } from "./channel.ts";
 import { connectHelper, type Helper } from "./client.ts";
 import { type HelperArguments, helperArgv } from "./config.ts";
+import { detachFlag } from "./detach.ts";
 
 /** Bounds for the helper, and how it is started. */
 export interface SudoLaunchOptions extends HelperArguments {
   readonly signal?: AbortSignal | undefined;
   readonly clock?: Clock;
   readonly env?: NodeJS.ProcessEnv;
+  /** The helper leaves this terminal's session and sudo ends: for a daemon that outlives its terminal. */
+  readonly detach?: boolean;
   /** The program that grants root, called as sudo is. */
   readonly sudo?: string;
   /** The Node that runs the helper; this one by default. */
@@ -27,14 +30,17 @@ export interface SudoLaunchOptions extends HelperArguments {
  * @throws LocalizerError `denied` when sudo is missing or refuses, with what to do instead
  */
 export async function launchHelperThroughSudo(options: SudoLaunchOptions = {}): Promise<Helper> {
-  const child = spawn(options.sudo ?? "sudo", sudoArguments(options), { stdio: ["ipc", "inherit", "inherit"] });
+  // Detached, the helper's words go where the log goes: what reads this process's output ends before it.
+  const output = options.detach ? 2 : "inherit";
+  const child = spawn(options.sudo ?? "sudo", sudoArguments(options), { stdio: ["ipc", output, "inherit"] });
   const ended = endOf(child);
+  const channel = channelToChild(child);
+  const closed = new Promise<void>((resolve) => channel.onClose(resolve));
   try {
-    return await connectHelper(channelToChild(child), {
+    return await connectHelper(channel, {
       ...options,
-      settled: async () => {
-        await ended;
-      },
+      // Sudo ends long before a detached helper.
+      settled: async () => void (await Promise.all([ended, closed])),
       abandon: () => child.unref(),
     });
   } catch (error) {
@@ -50,7 +56,7 @@ export async function launchHelperThroughSudo(options: SudoLaunchOptions = {}): 
 }
 
 function sudoArguments(options: SudoLaunchOptions): string[] {
-  const channel = ["NODE_CHANNEL_FD=0", "NODE_CHANNEL_SERIALIZATION_MODE=json"];
+  const channel = options.detach ? [] : ["NODE_CHANNEL_FD=0", "NODE_CHANNEL_SERIALIZATION_MODE=json"];
   const self = fileURLToPath(import.meta.url);
   // Beside this file and, like it, source or compiled.
   const program = fileURLToPath(new URL(`main${extname(self)}`, import.meta.url));
@@ -61,6 +67,7 @@ function sudoArguments(options: SudoLaunchOptions): string[] {
     ...channel,
     options.node ?? process.execPath,
     program,
+    ...(options.detach ? [detachFlag] : []),
     ...helperArgv(options),
   ];
 }

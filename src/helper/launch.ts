@@ -10,10 +10,12 @@ import { extname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { systemClock } from "../clock.ts";
-import { cliFlags } from "../model/cli-flags.ts";
+import { cliFlags, spellOut } from "../model/cli-flags.ts";
+import { detachedVariable } from "../model/detached.ts";
 import { channelToChild } from "./channel.ts";
 import { helperConfig } from "./config.ts";
 import { abortedByCrash } from "./crash.ts";
+import { leaveTerminal, stopWord } from "./detached-daemon.ts";
 import type { Say } from "./places.ts";
 import { serveHelper } from "./root.ts";
 import { lookUpUser, requestedUser, type User, userEnvironment, userPartVariable } from "./user.ts";
@@ -29,7 +31,8 @@ const places = {
   "root-state-dir": "LOCALIZER_ROOT_STATE_DIR",
 } as const;
 
-const root: User = { uid: 0, gid: 0, name: "root", home: "/root" };
+/** Root itself, when nobody said whom it works for. */
+export const rootUser: User = { uid: 0, gid: 0, name: "root", home: "/root" };
 
 /**
  * Starts `bin` again as the user's part, serves it, and resolves to its exit code (128 + n when signal n ended it). The bounds
@@ -37,9 +40,9 @@ const root: User = { uid: 0, gid: 0, name: "root", home: "/root" };
  * @throws LocalizerError `usage` when the user or the range is none
  */
 export async function runAsRootParent(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const { values } = parseArgs({ args: [...argv], options: cliFlags, strict: false, allowPositionals: true });
+  const { values } = parseArgs({ args: spellOut(argv), options: cliFlags, strict: false, allowPositionals: true });
   const request = requestedUser(values.user, env);
-  const user = request === undefined ? root : lookUpUser(request);
+  const user = request === undefined ? rootUser : lookUpUser(request);
   const { ignored, childEnv } = request === undefined ? { ignored: [], childEnv: env } : withoutPlaces(env);
   // An empty variable counts as none, as for the user's part.
   const read = (flag: keyof typeof places) => textOf(values[flag] ?? (childEnv[places[flag]] || undefined));
@@ -58,7 +61,8 @@ export async function runAsRootParent(argv: readonly string[], env: NodeJS.Proce
   }
   const crash = abortedByCrash(say);
   const child = startUserPart(argv, childEnv, user);
-  ignoreSignalsBut(child);
+  if (childEnv[detachedVariable] === undefined) ignoreSignalsBut(child);
+  else outliveTerminal(child);
   const exit = once(child, "exit");
   const exited = new AbortController();
   child.once("exit", () => exited.abort());
@@ -75,8 +79,26 @@ function endSoon(child: ChildProcess): void {
   child.once("exit", () => kill[Symbol.dispose]());
 }
 
+/**
+ * The root parent of `up`: Ctrl-C and the terminal's end are nothing to it, and who started it has become the user, who may not
+ * signal root and sends a word instead.
+ */
+function outliveTerminal(child: ChildProcess): void {
+  for (const signal of ["SIGINT", "SIGHUP", "SIGQUIT", "SIGTSTP"] as const) process.on(signal, () => {});
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  process.on("message", (word) => {
+    if (word === stopWord) child.kill("SIGTERM");
+  });
+  // It is no reason to live on.
+  process.channel?.unref();
+  leaveTerminal();
+}
+
 /** What the variables say may be the user's, so root does not follow it; the child must not either, or the two would disagree. */
-function withoutPlaces(env: NodeJS.ProcessEnv) {
+export function withoutPlaces(env: NodeJS.ProcessEnv): {
+  readonly ignored: readonly (keyof typeof places)[];
+  readonly childEnv: NodeJS.ProcessEnv;
+} {
   const childEnv = { ...env };
   const flags = ["hosts-file", "socket", "ip-cidr", "root-state-dir"] as const;
   const ignored = flags.filter((flag) => childEnv[places[flag]]);

@@ -1,12 +1,14 @@
 /**
  * The helper's program, as sudo starts it: `main.ts [--hosts-file=…] [--socket-link=…] [--range=…] [--state-dir=…]`, with the
- * channel on the descriptor that NODE_CHANNEL_FD names. Nothing but launch-sudo.ts starts it.
+ * channel on the descriptor that NODE_CHANNEL_FD names; with `--detach` on descriptor 0 without a name, see detach.ts. Nothing but
+ * launch-sudo.ts starts it.
  */
 import { parseArgs } from "node:util";
 import { LocalizerError } from "../errors.ts";
 import { channelToParent } from "./channel.ts";
 import { helperConfig } from "./config.ts";
 import { abortedByCrash } from "./crash.ts";
+import { detachFlag, startSecondStage } from "./detach.ts";
 import { serveHelper } from "./root.ts";
 import { lookUpUser, requestedUser } from "./user.ts";
 import { writableProgramFiles } from "./warnings.ts";
@@ -23,6 +25,10 @@ for (const stream of [process.stdout, process.stderr]) stream.on("error", () => 
 const crash = abortedByCrash(say);
 
 try {
+  if (process.argv.includes(detachFlag)) {
+    startSecondStage(import.meta.filename, process.argv.slice(2));
+    process.exit();
+  }
   const channel = channelToParent();
   if (channel === undefined) {
     throw new LocalizerError("usage", "Cannot serve without a channel: this program is started by localizer");

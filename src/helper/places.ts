@@ -1,15 +1,19 @@
 /** What the helper makes on the machine besides listeners: hosts block, socket link, runtime folder; and their end. */
+import { lstatSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { LocalizerError } from "../errors.ts";
 import { type BlockOwner, blockOwners, withBlock } from "../hostsfile/block.ts";
 import { HostsFile } from "../hostsfile/hosts-file.ts";
 import type { HostsEntry } from "../model/hosts-table.ts";
+import type { LoopbackAddress } from "../model/loopback.ts";
 import { type HelperConfig, hostsInstance } from "./config.ts";
+import { LoopbackAliases } from "./loopback-alias.ts";
 import { isRunning, type ProcessIdentity, processIdentity } from "./process-identity.ts";
 import { makeRuntimeDirectory, removeRuntimeDirectory } from "./runtime-directory.ts";
 import { checkedLink, makeLink, removeLink, type SocketLink } from "./socket-link.ts";
 import { HelperState } from "./state.ts";
+import { flushDnsCache, type HelperSystem, thisSystem } from "./system-commands.ts";
 
 /** Tells the person at the terminal one sentence. */
 export type Say = (sentence: string) => void;
@@ -24,8 +28,20 @@ export class Places {
   #link: SocketLink | undefined;
   #runtimeDirectory: string | undefined;
   #isRecorded = false;
+  readonly #system: HelperSystem;
+  readonly #aliases: LoopbackAliases;
+  readonly #removed: string[] = [];
 
-  private constructor(config: HelperConfig, say: Say, owner: BlockOwner, state: HelperState | undefined) {
+  private constructor(
+    config: HelperConfig,
+    say: Say,
+    { owner, state, system }: { owner: BlockOwner; state: HelperState | undefined; system: HelperSystem },
+  ) {
+    this.#system = system;
+    this.#aliases = new LoopbackAliases(system, async () => {
+      this.#isRecorded = false;
+      await this.#record();
+    });
     this.#config = config;
     this.#say = say;
     this.#owner = owner;
@@ -33,7 +49,7 @@ export class Places {
   }
 
   /** Opens the state folder and removes what dead helpers have left. Failures are said, not thrown. */
-  static async open(config: HelperConfig, say: Say): Promise<Places> {
+  static async open(config: HelperConfig, say: Say, system: HelperSystem = thisSystem): Promise<Places> {
     const identity = (await processIdentity(process.pid)) ?? {
       pid: process.pid,
       startTime: "unknown",
@@ -42,10 +58,25 @@ export class Places {
     const owner = { ...identity, instance: hostsInstance(config.socketLink) };
     const attempt = trying(say);
     const state = await attempt(() => HelperState.open(config.stateDir, isRoot()));
-    const places = new Places(config, say, owner, state);
+    const places = new Places(config, say, { owner, state, system });
     await attempt(() => places.#tidyRecorded());
     await attempt(async () => places.#removeDeadBlocks(await places.#hostsFile()));
     return places;
+  }
+
+  /** What `open` has removed, in words. */
+  get removed(): readonly string[] {
+    return this.#removed;
+  }
+
+  /** Sees to it that the address can be bound. @throws LocalizerError as `LoopbackAliases.ensure` does */
+  async ensureAddress(address: LoopbackAddress): Promise<void> {
+    await this.#aliases.ensure(address);
+  }
+
+  /** Takes back what `ensureAddress` did. @throws LocalizerError as `LoopbackAliases.release` does */
+  async release(address: string): Promise<void> {
+    await this.#aliases.release(address);
   }
 
   /** @throws LocalizerError `conflict` when a living helper of the same socket holds the block */
@@ -53,7 +84,7 @@ export class Places {
     const file = await this.#hostsFile();
     const dead = await deadOwners(await file.read());
     await this.#record();
-    await file.update((bytes) => {
+    const isChanged = await file.update((bytes) => {
       const holder = blockOwners(bytes).find(
         (other) => this.#isRival(other) && !dead.some((one) => isSame(one, other)),
       );
@@ -63,6 +94,7 @@ export class Places {
         `Cannot write hosts file "${file.path}": another localizer holds the block, process ${holder.pid}`,
       );
     });
+    if (isChanged) await flushDnsCache(this.#system);
   }
 
   /** @throws LocalizerError `conflict` when the path is taken, `denied` when one of the folders is not trusted */
@@ -89,8 +121,9 @@ export class Places {
     const { pid } = this.#owner;
     const isHostsTidy = await attempt(() => this.#removeOwnBlock());
     const isLinkTidy = await attempt(() => this.#removeOwnLink(isAsked));
+    await attempt(() => this.#aliases.releaseAll());
     // What is left is told to the next start.
-    if (!isHostsTidy || !isLinkTidy) return;
+    if (!isHostsTidy || !isLinkTidy || this.#aliases.made.length > 0) return;
     await this.#state?.forget(pid);
     this.#isRecorded = false;
   }
@@ -108,10 +141,14 @@ export class Places {
 
   /** With the dead socket behind it, where that lies in a runtime folder that a helper made. */
   async #removeRecordedLink(link: SocketLink): Promise<boolean> {
+    const wasThere = isThere(link.path);
     if (!(await removeLink(link))) return false;
+    if (wasThere && !isThere(link.path)) this.#removed.push(`the link "${link.path}"`);
     const folder = dirname(link.target);
     const isMade = dirname(folder) === this.#config.runtimeBase && /^localizer-\d+$/.test(basename(folder));
-    if (isMade) await removeRuntimeDirectory(folder, link.target);
+    if (!isMade || !isThere(folder)) return true;
+    await removeRuntimeDirectory(folder, link.target);
+    if (!isThere(folder)) this.#removed.push(`the runtime folder "${folder}"`);
     return true;
   }
 
@@ -125,8 +162,12 @@ export class Places {
   }
 
   async #tidyRecorded(): Promise<void> {
-    for (const record of (await this.#state?.records()) ?? []) {
-      if (await isRunning(record.owner)) continue;
+    const records = (await this.#state?.records()) ?? [];
+    const alive = await Promise.all(records.map(({ owner }) => isRunning(owner)));
+    const inUse = new Set(records.flatMap(({ aliases = [] }, index) => (alive[index] ? aliases : [])));
+    for (const record of records.filter((_, index) => !alive[index])) {
+      const aliases = await this.#aliases.tidy(record.aliases ?? [], inUse);
+      if (aliases > 0) this.#removed.push(`${aliases} addresses of the loopback interface`);
       const isLinkGone = record.link === undefined || (await this.#removeRecordedLink(record.link));
       const file = await HostsFile.at(record.hostsFile, await this.#hostsOptions()).catch(() => undefined);
       await file?.removeLeftover(record.owner.pid);
@@ -137,14 +178,17 @@ export class Places {
 
   async #removeDeadBlocks(file: HostsFile): Promise<void> {
     const dead = await deadOwners(await file.read());
-    await file.update((bytes) => {
+    let gone: readonly BlockOwner[] = [];
+    const isChanged = await file.update((bytes) => {
       const owners = blockOwners(bytes);
       const isDead = (owner: BlockOwner) => dead.some((one) => isSame(one, owner));
       const living = new Set(owners.filter((owner) => !isDead(owner)).map(({ instance }) => instance));
-      return owners
-        .filter((owner) => !living.has(owner.instance))
-        .reduce((text, owner) => changed(withBlock(text, owner, []), text), bytes);
+      gone = owners.filter((owner) => !living.has(owner.instance));
+      return gone.reduce((text, owner) => changed(withBlock(text, owner, []), text), bytes);
     });
+    if (!isChanged) return;
+    this.#removed.push(...gone.map(({ pid }) => `the block of process ${pid} in "${file.path}"`));
+    await flushDnsCache(this.#system);
   }
 
   async #hostsFile(): Promise<HostsFile> {
@@ -165,7 +209,9 @@ export class Places {
     if (this.#isRecorded || this.#state === undefined) return;
     const { instance: _, ...owner } = this.#owner;
     const link = this.#link === undefined ? {} : { link: this.#link };
-    await this.#state.record({ owner, hostsFile: this.#config.hostsFile, ...link });
+    const { made } = this.#aliases;
+    const aliases = made.length === 0 ? {} : { aliases: made };
+    await this.#state.record({ owner, hostsFile: this.#config.hostsFile, ...link, ...aliases });
     this.#isRecorded = true;
   }
 
@@ -186,6 +232,10 @@ function isSame(a: ProcessIdentity, b: ProcessIdentity): boolean {
 
 function changed(result: Buffer | "unchanged", before: Buffer): Buffer {
   return result === "unchanged" ? before : result;
+}
+
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function isRoot(): boolean {

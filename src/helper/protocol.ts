@@ -16,7 +16,7 @@ import { broken, type Checked, errorCodeOf, fieldsOf, natural, optionalText, tex
 export const protocolVersion = 1;
 
 /** How big a request may be. */
-export const limits = { entries: 50_000, namesPerEntry: 64, tableBytes: 8 * 1024 * 1024 } as const;
+export const limits = { entries: 50_000, namesPerEntry: 64, tableBytes: 8 * 1024 * 1024, removed: 100 } as const;
 
 const protocolName = "localizer-helper";
 
@@ -31,11 +31,14 @@ export interface ClientHello {
 export interface HelperHello extends ClientHello {
   readonly pid: number;
   readonly uid: number;
+  /** What dead helpers had left and this one has removed, in words; absent when there was nothing. */
+  readonly removed?: readonly string[];
 }
 
 /** A request without its number. Texts are checked for type and size only; see `listenAddress` and `hostsTable`. */
 export type RequestBody =
   | { readonly type: "bind"; readonly address: string; readonly port: number }
+  | { readonly type: "release"; readonly address: string }
   | { readonly type: "hosts"; readonly entries: readonly RawEntry[] }
   | { readonly type: "link"; readonly target: string }
   | { readonly type: "runtime-dir" }
@@ -80,8 +83,8 @@ export function clientHello(): ClientHello {
 }
 
 /** The hello of the helper. */
-export function helperHello(pid: number, uid: number): HelperHello {
-  return { ...clientHello(), pid, uid };
+export function helperHello(pid: number, uid: number, removed: readonly string[] = []): HelperHello {
+  return { ...clientHello(), pid, uid, ...(removed.length > 0 ? { removed: removed.slice(0, limits.removed) } : {}) };
 }
 
 /** @throws LocalizerError `internal` when it is no hello, or one of another version */
@@ -94,9 +97,9 @@ export function parseClientHello(message: unknown): ClientHello {
 /** @throws LocalizerError `internal` when it is no hello of a helper, or one of another version */
 export function parseHelperHello(message: unknown): HelperHello {
   demandNotRefused(message);
-  const fields = fieldsOf(message, ["type", "protocol", "version", "pid", "uid"]);
+  const fields = fieldsOf(message, ["type", "protocol", "version", "pid", "uid"], ["removed"]);
   demandHello(fields);
-  return helperHello(natural(fields, "pid"), natural(fields, "uid"));
+  return helperHello(natural(fields, "pid"), natural(fields, "uid"), removedOf(fields.removed));
 }
 
 /**
@@ -109,6 +112,10 @@ export function parseRequest(message: unknown): Request {
     case "bind": {
       const fields = fieldsOf(message, ["type", "id", "address", "port"]);
       return { type, id: natural(fields, "id"), address: text(fields, "address"), port: natural(fields, "port") };
+    }
+    case "release": {
+      const fields = fieldsOf(message, ["type", "id", "address"]);
+      return { type, id: natural(fields, "id"), address: text(fields, "address") };
     }
     case "hosts": {
       const fields = fieldsOf(message, ["type", "id", "entries"]);
@@ -221,6 +228,12 @@ function rawEntries(value: unknown): readonly RawEntry[] {
     if (bytes > limits.tableBytes) throw broken("a table that is too big");
     return { address, names: texts };
   });
+}
+
+function removedOf(value: unknown): readonly string[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value) || value.length > limits.removed) throw broken("a hello with a bad list");
+  return value.map((line: unknown) => text({ line }, "line"));
 }
 
 function demandHello(fields: Checked<"type" | "protocol" | "version", never>): void {

@@ -104,7 +104,7 @@ class Conversation {
       case "greeting":
         parseClientHello(message);
         this.#stage = { is: "idle" };
-        void this.#send(helperHello(process.pid, process.geteuid?.() ?? 0));
+        void this.#send(helperHello(process.pid, process.geteuid?.() ?? 0, this.#places.removed));
         return;
       case "idle": {
         const request = parseRequest(message);
@@ -144,6 +144,9 @@ class Conversation {
       case "bind":
         await this.#bind(request);
         return undefined;
+      case "release":
+        await this.#places.release(request.address);
+        return undefined;
       case "hosts":
         await this.#places.writeHosts(hostsTable(request.entries, this.#config.range));
         return undefined;
@@ -160,10 +163,10 @@ class Conversation {
     }
   }
 
-  #bind(request: { id: number; address: string; port: number }): Promise<void> {
+  async #bind(request: { id: number; address: string; port: number }): Promise<void> {
     const at = listenAddress(request, this.#config.range);
-    // The alias that macOS needs for an address beyond 127.0.0.1 goes here; Linux has all of 127/8.
-    return new Promise((resolve, reject) => {
+    await this.#places.ensureAddress(at.address);
+    await new Promise<void>((resolve, reject) => {
       const server = createServer();
       server.once("error", reject);
       server.listen({ host: at.address, port: at.port, exclusive: true }, () => {

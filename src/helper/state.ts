@@ -9,7 +9,8 @@ import { basename, dirname, join } from "node:path";
 import { errnoOf, LocalizerError } from "../errors.ts";
 import { systemHostsFs } from "../hostsfile/hosts-file.ts";
 import { resolveDirectory } from "../hostsfile/trusted-path.ts";
-import { fieldsOf, natural, text } from "./fields.ts";
+import { isLoopbackAddress } from "../model/loopback.ts";
+import { broken, fieldsOf, natural, text } from "./fields.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 import type { SocketLink } from "./socket-link.ts";
 
@@ -18,6 +19,8 @@ export interface HelperRecord {
   readonly owner: ProcessIdentity;
   readonly hostsFile: string;
   readonly link?: SocketLink;
+  /** Addresses that were added to the loopback interface. */
+  readonly aliases?: readonly string[];
 }
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
@@ -100,13 +103,19 @@ export class HelperState {
 }
 
 function parseRecord(value: unknown): HelperRecord {
-  const fields = fieldsOf(value, ["owner", "hostsFile"], ["link"]);
+  const fields = fieldsOf(value, ["owner", "hostsFile"], ["link", "aliases"]);
   const owner = fieldsOf(fields.owner, ["pid", "startTime", "bootId"]);
   return {
     owner: { pid: natural(owner, "pid"), startTime: text(owner, "startTime"), bootId: text(owner, "bootId") },
     hostsFile: text(fields, "hostsFile"),
     ...(fields.link === undefined ? {} : { link: parseLink(fields.link) }),
+    ...(fields.aliases === undefined ? {} : { aliases: parseAliases(fields.aliases) }),
   };
+}
+
+function parseAliases(value: unknown): readonly string[] {
+  if (!Array.isArray(value)) throw broken("a record with bad aliases");
+  return value.map((address: unknown) => text({ address }, "address")).filter(isLoopbackAddress);
 }
 
 function parseLink(value: unknown): SocketLink {

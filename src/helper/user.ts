@@ -63,6 +63,26 @@ export function lookUpUser(request: UserRequest): User {
 }
 
 /**
+ * Runs something short with the user's rights, so that root neither follows his links nor leaves files of its own with him.
+ * Root only, and nothing else may run meanwhile: it is the whole process that changes.
+ */
+export function asUser<T>(user: User, run: () => T): T {
+  if (user.uid === 0) return run();
+  const groups = process.getgroups?.() ?? [];
+  const gid = process.getegid?.() ?? 0;
+  process.initgroups?.(user.name, user.gid);
+  process.setegid?.(user.gid);
+  process.seteuid?.(user.uid);
+  try {
+    return run();
+  } finally {
+    process.seteuid?.(0);
+    process.setegid?.(gid);
+    process.setgroups?.(groups);
+  }
+}
+
+/**
  * Turns this root process into the user for good: his groups, no capability left. `no_new_privs` stays off, for credential
  * plug-ins that are set-uid.
  * @throws LocalizerError `internal` when root could still be had back
@@ -126,6 +146,15 @@ export function demandReadable(path: string): void {
       throw new LocalizerError("denied", sentence, { cause: error });
     }
   }
+}
+
+/**
+ * Why credential plug-ins are not run here, or undefined when they may be: as plain root they would be root's programs chosen
+ * by a kubeconfig that may be anybody's.
+ */
+export function plainRootRefusal(env: NodeJS.ProcessEnv, allowRootExec: boolean): string | undefined {
+  if (env[plainRootVariable] === undefined || allowRootExec) return undefined;
+  return "localizer works as root for nobody else: name the user to work for with --user, or allow it with --allow-root-exec";
 }
 
 function canBeRootAgain(): boolean {

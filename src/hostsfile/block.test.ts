@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { hostName } from "../model/host-name.ts";
 import type { HostsEntry } from "../model/hosts-table.ts";
 import { addressAt, parseLoopbackRange } from "../model/loopback.ts";
-import { type BlockOwner, blockOwners, withBlock } from "./block.ts";
+import { type BlockOwner, blockOwners, holdsBlock, withBlock } from "./block.ts";
 
 const range = parseLoopbackRange("127.0.0.0/8");
 const owner: BlockOwner = { pid: 71, startTime: "4711", bootId: "b-1", instance: "default" };
@@ -31,7 +31,7 @@ test("withBlock() replaces the block where it stands", () => {
 
 test("withBlock() keeps the line end that it added when lines came after the block", () => {
   const added = write("no end", [cart]);
-  assert.match(added, /^no end\n# localizer: begin \(.*, lf added\)\n/);
+  assert.match(added, /^no end\n# localizer: begin \(.*, lf added to [0-9a-f]{8}\)\n/);
   assert.equal(write(added, []), "no end");
   assert.equal(write(`${added}later\n`, []), "no end\nlater\n");
 });
@@ -76,6 +76,21 @@ test("blockOwners() names every owner and skips markers that cannot be read", ()
   assert.deepEqual(blockOwners(Buffer.from(file)), [owner, other]);
 });
 
+test("holdsBlock() sees a block that was removed, cut, changed or doubled, and not what stands around it", () => {
+  const file = write("head\n", [cart]);
+  const holds = (text: string) => holdsBlock(Buffer.from(text), "default", [cart]);
+  assert.deepEqual([file, `# new\n${file}tail\n`].map(holds), [true, true]);
+  const damaged = [
+    file.replace(cartLine, ""),
+    file.replace(end, ""),
+    file.replace("127.1.0.0", "127.1.0.1"),
+    file + file,
+  ];
+  assert.deepEqual(["head\n", file.replace(begin, ""), ...damaged].map(holds), Array(6).fill(false));
+  assert.equal(holdsBlock(Buffer.from("head\n"), "default", []), true);
+  assert.equal(holdsBlock(Buffer.from(file), "default", []), false);
+});
+
 test("property: write, update, remove gives back the very bytes, whatever they are", () => {
   fc.assert(
     fc.property(foreignBytes(other.instance), tables(), tables(), (bytes, first, second) => {
@@ -112,6 +127,59 @@ test("property: two instances come and go without harm to each other", () => {
   );
 });
 
+test("property: several instances write and leave in any order, and the last leaves the very bytes", () => {
+  const step = fc.record({ who: fc.nat({ max: 2 }), table: tables() });
+  fc.assert(
+    fc.property(foreignBytes("fourth"), fc.array(step, { maxLength: 8 }), fc.nat({ max: 5 }), (bytes, steps, order) => {
+      const all = [owner, other, { ...owner, pid: 73, instance: "third" }];
+      const wrote = steps.reduce((file, { who, table }) => apply(file, table, all[who]), bytes);
+      for (const each of all) {
+        const last = steps.findLast(({ who }) => all[who] === each);
+        assert.ok(holdsBlock(wrote, each.instance, last?.table ?? []), each.instance);
+      }
+      const leaving = permutation(all, order);
+      assert.deepEqual(
+        leaving.reduce((file, each) => apply(file, [], each), wrote),
+        bytes,
+      );
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("property: what others add, change and remove around, between and in our lines stays as they left it", () => {
+  const edit = fc.record({
+    kind: fc.constantFrom("add", "remove", "write"),
+    at: fc.nat(),
+    line: cutMarker(),
+    table: tables(),
+  });
+  fc.assert(
+    fc.property(foreignBytes("fourth", ["\n"]), fc.array(edit, { maxLength: 12 }), (bytes, edits) => {
+      let file = bytes;
+      for (const { kind, at, line, table } of edits) {
+        if (kind === "write") {
+          file = apply(file, table);
+          continue;
+        }
+        const lines = splitLines(file);
+        const index = at % (lines.length + 1);
+        if (kind === "add" && endsWhole(lines.slice(0, index))) lines.splice(index, 0, `${line}\n`);
+        if (kind === "remove") lines.splice(index, 1);
+        file = Buffer.from(lines.join(""), "latin1");
+      }
+      const foreign = splitLines(file).filter((line) => !isOurs(line));
+      const left = splitLines(apply(file, []));
+      // The line end that we gave to the last line goes with us; nothing else may differ.
+      const [last = "", lastLeft = ""] = [foreign.at(-1), left.at(-1)];
+      assert.ok(left.length === foreign.length && last.startsWith(lastLeft));
+      assert.ok(["", "\n", "\r\n"].includes(last.slice(lastLeft.length)));
+      assert.deepEqual(left.slice(0, -1), foreign.slice(0, -1));
+    }),
+    { numRuns: 3000 },
+  );
+});
+
 function entry(index: number, ...names: string[]): HostsEntry {
   return { address: addressAt(range, index), names: names.map(hostName) };
 }
@@ -138,6 +206,39 @@ function ownPieces(instance: string): string[] {
     `# localizer: end (instance ${instance})`,
     `127.1.2.3 a.b # localizer:${instance}`,
   ];
+}
+
+function permutation<T>(items: readonly T[], number: number): readonly T[] {
+  const [first, ...rest] = items.slice(number % items.length).concat(items.slice(0, number % items.length));
+  const others = number >= items.length ? rest.toReversed() : rest;
+  return first === undefined ? [] : [first, ...others];
+}
+
+function splitLines(bytes: Buffer): string[] {
+  return bytes.toString("latin1").match(/[^\n]*\n|[^\n]+$/g) ?? [];
+}
+
+function endsWhole(lines: readonly string[]): boolean {
+  return lines.at(-1)?.endsWith("\n") ?? true;
+}
+
+function isOurs(line: string): boolean {
+  return /^# localizer: (begin|end) \(instance default(, .*)?\)\r?\n?$|^127\S+ [^#\s]\S*( [^#\s]\S*)* # localizer:default\r?\n?$/.test(
+    line,
+  );
+}
+
+/** Lines of ours cut somewhere, so that they are nobody's, and anything else without a line end. */
+function cutMarker(): fc.Arbitrary<string> {
+  const cut = fc.tuple(fc.constantFrom(...ownPieces("default")), fc.integer({ min: 1, max: 12 }));
+  const bytes = fc
+    .uint8Array({ maxLength: 8 })
+    .map((some) => Buffer.from(some.map((byte) => (byte === 10 ? 11 : byte))));
+  return fc.oneof(
+    cut.map(([piece, length]) => piece.slice(0, -length)),
+    cut.map(([piece, length]) => `${piece.slice(length)}x`),
+    bytes.map((some) => some.toString("latin1")),
+  );
 }
 
 /** Anything that may stand in a hosts file, with pieces of a block of that instance. */

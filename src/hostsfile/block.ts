@@ -3,6 +3,7 @@
  * Promises that every byte outside the block stays, and that removing the block gives back what was there before.
  * Used by hosts-file's callers in the helper; nobody else writes the file.
  */
+import { createHash } from "node:crypto";
 import type { HostsEntry } from "../model/hosts-table.ts";
 
 /** Who wrote a block: the process (its start time and boot tell it from a later one with its pid) and which localizer. */
@@ -22,7 +23,7 @@ const maxLineBytes = 400;
 
 const word = "[A-Za-z0-9._-]";
 const beginPattern = new RegExp(
-  `^# localizer: begin \\(instance (${word}{1,40}), pid (\\d{1,10}), started (${word}{1,40}), boot (${word}{1,64})(?:, (lf|crlf) added)?\\)$`,
+  `^# localizer: begin \\(instance (${word}{1,40}), pid (\\d{1,10}), started (${word}{1,40}), boot (${word}{1,64})(?:, (lf|crlf) added to ([0-9a-f]{8}))?\\)$`,
 );
 const endPattern = new RegExp(`^# localizer: end \\(instance (${word}{1,40})\\)$`);
 const entryPattern = new RegExp(`^[0-9A-Fa-f.:]+(?:[ \\t]+[^\\s#]+)+[ \\t]+# localizer:(${word}{1,40})$`);
@@ -36,8 +37,8 @@ const eols = { lf: "\n", crlf: "\r\n" } as const;
 export function withBlock(bytes: Buffer, owner: BlockOwner, entries: readonly HostsEntry[]): Buffer | "unchanged" {
   // One char a byte, both ways: invalid UTF-8 survives.
   const before = bytes.toString("latin1");
-  const { lines, at } = withoutInstance(before, owner.instance);
-  const after = entries.length === 0 ? lines.join("") : insertBlock(lines, at, owner, entries);
+  const rest = withoutInstance(before, owner.instance);
+  const after = entries.length === 0 ? withoutBlock(rest).join("") : insertBlock(rest, owner, entries);
   return after === before ? "unchanged" : Buffer.from(after, "latin1");
 }
 
@@ -50,17 +51,47 @@ export function blockOwners(bytes: Buffer): readonly BlockOwner[] {
   });
 }
 
+/**
+ * Says whether the file holds exactly these entries as the block of that instance, whoever of its processes wrote it. Without
+ * entries: no block.
+ */
+export function holdsBlock(bytes: Buffer, instance: string, entries: readonly HostsEntry[]): boolean {
+  const [owner, ...others] = blockOwners(bytes).filter((each) => each.instance === instance);
+  if (others.length > 0) return false;
+  // Without a begin marker any owner will do: what he has to write or to remove differs from what is there.
+  return withBlock(bytes, owner ?? { pid: 0, startTime: "-", bootId: "-", instance }, entries) === "unchanged";
+}
+
 /** The lines of the file, each with its line end, that do not belong to the instance's block. */
 export function foreignLines(bytes: Buffer, instance: string): readonly string[] {
-  return withoutInstance(bytes.toString("latin1"), instance).lines;
+  return withoutBlock(withoutInstance(bytes.toString("latin1"), instance));
+}
+
+/** The line end that a block's writer gave to the line before it, which had none. */
+interface AddedEnd {
+  readonly eol: string;
+  /** Of that line, so that no other line loses its end when that one has gone. */
+  readonly digest: string;
+}
+
+/** The file without an instance's lines. */
+interface Rest {
+  readonly lines: string[];
+  /** Where the first of them stood. */
+  readonly at: number | undefined;
+  /** The line end that they had: counted anew, it might change with the one that was added. */
+  readonly eol: string | undefined;
+  /** What the block's writer had added, and before which of `lines` the block said so. */
+  readonly added: (AddedEnd & { readonly at: number }) | undefined;
 }
 
 // A line is ours by what it says, never by where it stands: with a lost end marker nothing else is taken for ours, and a
 // line that somebody put into the middle of the block stays.
-function withoutInstance(text: string, instance: string): { lines: string[]; at: number | undefined } {
+function withoutInstance(text: string, instance: string): Rest {
   const lines: string[] = [];
   let at: number | undefined;
-  let added: { eol: string; at: number } | undefined;
+  let eol: string | undefined;
+  let added: Rest["added"];
   for (const line of splitLines(text)) {
     const begin = beginPattern.exec(bare(line));
     const owner = begin ?? endPattern.exec(bare(line)) ?? entryPattern.exec(bare(line));
@@ -69,37 +100,61 @@ function withoutInstance(text: string, instance: string): { lines: string[]; at:
       continue;
     }
     at ??= lines.length;
-    const eol = begin?.[5];
-    if (eol === "lf" || eol === "crlf") added = { eol: eols[eol], at: lines.length };
+    eol ??= /\r?\n$/.exec(line)?.[0];
+    const note = addedIn(begin);
+    if (note !== undefined) added = { ...note, at: lines.length };
   }
-  const last = lines.at(-1);
-  // The line end that we added goes only if the file would end with it; lines that came later need it.
-  if (added?.at === lines.length && last?.endsWith(added.eol))
-    lines[lines.length - 1] = last.slice(0, -added.eol.length);
-  return { lines, at };
+  const isStill = added !== undefined && endsWith(lines[added.at - 1], added);
+  return { lines, at, eol, added: isStill ? added : undefined };
 }
 
-function insertBlock(
-  lines: readonly string[],
-  at: number | undefined,
-  owner: BlockOwner,
-  entries: readonly HostsEntry[],
-) {
-  const eol = dominantEol(lines);
+/** What a block leaves: the line end that it had added goes with it, or becomes the affair of the block that follows. */
+function withoutBlock({ lines, added }: Rest): readonly string[] {
+  if (added === undefined) return lines;
+  const left = lines[added.at - 1] ?? "";
+  const next = lines[added.at];
+  // Lines that came later need it.
+  if (next === undefined) return lines.with(added.at - 1, left.slice(0, -added.eol.length));
+  const begin = beginPattern.exec(bare(next));
+  if (begin === null || addedIn(begin) !== undefined) return lines;
+  return lines.with(added.at, next.replace(/\)(?=\r?\n?$)/, `${noteOf(added)})`));
+}
+
+function addedIn(begin: RegExpExecArray | null): AddedEnd | undefined {
+  const [, , , , , eol, digest] = begin ?? [];
+  return (eol === "lf" || eol === "crlf") && digest !== undefined ? { eol: eols[eol], digest } : undefined;
+}
+
+function noteOf({ eol, digest }: AddedEnd): string {
+  return `, ${eol === "\n" ? "lf" : "crlf"} added to ${digest}`;
+}
+
+function endsWith(line: string | undefined, { eol, digest }: AddedEnd): boolean {
+  return line?.endsWith(eol) === true && digestOf(line.slice(0, -eol.length)) === digest;
+}
+
+function digestOf(line: string): string {
+  return createHash("sha256").update(line, "latin1").digest("hex").slice(0, 8);
+}
+
+function insertBlock(rest: Rest, owner: BlockOwner, entries: readonly HostsEntry[]): string {
+  const { lines, at, added } = rest;
+  const eol = rest.eol ?? dominantEol(lines);
   const start = at ?? lines.length;
   const last = lines[start - 1];
-  const added = last !== undefined && !last.endsWith("\n");
+  const isOpen = last !== undefined && !last.endsWith("\n");
+  const note = isOpen ? { eol, digest: digestOf(last) } : added?.at === start ? added : undefined;
   const block = [
-    beginMarker(owner, added ? eol : undefined),
+    beginMarker(owner, note),
     ...entries.flatMap((entry) => entryLines(entry, owner.instance)),
     `# localizer: end (instance ${owner.instance})`,
   ];
-  const head = lines.slice(0, start).join("") + (added ? eol : "");
+  const head = lines.slice(0, start).join("") + (isOpen ? eol : "");
   return head + block.map((line) => line + eol).join("") + lines.slice(start).join("");
 }
 
-function beginMarker(owner: BlockOwner, added: string | undefined): string {
-  const note = added === undefined ? "" : `, ${added === "\n" ? "lf" : "crlf"} added`;
+function beginMarker(owner: BlockOwner, added: AddedEnd | undefined): string {
+  const note = added === undefined ? "" : noteOf(added);
   const { instance, pid, startTime, bootId } = owner;
   const marker = `# localizer: begin (instance ${instance}, pid ${pid}, started ${startTime}, boot ${bootId}${note})`;
   if (!beginPattern.test(marker)) throw new RangeError(`no owner of a hosts block: ${JSON.stringify(owner)}`);

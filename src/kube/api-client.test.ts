@@ -72,7 +72,7 @@ test("request() sends a body with DELETE and with a patch", async () => {
 });
 
 for (const [status, code] of [
-  [401, "denied"],
+  [401, "unauthenticated"],
   [403, "denied"],
   [404, "not-found"],
   [409, "conflict"],
@@ -222,7 +222,7 @@ test("watch() ends its stream when nobody reads on", async () => {
 
 test("watch() opens another connection when one is full, and none is shared with short calls", async () => {
   await using server = await startFakeApiServer();
-  await using client = clientOf(server, systemClock, { maxWatches: 3 });
+  await using client = clientOf(server, systemClock, { session: { maxWatches: 3 } });
   const stopping = new AbortController();
   const watches = [1, 2, 3, 4, 5, 6, 7].map(() => collect(client.watch(watchOf, { signal: stopping.signal })));
   await server.until(() => server.watchers === 7);

@@ -3,13 +3,13 @@
  * Promises a deadline on every short call, a LocalizerError with a meaning for every failure, and no watch that
  * hangs on a dead connection. Used by the reflector and by everything else that reads or writes objects.
  */
-import type { ClientHttp2Stream } from "node:http2";
 import { type Clock, withTimeout } from "../clock.ts";
 import { throwIfAborted } from "../errors.ts";
 import { statusError } from "./api-status.ts";
-import { mayRepeat, parseJson, readBody, startAnswer } from "./api-stream.ts";
+import { type ApiAnswer, type ApiCall, mayRepeat, parseJson, readBody } from "./api-stream.ts";
+import type { Credential } from "./credentials.ts";
 import type { Cluster } from "./kubeconfig.ts";
-import { SessionPool, type SessionPoolOptions, type StreamKind } from "./session-pool.ts";
+import { SessionPool, type SessionPoolOptions } from "./session-pool.ts";
 import { readWatchEvents, type WatchEvent } from "./watch-events.ts";
 
 /** A short call. */
@@ -69,8 +69,9 @@ export class ApiClient implements AsyncDisposable {
 
   /**
    * Sends a request and gives the parsed answer; undefined when it has no body. Sent a second time only if the first
-   * certainly did nothing: it was a GET, or the server never took it.
-   * @throws LocalizerError `denied`, `not-found`, `conflict`, `expired`, `internal` (the server calls the request
+   * certainly did nothing: it was a GET, the server never took it, or it did not know us (401) and the credential could
+   * be renewed.
+   * @throws LocalizerError `unauthenticated`, `denied`, `not-found`, `conflict`, `expired`, `internal` (the server calls the request
    * wrong) or `unavailable` by HTTP status, all with an ApiStatus (apiStatusOf); `unavailable` when it cannot be
    * reached or talks nonsense, `timeout`, `aborted`
    */
@@ -88,15 +89,16 @@ export class ApiClient implements AsyncDisposable {
   }
 
   /**
-   * Watches: one event at a time, as fast as they are taken. Ends when the server ends the watch in good order.
+   * Watches: one event at a time, as fast as they are taken. Ends when the server ends the watch in good order, and over
+   * HTTP/1.1, which knows no PING, also after 90 s without a byte: the next watch then shows whether the server lives.
    * @param path of a list, with `watch=1` and the other parameters of the API's watch
    * @throws LocalizerError as `request`; `expired` when the version is too old, said as HTTP 410 or by an ERROR event;
    * `unavailable` when the connection is lost or the text is no JSON; `aborted` when the signal fires
    */
   async *watch(path: string, options: WatchOptions = {}): AsyncGenerator<WatchEvent, void, undefined> {
     const action = `Cannot watch ${pathOnly(path)}`;
-    const stream = await this.#send("watch", { method: "GET", path }, {}, options.signal);
-    using answer = startAnswer(stream, action, options.signal);
+    const call = { kind: "watch", method: "GET", path, headers: {}, action, signal: options.signal } as const;
+    using answer = await this.#send(call);
     const { status, retryAfter } = await answer.head;
     if (status !== 200) throw statusError(action, status, parseStatus(await readBody(answer)), retryAfter);
     options.onOpen?.();
@@ -110,37 +112,42 @@ export class ApiClient implements AsyncDisposable {
   }
 
   async #exchange(request: ApiRequest, action: string, signal: AbortSignal): Promise<unknown> {
-    const headers = request.method === "GET" ? { "accept-encoding": "gzip" } : {};
-    const stream = await this.#send("call", request, headers, signal);
-    using answer = startAnswer(stream, action, signal);
-    const { status, retryAfter } = await answer.head;
-    const body = await readBody(answer);
-    if (status < 200 || status > 299) throw statusError(action, status, parseStatus(body), retryAfter);
-    return body.length === 0 ? undefined : parseJson(body, action);
-  }
-
-  async #send(
-    kind: StreamKind,
-    request: ApiRequest,
-    extra: Readonly<Record<string, string>>,
-    signal: AbortSignal | undefined,
-  ): Promise<ClientHttp2Stream> {
-    const credential = await this.#cluster.credentials.current(signal);
+    const { method, path } = request;
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const headers = {
-      ":method": request.method,
-      ":path": this.#cluster.server.pathname.replace(/\/$/, "") + request.path,
-      accept: "application/json",
-      "user-agent": this.#userAgent,
-      ...extra,
-      ...credential.headers,
+      ...(method === "GET" ? { "accept-encoding": "gzip" } : {}),
       ...(body === undefined ? {} : { "content-type": request.contentType ?? "application/json" }),
-      ...(body === undefined ? {} : { "content-length": body.length }),
+      ...(body === undefined ? {} : { "content-length": String(body.length) }),
     };
-    // Node ends GET and DELETE at once unless told otherwise, and then has nowhere to put a body.
-    const stream = await this.#pool.open(kind, headers, { endStream: body === undefined, signal });
-    if (body !== undefined) stream.end(body);
-    return stream;
+    using answer = await this.#send({ kind: "call", method, path, headers, body, action, signal });
+    const { status, retryAfter } = await answer.head;
+    const text = await readBody(answer);
+    if (status < 200 || status > 299) throw statusError(action, status, parseStatus(text), retryAfter);
+    return text.length === 0 ? undefined : parseJson(text, action);
+  }
+
+  /** Sends with the credential of now, and once more if that is refused and there may be a better one. */
+  async #send(call: ApiCall): Promise<ApiAnswer> {
+    const { credentials } = this.#cluster;
+    const credential = await credentials.current(call.signal);
+    const answer = await this.#sendAs(credential, call);
+    try {
+      const { status } = await answer.head;
+      if (status !== 401 || !credentials.rejected(credential)) return answer;
+      // A 401 did nothing, so that any request may be sent again.
+      answer[Symbol.dispose]();
+      return await this.#sendAs(await credentials.current(call.signal), call);
+    } catch (error) {
+      answer[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #sendAs(credential: Credential, call: ApiCall): Promise<ApiAnswer> {
+    const path = this.#cluster.server.pathname.replace(/\/$/, "") + call.path;
+    const own = { accept: "application/json", "user-agent": this.#userAgent };
+    const headers = { ...own, ...call.headers, ...credential.headers };
+    return this.#pool.send({ ...call, path, headers }, credential.certificate);
   }
 }
 

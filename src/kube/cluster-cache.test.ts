@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refuse, startFakeApiServer } from "../../test/support/fake-api-server.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
-import { silentLogger } from "../log.ts";
+import { Logger, silentLogger } from "../log.ts";
 import { serviceKey } from "../model/service-key.ts";
 import { ApiClient } from "./api-client.ts";
-import { ClusterCache } from "./cluster-cache.ts";
+import { ClusterCache, type ClusterCacheOptions } from "./cluster-cache.ts";
+import { ObjectCache } from "./object-cache.ts";
 
 const cart = serviceKey("shop", "cart");
 const service = { metadata: { namespace: "shop", name: "cart", uid: "u1" }, spec: {} };
@@ -15,13 +16,16 @@ function slice(name: string, of = "cart", addressType = "IPv4") {
   return { metadata: { namespace: "shop", name, uid: name, labels }, addressType, endpoints: [] };
 }
 
-async function setUp(namespaces?: readonly string[]) {
+async function setUp(options: Partial<ClusterCacheOptions> = {}) {
   const stack = new AsyncDisposableStack();
   const server = stack.use(await startFakeApiServer());
   const clock = new FakeClock();
+  const notes: string[] = [];
+  const log = new Logger(({ level, message }) => level === "info" && notes.push(message));
   const client = stack.use(new ApiClient({ cluster: server.cluster(), clock }, { version: "0" }));
   const open = () => {
-    const cache = stack.use(new ClusterCache({ client, clock, log: silentLogger() }, { namespaces }));
+    const objects = stack.use(new ObjectCache({ client, clock, log: silentLogger(), random: () => 1 }));
+    const cache = stack.use(new ClusterCache({ objects, clock, log }, { fallbackNamespaces: [], ...options }));
     const keys: string[] = [];
     let wake = () => {};
     cache.onChange((key) => {
@@ -38,7 +42,7 @@ async function setUp(namespaces?: readonly string[]) {
     };
     return { cache, next };
   };
-  return { server, clock, open, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return { server, clock, notes, open, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 test("ClusterCache has Services and slices once it is synced, over one connection at rest", async () => {
@@ -78,7 +82,7 @@ test("ClusterCache tells the key of the Service that a slice belongs to, and bel
 });
 
 test("ClusterCache follows the given namespaces only, each once", async () => {
-  await using t = await setUp(["shop", "bank", "shop"]);
+  await using t = await setUp({ namespaces: ["shop", "bank", "shop"] });
   t.server.put("services", service);
   t.server.put("services", { metadata: { namespace: "other", name: "x", uid: "u2" } });
   const { cache } = t.open();

@@ -1,46 +1,45 @@
 import assert from "node:assert/strict";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:http2";
-import type { Server } from "node:net";
+import { connect, type Server } from "node:net";
 import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
+import { readBody } from "./api-stream.ts";
 import { openH2Session } from "./h2-session.ts";
 
-/** Listens on a free port and gives the target that leads there. Disposing closes the server. */
-async function listen(server: Server) {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
+/** Listens on a free port and gives what a session that leads there is made of. Disposing closes the server. */
+async function listen(listener: Server) {
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const address = listener.address();
   if (address === null || typeof address === "string") throw new Error("not listening");
-  const target = { server: new URL(`http://127.0.0.1:${address.port}`), tls: { rejectUnauthorized: true } };
-  const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
-  return { target, [Symbol.asyncDispose]: close };
+  const socket = connect(address.port, "127.0.0.1");
+  const clock = new FakeClock();
+  const server = new URL(`http://127.0.0.1:${address.port}`);
+  const close = () => new Promise<void>((resolve) => listener.close(() => resolve()));
+  const components = { socket, server, clock, certificate: undefined, kind: "call" } as const;
+  return { components, clock, [Symbol.asyncDispose]: close };
 }
 
 test("openH2Session() speaks HTTP/2 in plain to a http server that can", async () => {
   await using server = await listen(createServer((_request, response) => response.end("{}")));
-  await using session = await openH2Session(server.target, new FakeClock(), undefined);
-  const stream = session.open({ ":path": "/" }, true);
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  assert.equal(Buffer.concat(chunks).toString(), "{}");
+  await using session = await openH2Session(server.components, undefined);
+  using answer = session.send({ kind: "call", method: "GET", path: "/", headers: {}, action: "Cannot get /" });
+  assert.equal(String(await readBody(answer)), "{}");
 });
 
-test("openH2Session() says so when a http server speaks HTTP/1.1 only, as kubectl proxy does", async () => {
+test("openH2Session() says so when a http server speaks HTTP/1.1 only, as kubectl proxy does, and hangs up", async () => {
   await using server = await listen(createHttpServer());
   const sentence = /^Cannot talk to the API server at 127.0.0.1:\d+: it does not speak HTTP\/2 without TLS$/;
-  await assert.rejects(openH2Session(server.target, new FakeClock(), undefined), {
-    code: "unavailable",
-    message: sentence,
-  });
+  await assert.rejects(openH2Session(server.components, undefined), { code: "unavailable", message: sentence });
+  assert.equal(server.components.socket.destroyed, true);
 });
 
 test("H2Session takes no more streams after it is disposed, which may be done twice", async () => {
   await using server = await listen(createServer());
-  const clock = new FakeClock();
-  const session = await openH2Session(server.target, clock, undefined);
-  assert.equal(session.usable, true);
+  const session = await openH2Session(server.components, undefined);
+  assert.deepEqual([session.hasRoom("call"), session.hasRoom("watch")], [true, false]);
   await session[Symbol.asyncDispose]();
   await session[Symbol.asyncDispose]();
-  assert.equal(session.usable, false);
-  assert.equal(clock.pending, 0);
+  assert.equal(session.hasRoom("call"), false);
+  assert.equal(server.clock.pending, 0);
 });

@@ -1,9 +1,14 @@
 /** One HTTP/2 connection to the API server: its windows, its streams, and finding out that it is dead. */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from "node:http2";
+import { type ClientHttp2Session, connect } from "node:http2";
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 import { LocalizerError, throwIfAborted } from "../errors.ts";
-import { type DialTarget, dialApiServer, hostAndPort } from "./dial.ts";
+import type { ApiAnswer, ApiCall, StreamKind } from "./api-stream.ts";
+import type { ClientCertificate } from "./credentials.ts";
+import { hostAndPort } from "./dial.ts";
+import { dialReason } from "./dial-error.ts";
+import { h2Answer } from "./h2-answer.ts";
+import { formatHostAndPort } from "./tcp.ts";
 
 /** When a connection counts as dead or as not needed. */
 export interface H2SessionOptions {
@@ -13,27 +18,44 @@ export interface H2SessionOptions {
   readonly pingsLost: number;
   /** Without a stream for so long it is closed. */
   readonly idleMs: number;
+  /** Watches at a time, at most; 80 of the 100 streams that the API server allows. */
+  readonly maxWatches: number;
 }
 
 /** A dead server is noticed after 8 to 12 s. Counting bytes, not answers, spares a slow link with a list under way. */
-export const defaultH2SessionOptions: H2SessionOptions = { pingIntervalMs: 4_000, pingsLost: 2, idleMs: 30_000 };
+export const defaultH2SessionOptions: H2SessionOptions = {
+  pingIntervalMs: 4_000,
+  pingsLost: 2,
+  idleMs: 30_000,
+  maxWatches: 80,
+};
 
 /** Node's 64 KiB let a list crawl on a long link (data-path.md 4). */
 const streamWindow = 1024 * 1024;
 const sessionWindow = 8 * 1024 * 1024;
 
+/** What a connection is made of. */
+export interface H2Components {
+  readonly socket: Socket;
+  readonly server: URL;
+  /** That it was made with. */
+  readonly certificate: ClientCertificate | undefined;
+  /** What it is for. */
+  readonly kind: StreamKind;
+  readonly clock: Clock;
+}
+
 /**
- * Connects and agrees on HTTP/2.
- * @throws LocalizerError as dialApiServer; `unavailable` when a http:// server does not speak HTTP/2
+ * Begins to speak HTTP/2 on a connection; the socket is destroyed when that fails.
+ * @throws LocalizerError `unavailable` when the far side does not, `aborted`
  */
 export async function openH2Session(
-  target: DialTarget,
-  clock: Clock,
+  components: H2Components,
   signal: AbortSignal | undefined,
   options: H2SessionOptions = defaultH2SessionOptions,
 ): Promise<H2Session> {
-  const socket = await dialApiServer(target, { alpn: "h2", signal });
-  const raw = connect(target.server.origin, {
+  const { socket, server } = components;
+  const raw = connect(server.origin, {
     createConnection: () => socket,
     settings: { initialWindowSize: streamWindow, enablePush: false },
     maxSessionMemory: 64,
@@ -42,23 +64,27 @@ export async function openH2Session(
   try {
     // The server's first frame: in plain it shows what it speaks, and it says how many streams it allows. Opened
     // before that, those too many would be refused (REFUSED_STREAM).
-    await remoteSettings(raw, signal);
+    await remoteSettings(raw, socket, signal);
   } catch (error) {
     raw.destroy();
+    socket.destroy();
     throwIfAborted(signal);
-    const { host, port } = hostAndPort(target.server);
-    const isTls = target.server.protocol === "https:";
-    const reason = isTls ? "it hung up at once" : "it does not speak HTTP/2 without TLS";
-    const sentence = `Cannot talk to the API server at ${host}:${port}: ${reason}`;
+    const silent = server.protocol === "https:" ? "it hung up at once" : "it does not speak HTTP/2 without TLS";
+    const alert = tlsAlertOf(error);
+    const reason = alert === undefined ? silent : dialReason(alert, "server");
+    const sentence = `Cannot talk to the API server at ${formatHostAndPort(hostAndPort(server))}: ${reason}`;
     throw new LocalizerError("unavailable", sentence, { cause: error });
   }
   raw.setLocalWindowSize(sessionWindow);
-  return new H2Session(raw, socket, clock, options);
+  return new H2Session(raw, components, options);
 }
 
 /** A live connection. Ends by itself when the server goes away, answers no more, or nothing was asked for a while. */
 export class H2Session implements AsyncDisposable {
+  readonly protocol = "h2";
+  readonly certificate: ClientCertificate | undefined;
   readonly #raw: ClientHttp2Session;
+  readonly #kind: StreamKind;
   readonly #socket: Socket;
   readonly #clock: Clock;
   readonly #options: H2SessionOptions;
@@ -66,11 +92,14 @@ export class H2Session implements AsyncDisposable {
   #leaving = false;
   #timer: Disposable | undefined;
 
-  constructor(raw: ClientHttp2Session, socket: Socket, clock: Clock, options: H2SessionOptions) {
+  constructor(raw: ClientHttp2Session, components: H2Components, options: H2SessionOptions) {
     this.#raw = raw;
-    this.#socket = socket;
-    this.#clock = clock;
+    this.#kind = components.kind;
+    this.#socket = components.socket;
+    this.#clock = components.clock;
     this.#options = options;
+    this.certificate = components.certificate;
+    components.socket.once("error", (error) => raw.destroy(error));
     raw.on("goaway", () => {
       this.#leaving = true;
     });
@@ -86,17 +115,17 @@ export class H2Session implements AsyncDisposable {
     return !this.#leaving && !this.#raw.closed && !this.#raw.destroyed;
   }
 
-  /** Streams open now. */
-  get streams(): number {
-    return this.#streams;
-  }
-
   /**
-   * Streams that the server lets us have open at a time. At one more, the request gets neither an answer nor an
-   * error: Node holds it back (decisions.md 21).
+   * It takes a call of this kind now. Watches leave a fifth of the streams free that the server lets us have open at a
+   * time: at one too many, the request gets neither an answer nor an error, because Node holds it back (decisions.md
+   * 21). Short calls may wait for a free stream.
    */
-  get maxStreams(): number {
-    return this.#raw.remoteSettings.maxConcurrentStreams ?? 100;
+  hasRoom(kind: StreamKind): boolean {
+    if (!this.usable || kind !== this.#kind) return false;
+    const allowed = this.#raw.remoteSettings.maxConcurrentStreams ?? 100;
+    return (
+      kind === "call" || this.#streams < Math.min(this.#options.maxWatches, Math.max(1, Math.floor(allowed * 0.8)))
+    );
   }
 
   /** Calls `listener` once, when the connection has ended. */
@@ -104,9 +133,11 @@ export class H2Session implements AsyncDisposable {
     this.#raw.once("close", listener);
   }
 
-  /** Opens a stream and sends its headers. An error handler that does nothing is attached. */
-  open(headers: OutgoingHttpHeaders, endStream: boolean): ClientHttp2Stream {
-    const stream = this.#raw.request(headers, { endStream });
+  /** Sends a request on a stream of its own. To be called only when there is room. */
+  send(call: ApiCall): ApiAnswer {
+    const headers = { ":method": call.method, ":path": call.path, ...call.headers };
+    // Node ends GET and DELETE at once unless told otherwise, and then has nowhere to put a body.
+    const stream = this.#raw.request(headers, { endStream: call.body === undefined });
     stream.on("error", () => {});
     this.#streams++;
     if (this.#streams === 1) this.#watchLiveness(-1, this.#socket.bytesRead);
@@ -114,7 +145,9 @@ export class H2Session implements AsyncDisposable {
       this.#streams--;
       if (this.#streams === 0) this.#closeWhenIdle();
     });
-    return stream;
+    const answer = h2Answer(stream, call);
+    if (call.body !== undefined) stream.end(call.body);
+    return answer;
   }
 
   /** Closes at once; streams still open end with an error. */
@@ -157,7 +190,11 @@ export class H2Session implements AsyncDisposable {
   }
 }
 
-function remoteSettings(raw: ClientHttp2Session, signal?: AbortSignal): Promise<void> {
+function tlsAlertOf(error: unknown): Error | undefined {
+  return error instanceof Error && String(Reflect.get(error, "code")).startsWith("ERR_SSL_") ? error : undefined;
+}
+
+function remoteSettings(raw: ClientHttp2Session, socket: Socket, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (error?: unknown) => finish(() => reject(error instanceof Error ? error : new Error("closed")));
     const succeed = () => finish(resolve);
@@ -165,13 +202,18 @@ function remoteSettings(raw: ClientHttp2Session, signal?: AbortSignal): Promise<
       raw.off("remoteSettings", succeed);
       raw.off("error", fail);
       raw.off("close", fail);
+      socket.off("error", fail);
+      socket.off("close", fail);
       signal?.removeEventListener("abort", fail);
       settle();
     };
     raw.once("remoteSettings", succeed);
     raw.once("error", fail);
     raw.once("close", fail);
-    if (signal?.aborted) fail();
+    // The session passes on neither a TLS alert nor an end that came before it had the socket.
+    socket.once("error", fail);
+    socket.once("close", fail);
+    if (signal?.aborted || socket.destroyed) fail();
     else signal?.addEventListener("abort", fail, { once: true });
   });
 }

@@ -1,5 +1,5 @@
 /** A kubeconfig file as it stands: YAML into named entries, nothing resolved yet. */
-import { dirname } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { LocalizerError } from "../errors.ts";
 import { at, listAt } from "./json.ts";
@@ -10,9 +10,10 @@ export interface KubeconfigEntry {
   readonly folder: string;
 }
 
-/** The parts of a kubeconfig by name. The first of two entries with one name counts. */
+/** The parts of a kubeconfig by name. */
 export interface KubeconfigFile {
-  readonly path: string;
+  /** The file, quoted, for sentences; several of them when it was merged. */
+  readonly place: string;
   readonly currentContext: string | undefined;
   readonly contexts: ReadonlyMap<string, KubeconfigEntry>;
   readonly clusters: ReadonlyMap<string, KubeconfigEntry>;
@@ -21,7 +22,8 @@ export interface KubeconfigFile {
 
 /**
  * Reads the text of the file at `path`. YAML or JSON; anchors are known, keys given twice are taken as kubectl does.
- * @throws LocalizerError `usage` with line and column when it is no YAML; never with text of the file, which is secret
+ * @throws LocalizerError `usage` with line and column when it is no YAML, is of another kind, or names an entry twice,
+ * as for kubectl; never with text of the file, which is secret
  */
 export function parseKubeconfig(path: string, text: string): KubeconfigFile {
   const lineCounter = new LineCounter();
@@ -36,13 +38,13 @@ export function parseKubeconfig(path: string, text: string): KubeconfigFile {
   if (root !== null && (typeof root !== "object" || Array.isArray(root))) {
     throw new LocalizerError("usage", `Cannot read the kubeconfig "${path}": it is not a map`);
   }
-  const folder = dirname(path);
+  refuseOtherKinds(root, path);
   return {
-    path,
+    place: `"${path}"`,
     currentContext: wordAt(root, "current-context"),
-    contexts: entries(root, "contexts", "context", folder),
-    clusters: entries(root, "clusters", "cluster", folder),
-    users: entries(root, "users", "user", folder),
+    contexts: entries(root, "contexts", "context", path),
+    clusters: entries(root, "clusters", "cluster", path),
+    users: entries(root, "users", "user", path),
   };
 }
 
@@ -53,11 +55,30 @@ export function wordAt(value: unknown, ...path: readonly string[]): string | und
   return typeof found === "string" && found !== "" ? found : undefined;
 }
 
-function entries(root: unknown, list: string, member: string, folder: string): ReadonlyMap<string, KubeconfigEntry> {
+/** A path of the entry, from the folder of its file when it is relative. */
+export function inFolder(entry: KubeconfigEntry, path: string): string {
+  return isAbsolute(path) ? path : join(entry.folder, path);
+}
+
+/** A file without kind or apiVersion is taken for one, as by kubectl. */
+function refuseOtherKinds(root: unknown, path: string): void {
+  const { kind = "Config", apiVersion = "v1" } = { kind: wordAt(root, "kind"), apiVersion: wordAt(root, "apiVersion") };
+  if (kind === "Config" && apiVersion === "v1") return;
+  const sentence = `Cannot read the kubeconfig "${path}": it is a "${kind}" of "${apiVersion}", no "Config" of "v1"`;
+  throw new LocalizerError("usage", sentence);
+}
+
+function entries(root: unknown, list: string, member: string, path: string): ReadonlyMap<string, KubeconfigEntry> {
+  const folder = dirname(path);
   const found = new Map<string, KubeconfigEntry>();
   for (const item of listAt(root, list)) {
     const name = wordAt(item, "name");
-    if (name !== undefined && !found.has(name)) found.set(name, { value: at(item, member), folder });
+    if (name === undefined) continue;
+    if (found.has(name)) {
+      const sentence = `Cannot read the kubeconfig "${path}": it has two ${list} named "${name}"; remove one`;
+      throw new LocalizerError("usage", sentence);
+    }
+    found.set(name, { value: at(item, member), folder });
   }
   return found;
 }

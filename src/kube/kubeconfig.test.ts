@@ -18,9 +18,8 @@ contexts:
 clusters:
 - {name: c1, cluster: {server: "https://10.0.0.1:6443/k8s/c-1", certificate-authority: ca.crt, tls-server-name: api}}
 - {name: c2, cluster: {server: "https://10.0.0.2", insecure-skip-tls-verify: true}}
-- {name: c1, cluster: {server: "https://second.example"}}
 users:
-- {name: u1, user: {client-certificate-data: Q0VSVA==, client-certificate: /unread, client-key: keys/me.key}}
+- {name: u1, user: {client-certificate-data: Q0VSVA==, client-key: keys/me.key}}
 - {name: u2, user: {token: abc}}
 `;
 
@@ -82,6 +81,15 @@ test("loadCluster() reads JSON, prefers --kubeconfig to KUBECONFIG to the home f
   assert.equal(fromPath.contextName, "a");
 });
 
+test("loadCluster() gives the proxy-url, whatever NO_PROXY says, or else the environment's proxy", async () => {
+  const env = { HTTPS_PROXY: "env.example:3128", NO_PROXY: "10.0.0.1" };
+  const text = changed('server: "https://10.0.0.1', 'proxy-url: "socks5://me:pw@p.example", server: "https://10.0.0.1');
+  const files = { "/home/me/.kube/config": text };
+  assert.equal((await loadCluster(options({ env, files }))).proxy?.href, "socks5://me:pw@p.example");
+  assert.equal((await loadCluster(options({ env }))).proxy, undefined);
+  assert.equal((await loadCluster(options({ env, context: "other" }))).proxy?.href, "http://env.example:3128/");
+});
+
 test("loadCluster() re-reads a token file and falls back to what it last read", async () => {
   const text = changed("token: abc", "token: abc, tokenFile: tok");
   const volatile: Record<string, string> = { "/home/me/.kube/config": text };
@@ -108,12 +116,6 @@ test("loadCluster() takes values as text even where YAML reads numbers, and pass
 const failures: readonly [title: string, options: LoadClusterOptions, code: string, sentence: RegExp][] = [
   ["no file", options({ home: "/home/you" }), "not-found", /kubeconfig "\/home\/you\/.kube\/config": there is no such/],
   ["a closed file", options({ path: "/closed" }), "denied", /"\/closed": its permissions/],
-  [
-    "two files",
-    options({ env: { KUBECONFIG: `/a${delimiter}/b` } }),
-    "usage",
-    /several files, which is not supported yet/,
-  ],
   ["an unknown context", options({ context: "x" }), "not-found", /context "x" in ".*config": known are "dev", "other"/],
   ["a context without cluster", options({ context: "empty" }), "usage", /context "empty": it names no cluster/],
   ["an unknown cluster", options({ context: "lost" }), "not-found", /cluster "nowhere".*known are "c1", "c2"/],
@@ -132,7 +134,31 @@ const broken: readonly [title: string, text: string, context: string | undefined
     "usage",
     /no current-context; known are "dev"/,
   ],
-  ["an empty file", "", undefined, "usage", /has no current-context$/],
+  ["an empty file", "", undefined, "not-found", /there is no such file, or it is empty; name one with --kubeconfig/],
+  ["another kind", "{kind: Pod, apiVersion: v1}", undefined, "usage", /it is a "Pod" of "v1", no "Config" of "v1"/],
+  ["another version", "{kind: Config, apiVersion: v2}", undefined, "usage", /it is a "Config" of "v2"/],
+  [
+    "two clusters of one name",
+    changed(/name: c2/, "name: c1"),
+    undefined,
+    "usage",
+    /it has two clusters named "c1"; remove one/,
+  ],
+  [
+    "no base64",
+    changed("Q0VSVA==", "Q0VS!"),
+    undefined,
+    "usage",
+    /user "u1": its client-certificate-data is no base64/,
+  ],
+  [
+    "a flag that is none",
+    changed("verify: true", "verify: 'yes'"),
+    "other",
+    "usage",
+    /"c2": .* neither true nor false/,
+  ],
+  ["a password in the server", changed("10.0.0.2", "me:geheim@10.0.0.2"), "other", "usage", /holds a user name/],
   ["a list", "- 1", undefined, "usage", /it is not a map/],
   ["broken YAML", "a: 1\nb: [secret\nc: }", undefined, "usage", /line [23], column \d+: [a-z ]+$/],
   ["an alias bomb", "a: *b", undefined, "usage", /Cannot read the kubeconfig/],
@@ -166,22 +192,19 @@ const broken: readonly [title: string, text: string, context: string | undefined
     "usage",
     /both/,
   ],
-  ["exec", changed("token: abc", "exec: {command: aws}"), "other", "usage", /\(exec\) are not supported yet; use/],
   [
-    "auth-provider",
-    changed("token: abc", "auth-provider: {name: gcp}"),
+    "a proxy-url without scheme",
+    changed('"https://10.0.0.2"', '"https://10.0.0.2", proxy-url: "p:80"'),
     "other",
     "usage",
-    /auth-provider is not supported/,
+    /proxy-url of the cluster "c2": it has no scheme/,
   ],
-  ["basic", changed("token: abc", "username: a, password: b"), "other", "usage", /password are not supported/],
-  ["impersonation", changed("token: abc", "token: abc, as: root"), "other", "usage", /impersonation \(as\)/],
   [
-    "a proxy",
-    changed('"https://10.0.0.2"', '"https://10.0.0.2", proxy-url: "http://p"'),
+    "a proxy of another kind",
+    changed('"https://10.0.0.2"', '"https://10.0.0.2", proxy-url: "socks4://p"'),
     "other",
     "usage",
-    /proxy-url is not/,
+    /of the cluster "c2": its scheme is "socks4", not http, https or socks5/,
   ],
 ];
 

@@ -3,12 +3,15 @@
  * Promises that nothing is ignored that would change whom we talk to: what is not supported is refused by name.
  * Used by daemon and, as the type Cluster, by everything that talks to the API server.
  */
-import { delimiter, isAbsolute, join, resolve } from "node:path";
-import { errnoOf, LocalizerError } from "../errors.ts";
-import { type Credentials, staticCredentials, staticToken, tokenFromFile } from "./credentials.ts";
-import { flagAt } from "./json.ts";
-import { type KubeconfigEntry, type KubeconfigFile, parseKubeconfig, wordAt } from "./kubeconfig-file.ts";
-import { refuseUnsupported } from "./kubeconfig-limits.ts";
+import { systemClock } from "../clock.ts";
+import { LocalizerError } from "../errors.ts";
+import type { Credentials } from "./credentials.ts";
+import { inCluster } from "./in-cluster.ts";
+import { type KubeconfigEntry, type KubeconfigFile, wordAt } from "./kubeconfig-file.ts";
+import { type KubeconfigSource, kubeconfigPaths, readKubeconfig } from "./kubeconfig-merge.ts";
+import { readTls } from "./kubeconfig-tls.ts";
+import { readUser, type UserHost } from "./kubeconfig-user.ts";
+import { parseProxy, proxyFromEnvironment } from "./proxy-from-environment.ts";
 import { TlsClient, type TlsOptions } from "./tls-client.ts";
 
 /** One cluster and one user of it, ready to be dialled. */
@@ -28,32 +31,29 @@ export interface Cluster {
   readonly tlsClient?: TlsClient;
 }
 
-/** Where to look, and what the world looks like there. */
-export interface LoadClusterOptions {
-  /** `--kubeconfig`: wins over the environment. */
-  readonly path?: string | undefined;
+/** A cluster that was loaded. Disposing it ends a credential plug-in that may be running. */
+export interface LoadedCluster extends Cluster, AsyncDisposable {}
+
+/** Where to look, and what the world looks like there. Of `env`, KUBECONFIG, the proxies and a pod's own variables are read. */
+export interface LoadClusterOptions extends KubeconfigSource, Omit<UserHost, "clock"> {
   /** `--context`: wins over the file's current-context. */
   readonly context?: string | undefined;
-  /** Of it, KUBECONFIG is read. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** The user's home folder. */
-  readonly home: string;
-  readonly readFile: (path: string) => Promise<Uint8Array>;
+  /** The system's when left out. */
+  readonly clock?: UserHost["clock"];
 }
 
 /**
- * Loads the kubeconfig and resolves a context.
+ * Loads the kubeconfig and resolves a context. Without any kubeconfig, in a pod, its service account and cluster.
  * @throws LocalizerError `not-found` when a file, the context, or what it refers to does not exist, `denied` when a
- * file may not be read, `usage` when its text is wrong or asks for something that is not supported
+ * file may not be read or a plug-in is refused, `usage` when its text is wrong or asks for something not supported
  */
-export async function loadCluster(options: LoadClusterOptions): Promise<Cluster> {
-  const path = kubeconfigPath(options);
-  const text = Buffer.from(await readNamed(options, path, "the kubeconfig")).toString("utf8");
-  const file = parseKubeconfig(path, text);
+export async function loadCluster(options: LoadClusterOptions): Promise<LoadedCluster> {
+  const file = await readKubeconfig(options);
+  if (file === undefined) return await clusterOfPod(options);
   const contextName = options.context ?? file.currentContext;
   if (contextName === undefined) {
     const known = file.contexts.size > 0 ? `; known are ${quoteAll(file.contexts)}` : "";
-    throw new LocalizerError("usage", `Cannot choose a cluster: "${path}" has no current-context${known}`);
+    throw new LocalizerError("usage", `Cannot choose a cluster: ${file.place} has no current-context${known}`);
   }
   const context = entryOf(file, "contexts", contextName);
   const clusterName = wordAt(context.value, "cluster");
@@ -63,81 +63,64 @@ export async function loadCluster(options: LoadClusterOptions): Promise<Cluster>
   }
   const cluster = entryOf(file, "clusters", clusterName);
   const user = userName === undefined ? { value: {}, folder: "" } : entryOf(file, "users", userName);
-  refuseUnsupported({ clusterName, cluster: cluster.value, userName: userName ?? "", user: user.value });
-  const tls = await readTls(options, clusterName, cluster, userName ?? "", user);
+  const entries = { clusterName, cluster, userName: userName ?? "", user };
+  const tls = await readTls(options, entries);
+  const server = parseServer(clusterName, wordAt(cluster.value, "server"), tls);
+  const proxy = proxyOf(clusterName, cluster, server, options.env);
+  const host = { ...options, clock: options.clock ?? systemClock };
+  const credentials = readUser(host, { ...entries, tls, isEncrypted: server.protocol === "https:" });
   return {
     contextName,
     clusterName,
-    userName: userName ?? "",
-    server: parseServer(clusterName, wordAt(cluster.value, "server"), tls),
+    userName: entries.userName,
+    server,
+    proxy,
     namespace: wordAt(context.value, "namespace"),
     tls,
-    credentials: readCredentials(options, user),
+    credentials,
     tlsClient: new TlsClient(tls),
+    async [Symbol.asyncDispose]() {
+      if (Symbol.asyncDispose in credentials) await credentials[Symbol.asyncDispose]();
+    },
   };
 }
 
-function kubeconfigPath({ path, env, home }: LoadClusterOptions): string {
-  if (path !== undefined && path !== "") return resolve(path);
-  const { KUBECONFIG: paths = "" } = env;
-  const named = [...new Set(paths.split(delimiter).filter((part) => part !== ""))];
-  if (named.length > 1) {
-    const sentence = "Cannot merge kubeconfigs: KUBECONFIG names several files, which is not supported yet";
-    throw new LocalizerError("usage", `${sentence}; name one, or merge them with kubectl config view --flatten`);
-  }
-  return named[0] === undefined ? join(home, ".kube", "config") : resolve(named[0]);
+async function clusterOfPod(options: LoadClusterOptions): Promise<LoadedCluster> {
+  const pod = options.context === undefined ? await inCluster(options) : undefined;
+  if (pod === undefined) throw noKubeconfig(options);
+  const tls = { ...(pod.ca === undefined ? {} : { ca: pod.ca }), rejectUnauthorized: true };
+  const name = "in-cluster";
+  return {
+    contextName: name,
+    clusterName: name,
+    userName: name,
+    server: pod.server,
+    proxy: proxyFromEnvironment(pod.server, options.env),
+    namespace: pod.namespace,
+    tls,
+    credentials: pod.credentials,
+    tlsClient: new TlsClient(tls),
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+function noKubeconfig(options: LoadClusterOptions): LocalizerError {
+  const paths = kubeconfigPaths(options).map((path) => `"${path}"`);
+  const [path = "KUBECONFIG", ...others] = paths;
+  const sentence =
+    paths.length === 0
+      ? "Cannot find a kubeconfig: KUBECONFIG names no file"
+      : others.length === 0
+        ? `Cannot read the kubeconfig ${path}: there is no such file, or it is empty`
+        : `Cannot find a kubeconfig: of ${paths.join(", ")} none exists, or all are empty`;
+  return new LocalizerError("not-found", `${sentence}; name one with --kubeconfig or KUBECONFIG`);
 }
 
 function entryOf(file: KubeconfigFile, list: "contexts" | "clusters" | "users", name: string): KubeconfigEntry {
   const entry = file[list].get(name);
   if (entry !== undefined) return entry;
   const known = file[list].size > 0 ? `known are ${quoteAll(file[list])}` : `there are no ${list}`;
-  throw new LocalizerError("not-found", `Cannot find the ${list.slice(0, -1)} "${name}" in "${file.path}": ${known}`);
-}
-
-async function readTls(
-  options: LoadClusterOptions,
-  clusterName: string,
-  cluster: KubeconfigEntry,
-  userName: string,
-  user: KubeconfigEntry,
-): Promise<TlsOptions> {
-  const insecure = flagAt(cluster.value, "insecure-skip-tls-verify") === true;
-  const ca = await readPem(options, cluster, "certificate-authority");
-  if (insecure && ca !== undefined) {
-    const sentence = `Cannot use the cluster "${clusterName}": it has both a certificate-authority`;
-    throw new LocalizerError("usage", `${sentence} and insecure-skip-tls-verify`);
-  }
-  const cert = await readPem(options, user, "client-certificate");
-  const key = await readPem(options, user, "client-key");
-  if ((cert === undefined) !== (key === undefined)) {
-    const missing = cert === undefined ? "client-certificate" : "client-key";
-    throw new LocalizerError("usage", `Cannot use the user "${userName}": it has no ${missing} to go with the other`);
-  }
-  const servername = wordAt(cluster.value, "tls-server-name");
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(servername === undefined ? {} : { servername }),
-    rejectUnauthorized: !insecure,
-  };
-}
-
-/** `<name>-data` (base64) wins over `<name>` (a file), as in kubectl. */
-async function readPem(options: LoadClusterOptions, entry: KubeconfigEntry, name: string): Promise<Buffer | undefined> {
-  const data = wordAt(entry.value, `${name}-data`);
-  if (data !== undefined) return Buffer.from(data, "base64");
-  const path = wordAt(entry.value, name);
-  if (path === undefined) return undefined;
-  return Buffer.from(await readNamed(options, inFolder(entry, path), `the ${name}`));
-}
-
-function readCredentials(options: LoadClusterOptions, user: KubeconfigEntry): Credentials {
-  const token = wordAt(user.value, "token");
-  const tokenFile = wordAt(user.value, "tokenFile");
-  if (tokenFile !== undefined) return tokenFromFile(inFolder(user, tokenFile), options.readFile, token);
-  return token === undefined ? staticCredentials() : staticToken(token);
+  throw new LocalizerError("not-found", `Cannot find the ${list.slice(0, -1)} "${name}" in ${file.place}: ${known}`);
 }
 
 /** As client-go's DefaultServerURL: without a scheme it is https if anything is said about TLS, else http. */
@@ -149,29 +132,26 @@ function parseServer(clusterName: string, text: string | undefined, tls: TlsOpti
   if (url === null || !["http:", "https:"].includes(url.protocol)) {
     throw new LocalizerError("usage", `${action}: its server "${text}" is no http or https URL`);
   }
+  if (url.username !== "" || url.password !== "") {
+    throw new LocalizerError("usage", `${action}: its server holds a user name or password; give them to the user`);
+  }
+  url.search = "";
+  url.hash = "";
   return url;
 }
 
-async function readNamed(options: LoadClusterOptions, path: string, what: string): Promise<Uint8Array> {
-  try {
-    return await options.readFile(path);
-  } catch (error) {
-    const action = `Cannot read ${what} "${path}"`;
-    switch (errnoOf(error)) {
-      case "ENOENT":
-      case "ENOTDIR":
-        throw new LocalizerError("not-found", `${action}: there is no such file`, { cause: error });
-      case "EACCES":
-      case "EPERM":
-        throw new LocalizerError("denied", `${action}: its permissions do not let this user`, { cause: error });
-      default:
-        throw LocalizerError.wrap(error, action, "usage");
-    }
-  }
-}
-
-function inFolder(entry: KubeconfigEntry, path: string): string {
-  return isAbsolute(path) ? path : join(entry.folder, path);
+/** `proxy-url` is for this cluster alone, so NO_PROXY does not touch it. */
+function proxyOf(
+  clusterName: string,
+  cluster: KubeconfigEntry,
+  server: URL,
+  env: LoadClusterOptions["env"],
+): URL | undefined {
+  const text = wordAt(cluster.value, "proxy-url");
+  if (text === undefined) return proxyFromEnvironment(server, env);
+  if (text.includes("://")) return parseProxy(text, `the cluster "${clusterName}"`);
+  const sentence = `Cannot use the proxy-url of the cluster "${clusterName}": it has no scheme`;
+  throw new LocalizerError("usage", `${sentence}; write http://, https:// or socks5:// before it`);
 }
 
 function quoteAll(names: ReadonlyMap<string, unknown>): string {

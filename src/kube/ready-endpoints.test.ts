@@ -51,3 +51,32 @@ test("readyEndpoints() leaves out endpoints that are no pods", () => {
   const slices = [{ ...slice("Rb"), endpoints: [rest] }];
   assert.deepEqual(readyEndpoints(web, slices, { publishNotReadyAddresses: false }), []);
 });
+
+test("readyEndpoints() takes of each slice the port of that name alone: families may have different sets", () => {
+  const admin: SlicePort = { name: "admin", protocol: "TCP", port: port(9090) };
+  const four = slice("Ra Rb", [web, admin]);
+  const six = { ...slice("Ra Rc", [web]), addressType: "IPv6" as const };
+  const podsOf = (name: string) =>
+    readyEndpoints({ name, protocol: "TCP" }, [six, four], { publishNotReadyAddresses: false }).map(
+      (found) => `${found.pod.uid}:${found.port}`,
+    );
+  assert.deepEqual(podsOf("web"), ["a:8080", "c:8080", "b:8080"]);
+  assert.deepEqual(podsOf("admin"), ["a:9090", "b:9090"]);
+});
+
+test("readyEndpoints() asks for each port by itself whether a pod is ready", () => {
+  const admin: SlicePort = { name: "admin", protocol: "TCP", port: port(9090) };
+  const slices = [slice("Ra Tb", [web]), slice("Tb", [admin])];
+  const podsOf = (name: string) =>
+    readyEndpoints({ name, protocol: "TCP" }, slices, { publishNotReadyAddresses: false }).map(({ pod }) => pod.uid);
+  assert.deepEqual([podsOf("web"), podsOf("admin")], [["a"], ["b"]]);
+});
+
+test("readyEndpoints() takes a pod's successor of the same name for another pod", () => {
+  const successor = { ...endpoint("R", "b"), pod: { namespace: "shop", name: "pod-a", uid: "b" } };
+  const slices = [{ ...slice("Ta"), endpoints: [endpoint("T", "a"), successor] }];
+  assert.deepEqual(
+    readyEndpoints(web, slices, { publishNotReadyAddresses: false }).map(({ pod }) => pod.uid),
+    ["b"],
+  );
+});

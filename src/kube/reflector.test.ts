@@ -194,7 +194,18 @@ test("Reflector says denied, goes on trying, and works once the right is given",
   assert.equal(await t.clock.asleep(), 1_600);
   await t.clock.advance(1_600);
   await t.until(() => t.states.at(-1) === "watching");
-  assert.deepEqual(t.warnings, ["Watch failed, trying again"]);
+  // What it means is for the owner to say.
+  assert.deepEqual(t.warnings, []);
+});
+
+test("Reflector says denied when the server does not know it, and goes on trying", async () => {
+  await using t = await setUp();
+  t.server.onNext(() => true, refuse(401, "Unauthorized"));
+  void t.reflector.run();
+  assert.equal(await t.clock.asleep(), 800);
+  assert.deepEqual([t.reflector.status.state, t.reflector.status.lastError?.code], ["denied", "unauthenticated"]);
+  await t.clock.advance(800);
+  await t.until(() => t.states.at(-1) === "watching");
 });
 
 test("Reflector lists again when three watches in a row have failed", async () => {

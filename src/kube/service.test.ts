@@ -39,6 +39,7 @@ test("parseService() keeps what is used and drops the rest", () => {
     ],
     publishNotReadyAddresses: true,
     sessionAffinity: "ClientIP",
+    sessionAffinityMs: 10_800_000,
   });
   assert.equal(keyOfService(service), "shop/cart");
 });
@@ -61,6 +62,18 @@ for (const [title, spec, expected] of variants) {
     assert.deepEqual(parseService({ metadata, spec }), { ...slim, ...expected });
   });
 }
+
+test("parseService() reads how long a caller keeps its pod, and takes the API's default for what is none", () => {
+  const table: readonly (readonly [seconds: unknown, ms: number])[] = [
+    [60, 60_000],
+    [86_400, 86_400_000],
+    ...[0, -1, 1.5, 86_401, "60", null].map((seconds) => [seconds, 10_800_000] as const),
+  ];
+  for (const [timeoutSeconds, expected] of table) {
+    const spec = { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds } } };
+    assert.equal(parseService({ metadata, spec }).sessionAffinityMs, expected, String(timeoutSeconds));
+  }
+});
 
 const unreadable: readonly unknown[] = [
   null,

@@ -2,7 +2,7 @@
 import { LocalizerError } from "../errors.ts";
 import { isPort, type Port } from "../model/port.ts";
 import { type ServiceKey, serviceKey } from "../model/service-key.ts";
-import { at, flagAt, listAt, textAt, textsAt } from "./json.ts";
+import { at, flagAt, listAt, numberAt, textAt, textsAt } from "./json.ts";
 
 /** Transport protocols of a port. */
 export type Protocol = "TCP" | "UDP" | "SCTP";
@@ -32,12 +32,16 @@ export interface Service {
   /** Only of type ExternalName: the name it points to. */
   readonly externalName?: string;
   readonly sessionAffinity: "None" | "ClientIP";
+  /** Only with affinity ClientIP: how long after its last connection a caller keeps its pod. */
+  readonly sessionAffinityMs?: number;
 }
 
 /** The kinds of Service that the API knows. */
 export type ServiceType = (typeof serviceTypes)[number];
 
 const serviceTypes = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] as const;
+/** The API's own default of `clientIP.timeoutSeconds`, and the most that it allows. */
+const affinitySeconds = { default: 10_800, max: 86_400 } as const;
 const protocols = ["TCP", "UDP", "SCTP"] as const;
 
 /** The key under which everybody speaks of it. */
@@ -62,6 +66,7 @@ export function parseService(value: unknown): Service {
   }
   const selector = textsAt(value, "spec", "selector");
   const externalName = textAt(value, "spec", "externalName");
+  const hasAffinity = at(value, "spec", "sessionAffinity") === "ClientIP";
   return {
     namespace,
     name,
@@ -72,8 +77,15 @@ export function parseService(value: unknown): Service {
     ports: listAt(value, "spec", "ports").flatMap(parseServicePort),
     publishNotReadyAddresses: flagAt(value, "spec", "publishNotReadyAddresses") ?? false,
     ...(externalName === undefined ? {} : { externalName }),
-    sessionAffinity: at(value, "spec", "sessionAffinity") === "ClientIP" ? "ClientIP" : "None",
+    sessionAffinity: hasAffinity ? "ClientIP" : "None",
+    ...(hasAffinity ? { sessionAffinityMs: affinityMs(value) } : {}),
   };
+}
+
+function affinityMs(value: unknown): number {
+  const seconds = numberAt(value, "spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds");
+  const isValid = seconds !== undefined && Number.isInteger(seconds) && seconds > 0 && seconds <= affinitySeconds.max;
+  return (isValid ? seconds : affinitySeconds.default) * 1_000;
 }
 
 /** The protocol of a port; TCP when none is given (API default), undefined when it is unknown. */

@@ -1,36 +1,47 @@
-/** Which connection a request travels on: short calls on one, watches on others, each made when it is needed. */
-import type { ClientHttp2Stream, OutgoingHttpHeaders } from "node:http2";
+/** Which connection a request travels on; each is made when it is needed. */
 import { type Clock, withTimeout } from "../clock.ts";
 import { throwIfAborted } from "../errors.ts";
-import type { DialTarget } from "./dial.ts";
-import { hostAndPort } from "./dial.ts";
-import { defaultH2SessionOptions, type H2Session, type H2SessionOptions, openH2Session } from "./h2-session.ts";
-
-/** What a stream is for: `call` ends soon, `watch` stays open. They never share a connection. */
-export type StreamKind = "call" | "watch";
+import type { ApiAnswer, ApiCall, StreamKind } from "./api-stream.ts";
+import { type ApiConnection, openConnection } from "./connection.ts";
+import type { ClientCertificate } from "./credentials.ts";
+import { type DialTarget, type Protocol, peerOf } from "./dial.ts";
+import { defaultH1Options, type H1Options } from "./h1-connection.ts";
+import { defaultH2SessionOptions, type H2SessionOptions } from "./h2-session.ts";
+import { sameCertificate } from "./tls-client.ts";
 
 /** Settings of a pool. */
 export interface SessionPoolOptions {
-  /** Long streams on one connection, at most; 80 of the 100 that the API server allows. */
-  readonly maxWatches: number;
   readonly connectTimeoutMs: number;
-  readonly session: H2SessionOptions;
+  /** Short calls at a time, at most, where the server speaks HTTP/1.1 only; more of them wait. */
+  readonly maxHttp1Calls: number;
+  readonly session: Partial<H2SessionOptions>;
+  readonly http1: Partial<H1Options>;
 }
 
-const defaults: SessionPoolOptions = {
-  maxWatches: 80,
-  connectTimeoutMs: 10_000,
-  session: defaultH2SessionOptions,
-};
+const defaults: SessionPoolOptions = { connectTimeoutMs: 10_000, maxHttp1Calls: 8, session: {}, http1: {} };
 
-/** Keeps the HTTP/2 connections to one API server. At rest, with watches only, it is one. */
+/** A connection being made. */
+interface Attempt {
+  readonly kind: StreamKind;
+  readonly certificate: ClientCertificate | undefined;
+  readonly done: Promise<void>;
+}
+
+/**
+ * Keeps the connections to one API server. Over HTTP/2 short calls travel on one and watches on others: a server whose
+ * stream limit is reached stops answering without a word. At rest, with watches only, it is one. Over HTTP/1.1 each
+ * watch has its own, and short calls take turns on a few.
+ */
 export class SessionPool implements AsyncDisposable {
   readonly #target: DialTarget;
   readonly #clock: Clock;
   readonly #options: SessionPoolOptions;
-  readonly #sessions: Record<StreamKind, Set<H2Session>> = { call: new Set(), watch: new Set() };
-  readonly #opening = new Map<StreamKind, Promise<void>>();
+  readonly #connections = new Set<ApiConnection>();
+  readonly #attempts = new Set<Attempt>();
   readonly #closing = new AbortController();
+  /** What the server spoke the last time. */
+  #protocol: Protocol | undefined;
+  #change = Promise.withResolvers<void>();
 
   constructor(target: DialTarget, clock: Clock, options: Partial<SessionPoolOptions> = {}) {
     this.#target = target;
@@ -39,61 +50,88 @@ export class SessionPool implements AsyncDisposable {
   }
 
   /**
-   * Opens a stream on a connection that has room, connecting first if there is none.
-   * @throws LocalizerError as openH2Session; `timeout` when connecting takes too long; `aborted`
+   * Sends a request on a connection that has room, connecting first if there is none.
+   * @param certificate of the credential: connections that were made with another are not used
+   * @throws LocalizerError as openConnection; `timeout` when connecting takes too long; `aborted`
    */
-  async open(
-    kind: StreamKind,
-    headers: OutgoingHttpHeaders,
-    options: { endStream: boolean; signal?: AbortSignal | undefined },
-  ): Promise<ClientHttp2Stream> {
+  async send(call: ApiCall, certificate: ClientCertificate | undefined): Promise<ApiAnswer> {
     for (;;) {
-      throwIfAborted(options.signal);
+      throwIfAborted(call.signal);
       throwIfAborted(this.#closing.signal);
-      const session = this.#withRoom(kind);
       // No await between the choice and the use, or others would take the room.
-      if (session !== undefined) return session.open(headers, options.endStream);
-      await settled(this.#connect(kind), options.signal);
+      for (const connection of this.#connections) {
+        if (connection.hasRoom(call.kind) && sameCertificate(connection.certificate, certificate)) {
+          return connection.send(call);
+        }
+      }
+      await settled(this.#room(call.kind, certificate), call.signal);
     }
   }
 
-  /** Closes all connections; streams on them end with an error. */
+  /** Closes all connections; calls on them end with an error. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
-    await Promise.allSettled(this.#opening.values());
-    const all = [...this.#sessions.call, ...this.#sessions.watch];
-    await Promise.all(all.map((session) => session[Symbol.asyncDispose]()));
+    this.#wake();
+    await Promise.allSettled([...this.#attempts].map(({ done }) => done));
+    await Promise.all([...this.#connections].map((connection) => connection[Symbol.asyncDispose]()));
   }
 
-  #withRoom(kind: StreamKind): H2Session | undefined {
-    for (const session of this.#sessions[kind]) {
-      if (!session.usable) continue;
-      // A server, or a proxy before it, may allow fewer than usual. Short calls may wait for a free stream.
-      const room = Math.min(this.#options.maxWatches, Math.max(1, Math.floor(session.maxStreams * 0.8)));
-      if (kind === "call" || session.streams < room) return session;
+  /** Resolves when it is worth looking for room again. */
+  #room(kind: StreamKind, certificate: ClientCertificate | undefined): Promise<void> {
+    if (this.#protocol === "http/1.1") {
+      const isFull = kind === "call" && this.#http1Calls() >= this.#options.maxHttp1Calls;
+      return isFull ? this.#change.promise : this.#connect(kind, certificate);
     }
-    return undefined;
-  }
-
-  /** Many who wait share one attempt, which no single one of them can end. */
-  #connect(kind: StreamKind): Promise<void> {
-    let attempt = this.#opening.get(kind);
-    if (attempt === undefined) {
-      attempt = this.#openSession(kind).finally(() => this.#opening.delete(kind));
-      this.#opening.set(kind, attempt);
+    // Many who wait share one attempt, which no single one of them can end.
+    for (const attempt of this.#attempts) {
+      if (attempt.kind === kind && sameCertificate(attempt.certificate, certificate)) return attempt.done;
     }
-    return attempt;
+    return this.#connect(kind, certificate);
   }
 
-  async #openSession(kind: StreamKind): Promise<void> {
-    const { host, port } = hostAndPort(this.#target.server);
-    const action = `Cannot connect to the API server at ${host}:${port}`;
-    const limits = { action, timeoutMs: this.#options.connectTimeoutMs, signal: this.#closing.signal };
-    const session = await withTimeout(this.#clock, limits, (signal) =>
-      openH2Session(this.#target, this.#clock, signal, this.#options.session),
+  #http1Calls(): number {
+    const busy = [...this.#connections].filter((one) => one.protocol === "http/1.1" && one.kind === "call");
+    return busy.length + [...this.#attempts].filter(({ kind }) => kind === "call").length;
+  }
+
+  #connect(kind: StreamKind, certificate: ClientCertificate | undefined): Promise<void> {
+    const done = this.#open(kind, certificate).finally(() => {
+      this.#attempts.delete(attempt);
+      this.#wake();
+    });
+    const attempt = { kind, certificate, done };
+    this.#attempts.add(attempt);
+    return done;
+  }
+
+  async #open(kind: StreamKind, certificate: ClientCertificate | undefined): Promise<void> {
+    const { connectTimeoutMs, session, http1 } = this.#options;
+    const action = `Cannot connect to ${peerOf(this.#target).name}`;
+    const limits = { action, timeoutMs: connectTimeoutMs, signal: this.#closing.signal };
+    const options = {
+      kind,
+      certificate,
+      known: this.#protocol,
+      session: { ...defaultH2SessionOptions, ...session },
+      http1: { ...defaultH1Options, ...http1 },
+    };
+    const connection = await withTimeout(this.#clock, limits, (signal) =>
+      openConnection(this.#target, this.#clock, options, signal),
     );
-    this.#sessions[kind].add(session);
-    session.onClose(() => this.#sessions[kind].delete(session));
+    this.#protocol = connection.protocol;
+    this.#connections.add(connection);
+    connection.onClose(() => {
+      this.#connections.delete(connection);
+      // Without TLS the HTTP is a guess, and this was a wrong one.
+      if (connection.protocol === "http/1.1" && !connection.answered) this.#protocol = undefined;
+      this.#wake();
+    });
+    if (connection.protocol === "http/1.1") connection.onIdle(() => this.#wake());
+  }
+
+  #wake(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers<void>();
   }
 }
 

@@ -10,6 +10,8 @@ export interface CliFlag {
   readonly short?: string;
   /** May be given more than once; each adds. */
   readonly multiple?: true;
+  /** May stand without its value, which is "" then. Read through `spellOut`. */
+  readonly optional?: true;
 }
 
 /** Every global flag of the daemon. Add here first: a value flag that is missing here would be taken for a subcommand's name. */
@@ -25,7 +27,7 @@ export const cliFlags = {
   "hosts-file": { type: "string" },
   socket: { type: "string" },
   selector: { type: "string" },
-  "short-names": { type: "string" },
+  "short-names": { type: "string", optional: true },
   "allow-suffix": { type: "string", multiple: true },
   "skip-port": { type: "string", multiple: true },
   "state-dir": { type: "string" },
@@ -39,3 +41,18 @@ export const cliFlags = {
 
 /** The name of a global flag. */
 export type CliFlagName = keyof typeof cliFlags;
+
+/**
+ * The words of a command line with every optional value spelled out, for parseArgs knows no such thing: `--short-names`
+ * before another flag, or at the end, becomes `--short-names=`.
+ */
+export function spellOut(argv: readonly string[]): string[] {
+  const optional = Object.entries<CliFlag>(cliFlags).filter(([, flag]) => flag.optional);
+  const spellings = new Set(optional.map(([name]) => `--${name}`));
+  const end = argv.indexOf("--");
+  return argv.map((word, index) => {
+    const next = argv[index + 1];
+    const isBare = spellings.has(word) && (next === undefined || next.startsWith("-")) && (end < 0 || index < end);
+    return isBare ? `${word}=` : word;
+  });
+}

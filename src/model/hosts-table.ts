@@ -2,7 +2,7 @@
 import type { HostName } from "./host-name.ts";
 import type { LoopbackAddress } from "./loopback.ts";
 
-/** One service's line: an address and its names, most specific first. */
+/** The line of one service, or of one pod of a headless service: an address and its names, most specific first. */
 export interface HostsEntry {
   readonly address: LoopbackAddress;
   readonly names: readonly HostName[];

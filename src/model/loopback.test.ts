@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   addressAt,
+  formatLoopbackRange,
   inRange,
   isKeptOut,
   isLoopbackAddress,
@@ -57,6 +58,12 @@ test("addressAt() counts from the first address to the last", () => {
   assert.equal(addressAt(range, 0), "127.1.0.0");
   assert.equal(addressAt(range, 257), "127.1.1.1");
   assert.equal(addressAt(range, range.size - 1), "127.1.255.255");
+});
+
+test("formatLoopbackRange() writes what parseLoopbackRange() reads", () => {
+  for (const text of ["127.0.0.0/8", "127.1.0.0/16", "127.3.4.128/25", "127.3.4.5/32"]) {
+    assert.equal(formatLoopbackRange(parseLoopbackRange(text)), text);
+  }
 });
 
 test("addressAt() throws for an index outside of the range", () => {

@@ -54,6 +54,11 @@ export function parseLoopbackRange(text: string): LoopbackRange {
   return { first: value - (value % size), size };
 }
 
+/** Writes a range as `parseLoopbackRange` reads it: "127.1.0.0/16". */
+export function formatLoopbackRange(range: LoopbackRange): string {
+  return `${addressAt(range, 0)}/${32 - Math.log2(range.size)}`;
+}
+
 /**
  * Reads a range for services.
  * @throws LocalizerError `usage` as `parseLoopbackRange` does, and when the range has no usable address

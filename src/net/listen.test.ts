@@ -111,14 +111,28 @@ test("adoptServer() serves a server that somebody else has bound as listenHere()
   assert.equal(server.listening, false);
 });
 
-test("bindError() tells a taken port, a missing right and a foreign address apart", () => {
-  const failed = (code: string) => Object.assign(new Error(`bind ${code}`), { code });
-  const codes = ["EADDRINUSE", "EACCES", "EPERM", "EADDRNOTAVAIL", "EMFILE"];
+test("bindError() tells what each errno means", () => {
+  const failed = (code: string, number = 80) => {
+    const error = bindError(at(number), Object.assign(new Error(`bind ${code}`), { code }));
+    return `${error.code}: ${error.message}`;
+  };
   assert.deepEqual(
-    codes.map((code) => bindError(at(80), failed(code)).code),
-    ["conflict", "denied", "denied", "unavailable", "internal"],
+    [failed("EADDRINUSE"), failed("EACCES"), failed("EPERM"), failed("EACCES", 8080)],
+    [
+      "conflict: Cannot listen on 127.0.0.1:80: the port is taken by another program",
+      "denied: Cannot listen on 127.0.0.1:80: ports below 1024 need the helper",
+      "denied: Cannot listen on 127.0.0.1:80: ports below 1024 need the helper",
+      "denied: Cannot listen on 127.0.0.1:8080: the system does not allow it",
+    ],
   );
-  const error = bindError(at(80), failed("EACCES"));
-  assert.equal(error.message, "Cannot listen on 127.0.0.1:80: ports below 1024 need the helper");
-  assert.equal(bindError(at(80), failed("EMFILE")).message, "Cannot listen on 127.0.0.1:80: bind EMFILE");
+  const tooMany = "too many files are open, raise the limit on them (ulimit -n)";
+  assert.deepEqual(
+    [failed("EADDRNOTAVAIL"), failed("EMFILE"), failed("ENFILE"), failed("EIO")],
+    [
+      "unavailable: Cannot listen on 127.0.0.1:80: the address is not on this machine",
+      `unavailable: Cannot listen on 127.0.0.1:80: ${tooMany}`,
+      `unavailable: Cannot listen on 127.0.0.1:80: ${tooMany}`,
+      "internal: Cannot listen on 127.0.0.1:80: bind EIO",
+    ],
+  );
 });

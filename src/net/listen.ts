@@ -74,10 +74,17 @@ export function bindError(at: ListenAddress, error: unknown): LocalizerError {
     case "EADDRINUSE":
       return new LocalizerError("conflict", `${action}: the port is taken by another program`, { cause: error });
     case "EACCES":
-    case "EPERM":
-      return new LocalizerError("denied", `${action}: ports below 1024 need the helper`, { cause: error });
+    case "EPERM": {
+      const reason = at.port < 1024 ? "ports below 1024 need the helper" : "the system does not allow it";
+      return new LocalizerError("denied", `${action}: ${reason}`, { cause: error });
+    }
     case "EADDRNOTAVAIL":
       return new LocalizerError("unavailable", `${action}: the address is not on this machine`, { cause: error });
+    case "EMFILE":
+    case "ENFILE": {
+      const reason = "too many files are open, raise the limit on them (ulimit -n)";
+      return new LocalizerError("unavailable", `${action}: ${reason}`, { cause: error });
+    }
     default:
       return LocalizerError.wrap(error, action);
   }

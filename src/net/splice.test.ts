@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { connect, createServer, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { test } from "node:test";
+import { tcpPair } from "../../test/support/tcp-pair.ts";
 import { systemClock as clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import { splice } from "./splice.ts";
@@ -29,28 +29,6 @@ class Far extends Duplex {
     this.blocked = false;
     this.#release?.();
   }
-}
-
-/** A TCP connection on loopback: `app` is the application's end, `local` the accepted one. */
-async function tcpPair(): Promise<{ app: Socket; local: Socket } & AsyncDisposable> {
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const at = server.address();
-  assert(at !== null && typeof at === "object");
-  const accepted = new Promise<Socket>((resolve) => server.once("connection", resolve));
-  const app = connect({ host: "127.0.0.1", port: at.port, allowHalfOpen: true });
-  app.on("error", () => {});
-  const local = await accepted;
-  local.on("error", () => {});
-  return {
-    app,
-    local,
-    async [Symbol.asyncDispose]() {
-      app.destroy();
-      local.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
 }
 
 const event = (emitter: NodeJS.EventEmitter, name: string) =>
@@ -222,4 +200,54 @@ test("splice() ends both sides when one was closed before", async () => {
   const failure = event(second.app, "error");
   await splice(second.local, gone, { clock });
   assert.equal(Reflect.get(Object(await failure), "code"), "ECONNRESET");
+});
+
+test("splice() passes on the end of a far side that had ended before, with both halves or with one", async () => {
+  for (const allowHalfOpen of [true, false]) {
+    await using pair = await tcpPair();
+    const far = new Far({ allowHalfOpen });
+    far.push(null);
+    await event(far.resume(), "end");
+    if (!allowHalfOpen && !far.closed) await event(far, "close");
+    const done = splice(pair.local, far, { clock });
+    pair.app.resume();
+    await event(pair.app, "end");
+    pair.app.end();
+    assert.equal((await done).error, undefined);
+  }
+});
+
+test("splice() still ends the far side when the local one has ended before", async () => {
+  await using pair = await tcpPair();
+  pair.app.end();
+  await event(pair.local.resume(), "end");
+  const far = new Far();
+  const final = event(far, "far-final");
+  const done = splice(pair.local, far, { clock });
+  await final;
+  far.push("answer");
+  far.push(null);
+  assert.equal(String(await event(pair.app, "data")), "answer");
+  assert.equal((await done).error, undefined);
+});
+
+test("splice() stops reading the far side while the local one is full", async () => {
+  await using pair = await tcpPair();
+  let sent = 0;
+  const block = Buffer.alloc(64 * 1024);
+  const far = new Duplex({
+    read() {
+      sent += block.length;
+      this.push(block);
+    },
+    write: (_chunk, _encoding, callback) => callback(),
+  });
+  const done = splice(pair.local, far, { clock });
+  await event(far, "pause");
+  const atPause = sent;
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(sent <= atPause + 2 * block.length, `${sent - atPause} bytes more were read`);
+  assert.ok(pair.local.writableLength <= 4 * block.length, `${pair.local.writableLength} bytes queued`);
+  pair.app.resetAndDestroy();
+  await done;
 });

@@ -31,7 +31,7 @@ export function resetSocket(socket: Socket): void {
 }
 
 /**
- * Resolves when both sides are closed; never rejects. When the signal fires both are destroyed, the local
+ * Resolves when both sides are closed; never rejects. Either may have ended, failed or been closed before. When the signal fires both are destroyed, the local
  * one by a RST. What the local side says after the far side has ended is dropped, for at most 30 s
  * once the far side's last byte is out.
  */
@@ -73,7 +73,7 @@ export function splice(
       if (!far.destroyed) far.destroy();
     });
     if (far.errored) failed(far.errored);
-    else if (far.closed) resetSocket(local);
+    else if (far.closed && !far.readableEnded) resetSocket(local);
     if (signal?.aborted) onAbort();
     else signal?.addEventListener("abort", onAbort, { once: true });
 
@@ -101,8 +101,10 @@ function pump(from: Duplex, to: Duplex, count: (length: number) => void): void {
     if (to.writable && !to.write(chunk)) from.pause();
   });
   to.on("drain", () => from.resume());
-  from.once("end", () => {
+  const end = () => {
     if (to.writable) to.end();
-  });
+  };
+  if (from.readableEnded) end();
+  else from.once("end", end);
   from.resume();
 }

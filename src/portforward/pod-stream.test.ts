@@ -181,6 +181,12 @@ test("PodStream.destroy() resets the pair and leaves no timer", async () => {
   assert.equal(stream.errored, null);
 });
 
+test("PodStream.reset() with REFUSED_STREAM says that nobody got a byte", async () => {
+  const { stream } = streamOf();
+  stream.reset(3);
+  assert.equal((await ending(stream)).code, "refused");
+});
+
 test("PodStream.reset() fails the stream with the status, or with the text that came before", async () => {
   const plain = streamOf();
   plain.stream.reset(5);

@@ -15,6 +15,9 @@ export const finSilenceMs = 5_000;
 /** How long the error stream may take to end after the data stream's FIN, before that counts as a clean end. */
 const errorStreamGraceMs = 250;
 
+/** REFUSED_STREAM (SPDY/3.1 2.6.3): nothing was done with the stream, so nobody got a byte. */
+const refusedStream = 3;
+
 /** What a stream needs of its connection. */
 export interface StreamCarrier {
   /** Sends bytes of the data stream, then calls back when more may be sent. */
@@ -84,7 +87,8 @@ export class PodStream extends Duplex {
   reset(status: number): void {
     const { pod, port } = this.#endpoint;
     const sentence = `Cannot forward to ${pod.namespace}/${pod.name}:${port}: the stream was reset (status ${status})`;
-    this.destroy(this.#errorText === "" ? new LocalizerError("unavailable", sentence) : this.#refusal());
+    const code = status === refusedStream ? "refused" : "unavailable";
+    this.destroy(this.#errorText === "" ? new LocalizerError(code, sentence) : this.#refusal());
   }
 
   override _read(): void {

@@ -22,8 +22,17 @@ test("refusal() is gone for every way to say that the sandbox does not exist", (
   }
 });
 
-test("refusal() is unavailable, in the runtime's words, when bytes may have been delivered", () => {
-  const error = refusal(endpoint, `${brokenPipeText}\n`);
+test("refusal() is unavailable when the application broke off, since it may have got bytes", () => {
+  const error = refusal(endpoint, brokenPipeText);
   assert.equal(error.code, "unavailable");
-  assert.equal(error.message, `Cannot forward to shop/cart-0:7999: ${brokenPipeText}`);
+  const sentence = "Cannot forward to shop/cart-0:7999: the application in the pod broke the connection off";
+  assert.equal(error.message, sentence);
+});
+
+test("refusal() is unavailable, in the runtime's words, for a text that nobody knows", () => {
+  const error = refusal(endpoint, "the node is on fire\n");
+  assert.deepEqual(
+    [error.code, error.message],
+    ["unavailable", "Cannot forward to shop/cart-0:7999: the node is on fire"],
+  );
 });

@@ -10,6 +10,8 @@ const meanings: readonly (readonly [pattern: RegExp, code: ErrorCode, sentence: 
   [/connection refused/i, "refused", "nothing listens on that port in the pod"],
   [/network namespace for sandbox .* is closed/i, "gone", "the pod is gone"],
   [/(failed|unable) to find sandbox|could not find sandbox|sandbox .* is not running/i, "gone", "the pod is gone"],
+  // No proof that it got nothing: it may have read much before.
+  [/connection reset by peer|broken pipe/i, "unavailable", "the application in the pod broke the connection off"],
 ];
 
 /** The failure that the error stream's text means. */

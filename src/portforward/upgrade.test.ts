@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { getEventListeners, once } from "node:events";
 import { test } from "node:test";
+import { startHttpProxy } from "../../test/support/proxies.ts";
 import { httpAnswer, openUpgradeServer, switching, type UpgradeRequest } from "../../test/support/upgrade-server.ts";
 import { LocalizerError } from "../errors.ts";
-import { staticToken } from "../kube/credentials.ts";
+import { type Credentials, staticToken } from "../kube/credentials.ts";
 import { upgradeToSpdy } from "./upgrade.ts";
 
 const pod = { namespace: "shop", name: "cart-0", uid: "u1" };
@@ -64,7 +65,53 @@ test("upgradeToSpdy() throws denied with the words of the Status", async () => {
     code: "denied",
     message: `Cannot forward to pod shop/cart-0: ${message}`,
   });
-  assert.equal((await failure(respond(httpAnswer("401 Unauthorized", "{}")))).code, "denied");
+});
+
+/** Credentials of which the first is refused; `better`: there is a second one. */
+function expiring(better: boolean): Credentials & { readonly refused: unknown[] } {
+  const refused: unknown[] = [];
+  return {
+    refused,
+    current: async () => ({ headers: { authorization: `Bearer ${refused.length}` } }),
+    rejected(credential) {
+      refused.push(credential);
+      return better;
+    },
+  };
+}
+
+test("upgradeToSpdy() throws unauthenticated when the server does not know us and nothing can be renewed", async () => {
+  const credentials = expiring(false);
+  await using server = await openUpgradeServer(respond(httpAnswer("401 Unauthorized", "{}")), {
+    cluster: { credentials },
+  });
+  await assert.rejects(upgradeToSpdy(server.cluster, pod, never), { code: "unauthenticated" });
+  assert.equal(server.requests.length, 1);
+  assert.deepEqual(credentials.refused, [{ headers: { authorization: "Bearer 0" } }]);
+});
+
+test("upgradeToSpdy() tries a renewed credential once, on a connection of its own", async () => {
+  const answer = ({ head, socket }: UpgradeRequest) =>
+    void socket.write(/bearer 1/i.test(head) ? switching : httpAnswer("401 Unauthorized", "{}"));
+  await using server = await openUpgradeServer(answer, { cluster: { credentials: expiring(true) } });
+  const { socket } = await upgradeToSpdy(server.cluster, pod, never);
+  assert.equal(server.requests.length, 2);
+  socket.destroy();
+  await using stubborn = await openUpgradeServer(respond(httpAnswer("401 Unauthorized", "{}")), {
+    cluster: { credentials: expiring(true) },
+  });
+  await assert.rejects(upgradeToSpdy(stubborn.cluster, pod, never), { code: "unauthenticated" });
+  assert.equal(stubborn.requests.length, 2);
+});
+
+test("upgradeToSpdy() goes through the cluster's proxy", async () => {
+  await using proxy = await startHttpProxy();
+  const url = new URL(`http://127.0.0.1:${proxy.port}`);
+  await using server = await openUpgradeServer(respond(`${switching}first bytes`), { cluster: { proxy: url } });
+  const { socket, head } = await upgradeToSpdy(server.cluster, pod, never);
+  assert.equal(String(head), "first bytes");
+  assert.deepEqual(proxy.tunnels, [server.cluster.server.host]);
+  socket.destroy();
 });
 
 test("upgradeToSpdy() throws gone when there is no such pod", async () => {

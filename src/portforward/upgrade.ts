@@ -4,7 +4,7 @@
  */
 import { type IncomingMessage, request } from "node:http";
 import type { Duplex } from "node:stream";
-import { type ErrorCode, LocalizerError, throwIfAborted } from "../errors.ts";
+import { codeOf, type ErrorCode, LocalizerError, throwIfAborted } from "../errors.ts";
 import type { Credential } from "../kube/credentials.ts";
 import { dialApiServer } from "../kube/dial.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
@@ -17,17 +17,37 @@ export interface Upgraded {
 }
 
 /**
- * Asks for pods/portforward of the pod by POST (RBAC: `create`).
- * @throws LocalizerError `gone` (no such pod), `denied` (401, 403), `unavailable` (all else)
+ * Asks for pods/portforward of the pod by POST (RBAC: `create`), and once more if the credential is refused and there
+ * may be a better one.
+ * @throws LocalizerError `gone` (no such pod), `unauthenticated` (401), `denied` (403), `unavailable` (all else)
  */
 export async function upgradeToSpdy(cluster: Cluster, pod: PodRef, signal: AbortSignal): Promise<Upgraded> {
-  const socket = await dialApiServer(cluster, { alpn: "http/1.1", signal });
+  const { credentials } = cluster;
   try {
-    const { headers } = await cluster.credentials.current(signal);
+    const credential = await credentials.current(signal);
+    try {
+      return await upgradeAs(credential, cluster, pod, signal);
+    } catch (error) {
+      if (codeOf(error) !== "unauthenticated" || !credentials.rejected(credential)) throw error;
+    }
+    return await upgradeAs(await credentials.current(signal), cluster, pod, signal);
+  } catch (error) {
+    throw LocalizerError.wrap(error, `Cannot forward to pod ${pod.namespace}/${pod.name}`);
+  }
+}
+
+async function upgradeAs(
+  { certificate, headers }: Credential,
+  cluster: Cluster,
+  pod: PodRef,
+  signal: AbortSignal,
+): Promise<Upgraded> {
+  const { socket } = await dialApiServer(cluster, { alpn: "http/1.1", certificate, signal });
+  try {
     return await upgrade(cluster, socket, { pod, headers, signal });
   } catch (error) {
     socket.destroy();
-    throw LocalizerError.wrap(error, `Cannot forward to pod ${pod.namespace}/${pod.name}`);
+    throw error;
   }
 }
 

@@ -11,11 +11,11 @@ import { connectDaemon } from "./client.ts";
 
 describe("connectDaemon()", () => {
   it("lists what the daemon has", async () => {
-    await using daemon = await openFakeDaemon({ list: () => [cart] });
+    const notices = ["The API server cannot be reached"];
+    await using daemon = await openFakeDaemon({ list: () => [cart], notices: () => notices });
     await using client = connectDaemon({ socketPath: daemon.socketPath });
-    const [row, ...rest] = await client.list();
-    assert.equal(rest.length, 0);
-    for (const [name, value] of Object.entries(cart)) assert.deepEqual(Reflect.get(row ?? {}, name), value);
+    assert.deepEqual(await client.list(), { cluster: someCluster.cluster(), notices, services: [cart] });
+    assert.deepEqual(await client.ping(), someCluster.cluster());
     assert.equal(await client.stable(), true);
   });
 

@@ -7,19 +7,9 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { type Clock, systemClock, withTimeout } from "../clock.ts";
 import { errnoOf, LocalizerError, throwIfAborted } from "../errors.ts";
 import { LocalizerService } from "./gen/api/v1/localizer_pb.ts";
+import { type ClusterInfo, clusterInfoOf, type ServiceList, serviceListOf } from "./listed.ts";
 import { fromConnectError } from "./status.ts";
 import { UnixSession } from "./unix-session.ts";
-
-/** A row of `list` as it came over the wire; a newer daemon may send a status that is not known here. */
-export interface ListedService {
-  readonly namespace: string;
-  readonly name: string;
-  readonly status: string;
-  readonly endpoint: string;
-  readonly statusReason: string;
-  readonly ip: string;
-  readonly ports: readonly string[];
-}
 
 /** How long a call may take (30 s if not said), and what ends it early. */
 export interface CallOptions {
@@ -32,8 +22,10 @@ export interface CallOptions {
  * socket), `timeout`, `unavailable` (the daemon went away during the call), `aborted`, or what the daemon answered.
  */
 export interface DaemonClient extends AsyncDisposable {
-  list(options?: CallOptions): Promise<readonly ListedService[]>;
-  ping(options?: CallOptions): Promise<void>;
+  /** Every Service, in any order, which cluster they are of, and what asks for somebody's attention. */
+  list(options?: CallOptions): Promise<ServiceList>;
+  /** Says that the daemon answers, and which cluster it serves; undefined when it is too old to tell. */
+  ping(options?: CallOptions): Promise<ClusterInfo | undefined>;
   /** Stops the daemon; resolves when everything but its process is gone. */
   kill(options?: CallOptions): Promise<void>;
   /** True when every wished-for tunnel is decided and the hosts file is written. */
@@ -62,8 +54,11 @@ export function connectDaemon(options: { readonly socketPath: string; readonly c
   }
 
   return {
-    list: async (how = {}) => (await call("list services", how, (signal) => client.list({}, { signal }))).services,
-    ping: async (how = {}) => void (await call("ping the daemon", how, (signal) => client.ping({}, { signal }))),
+    list: async (how = {}) => serviceListOf(await call("list services", how, (signal) => client.list({}, { signal }))),
+    ping: async (how = {}) => {
+      const { cluster } = await call("ping the daemon", how, (signal) => client.ping({}, { signal }));
+      return cluster && clusterInfoOf(cluster);
+    },
     kill: async (how = {}) => void (await call("stop the daemon", how, (signal) => client.kill({}, { signal }))),
     stable: async (how = {}) => (await call("ask the daemon", how, (signal) => client.stable({}, { signal }))).stable,
     async [Symbol.asyncDispose]() {

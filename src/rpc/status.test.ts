@@ -8,6 +8,7 @@ const table: readonly [ErrorCode, Code, ErrorCode][] = [
   ["usage", Code.InvalidArgument, "usage"],
   ["not-found", Code.NotFound, "not-found"],
   ["denied", Code.PermissionDenied, "denied"],
+  ["unauthenticated", Code.Unauthenticated, "unauthenticated"],
   ["timeout", Code.DeadlineExceeded, "timeout"],
   ["conflict", Code.FailedPrecondition, "conflict"],
   ["unavailable", Code.Unavailable, "unavailable"],

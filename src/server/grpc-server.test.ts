@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { openFakeDaemon, someCluster, temporaryFolder } from "../../test/rpc/fake-daemon.ts";
+import { cart, ledger, openFakeDaemon, someCluster, temporaryFolder } from "../../test/rpc/fake-daemon.ts";
 import { type ErrorCode, LocalizerError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import { connectDaemon } from "../rpc/client.ts";
@@ -219,8 +219,9 @@ describe("openGrpcServer() calls", () => {
     await killing;
   });
 
-  it("writes ListService with the field numbers of the contract", async () => {
-    await using daemon = await openFakeDaemon();
+  it("writes ListService with the field numbers of the contract, and additions behind them", async () => {
+    const original = { ...cart, names: [], skippedNames: [], portRows: [], pods: [] };
+    await using daemon = await openFakeDaemon({ list: () => [original, ledger, cart] });
     const session = connectHttp2("http://localhost", { createConnection: () => connect(daemon.socketPath) });
     const stream = session.request({
       ":method": "POST",
@@ -251,8 +252,17 @@ describe("openGrpcServer() calls", () => {
       ...field(3, "denied"),
       ...field(5, 'No right to "create" pods/portforward in "bank"'),
     ];
-    const message = [...[10, first.length, ...first], ...[10, second.length, ...second]];
-    const expected = Buffer.from([0, 0, 0, 0, message.length, ...message]);
-    assert.equal(body.toString("hex"), expected.toString("hex"));
+    const known = [10, first.length, ...first, 10, second.length, ...second];
+    assert.equal(body.readUInt8(0), 0, "not compressed");
+    assert.equal(body.readUInt32BE(1), body.length - 5, "one message");
+    // What the original sends is, byte for byte, what comes when there is nothing to add.
+    const message = body.subarray(5);
+    assert.equal(message.subarray(0, known.length).toString("hex"), Buffer.from(known).toString("hex"));
+    // The third is longer than 127 bytes, so its length takes two.
+    const third = message.subarray(known.length);
+    assert.equal(third.readUInt8(0), 10);
+    const start = third.subarray(3, 3 + first.length);
+    assert.equal(start.toString("hex"), Buffer.from(first).toString("hex"));
+    assert.equal(third.readUInt8(3 + first.length), (8 << 3) | 2, "names are next");
   });
 });

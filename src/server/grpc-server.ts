@@ -13,6 +13,7 @@ import { Health } from "../rpc/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../rpc/gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionAlpha } from "../rpc/gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { errorInterceptor } from "../rpc/status.ts";
+import { clusterHeaders } from "./cluster-headers.ts";
 import type { DaemonState } from "./daemon-state.ts";
 import { healthService } from "./health.ts";
 import { localizerService } from "./localizer-service.ts";
@@ -64,7 +65,11 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
     grpcWeb: false,
     readMaxBytes: 1 << 20,
     shutdownSignal: shutdown.signal,
-    interceptors: [errorInterceptor((error) => log.error("Cannot answer a call", { error }))],
+    // The first is the outermost: it sees the errors that the second has made of what was thrown.
+    interceptors: [
+      clusterHeaders(() => state.cluster()),
+      errorInterceptor((error) => log.error("Cannot answer a call", { error })),
+    ],
     routes: (router) =>
       router
         .service(LocalizerService, localizerService(state, stop))

@@ -6,12 +6,15 @@ import type { Logger } from "../log.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { Port } from "../model/port.ts";
 import type { Listen, ListenAddress } from "../net/listen.ts";
+import type { WhoHolds } from "../net/port-holder.ts";
 
 /** What a tunnel works with. */
 export interface TunnelComponents {
   readonly listen: Listen;
   /** Opens a byte channel to a pod's port. Once it is open the pod may still refuse: that is the stream's error. */
   readonly dial: (endpoint: Endpoint, signal: AbortSignal) => Promise<Duplex>;
+  /** Says who is in the way when a port is taken; without it the port's error does not say. */
+  readonly whoHolds?: WhoHolds;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -25,8 +28,8 @@ export interface TunnelPortSpec {
 }
 
 /**
- * How a port stands. `listening`: it accepts, and a pod is ready; `waiting`: it accepts, no pod has been ready for less
- * than 5 s; `refusing`: longer, so its listener is closed until one is; `failed`: it could not be bound (`bindError`).
+ * How a port stands. `listening`: it accepts, and a pod is ready; `waiting`: no pod has been ready for less than 5 s, it
+ * accepts, or its listener is just being opened; `refusing`: longer, so its listener is closed until one is; `failed`: it could not be bound (`bindError`).
  */
 export type TunnelPortState = "listening" | "waiting" | "refusing" | "failed";
 
@@ -36,7 +39,7 @@ export interface TunnelPortStatus {
   readonly state: TunnelPortState;
   /** Where it really listens: without root a low port is shifted. Undefined when it does not listen. */
   readonly at: ListenAddress | undefined;
-  /** Why it does not listen; undefined when it does. */
+  /** Why it could not be bound; undefined unless it is `failed`. */
   readonly bindError: LocalizerError | undefined;
   /** The pod of the newest connection, or else one that could take the next. */
   readonly endpoint: Endpoint | undefined;

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { test } from "node:test";
 import { duplexPair } from "../../test/support/duplex-pair.ts";
 import { until } from "../../test/support/event-loop.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { LoopbackListen } from "../../test/support/loopback-listen.ts";
+import { isReset } from "../../test/support/tcp-pair.ts";
 import { LocalizerError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import type { Endpoint } from "../model/endpoint.ts";
@@ -47,10 +47,13 @@ async function openPort(
   const address = "127.1.2.3";
   assert.ok(isLoopbackAddress(address));
   const at = { address, port: port(80) };
-  const tunnelPort = await TunnelPort.open(components, at, { endpoints, balancer });
+  const tunnelPort = new TunnelPort(components, at, { balancer });
+  await tunnelPort.update({ endpoints });
   return {
     ...{ clock, listener, balancer, dialled, pods, channels, tunnelPort },
     connect: () => listener.connect(name),
+    /** Resolves when a connection waits for a pod. */
+    waiting: () => until(() => tunnelPort.status.connections > pods.length),
     [Symbol.asyncDispose]: () => tunnelPort[Symbol.asyncDispose](),
   };
 }
@@ -59,10 +62,6 @@ function failing(code: "gone" | "unavailable" | "refused" | "denied", ...uids: s
   return (uid: string) => {
     if (uids.includes(uid)) throw new LocalizerError(code, `Cannot forward to ${uid}`);
   };
-}
-
-async function isReset(app: Socket): Promise<void> {
-  await assert.rejects(once(app.resume(), "end"), { code: "ECONNRESET" });
 }
 
 test("TunnelPort carries bytes both ways and passes ends on", async () => {
@@ -85,7 +84,7 @@ test("TunnelPort chooses the pod when the connection arrives, and leaves open on
   await using opened = await openPort([a]);
   const first = opened.connect();
   await until(() => opened.pods.length === 1);
-  opened.tunnelPort.setEndpoints([b]);
+  await opened.tunnelPort.update({ endpoints: [b] });
   opened.connect();
   await until(() => opened.pods.length === 2);
   assert.deepEqual(opened.dialled, ["a", "b"]);
@@ -173,10 +172,10 @@ test("TunnelPort lets a connection wait for a ready pod", async () => {
   await using opened = await openPort([]);
   const app = opened.connect();
   app.write("question");
-  await until(() => opened.clock.pending === 1);
+  await opened.waiting();
   await opened.clock.advance(4_999);
-  opened.tunnelPort.setEndpoints([]);
-  opened.tunnelPort.setEndpoints([b]);
+  await opened.tunnelPort.update({ endpoints: [] });
+  await opened.tunnelPort.update({ endpoints: [b] });
   await until(() => opened.pods.length === 1);
   assert.equal(opened.clock.pending, 0);
   const [pod] = opened.pods;
@@ -187,18 +186,32 @@ test("TunnelPort lets a connection wait for a ready pod", async () => {
 test("TunnelPort resets a connection for which no pod was ready for 5 s", async () => {
   await using opened = await openPort([]);
   const app = opened.connect();
-  await until(() => opened.clock.pending === 1);
+  await opened.waiting();
   await opened.clock.advance(3_000);
-  opened.tunnelPort.setEndpoints([]);
-  await until(() => opened.clock.pending === 1);
+  await opened.tunnelPort.update({ endpoints: [] });
   const reset = isReset(app);
   await opened.clock.advance(2_000);
   await reset;
+  await until(() => opened.tunnelPort.status.connections === 0);
   assert.equal(opened.clock.pending, 0);
   assert.deepEqual(
     [opened.tunnelPort.status.lastError?.code, opened.tunnelPort.status.lastError?.message],
     ["unavailable", "Cannot connect 127.1.2.3:80: no pod is ready"],
   );
+});
+
+test("TunnelPort serves a connection that waited when its listener closed", async () => {
+  await using opened = await openPort([]);
+  await opened.clock.advance(4_000);
+  opened.connect();
+  await opened.waiting();
+  await opened.clock.advance(1_000);
+  assert.deepEqual([opened.tunnelPort.status.state, opened.tunnelPort.status.at], ["refusing", undefined]);
+  await until(() => opened.listener.open.length === 0);
+  await opened.clock.advance(3_999);
+  await opened.tunnelPort.update({ endpoints: [a] });
+  await until(() => opened.pods.length === 1);
+  assert.deepEqual([opened.tunnelPort.status.state, opened.tunnelPort.status.at?.port], ["listening", 80]);
 });
 
 test("TunnelPort waits for another pod when the only one is gone, and says why it was when none comes", async () => {
@@ -235,9 +248,9 @@ test("TunnelPort.status shows the pod of the newest connection while it is ready
     { number, ready, connections, bindError },
     { number: 80, ready: 2, connections: 2, bindError: undefined },
   );
-  opened.tunnelPort.setEndpoints([c]);
+  await opened.tunnelPort.update({ endpoints: [c] });
   assert.equal(shown(), "c");
-  opened.tunnelPort.setEndpoints([]);
+  await opened.tunnelPort.update({ endpoints: [] });
   assert.equal(shown(), undefined);
 });
 
@@ -245,9 +258,9 @@ test("TunnelPort[Symbol.asyncDispose]() resets live and waiting connections and 
   const opened = await openPort([a]);
   const live = opened.connect();
   await until(() => opened.pods.length === 1);
-  opened.tunnelPort.setEndpoints([]);
+  await opened.tunnelPort.update({ endpoints: [] });
   const waiting = opened.connect();
-  await until(() => opened.clock.pending === 1);
+  await opened.waiting();
   const resets = Promise.all([isReset(live), isReset(waiting)]);
   await opened.tunnelPort[Symbol.asyncDispose]();
   await resets;

@@ -1,103 +1,116 @@
-/** One listener of a tunnel and the connections that came in through it. */
+/** One port of a tunnel: its listener, and the connections that came in through it. */
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
-import { type ErrorCode, LocalizerError, throwIfAborted } from "../errors.ts";
+import { codeOf, LocalizerError } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { ListenAddress, Listener } from "../net/listen.ts";
 import { resetSocket, splice } from "../net/splice.ts";
+import { Affinity } from "./affinity.ts";
 import type { Balancer } from "./balancer.ts";
-import type { TunnelComponents, TunnelPortStatus } from "./tunnel-components.ts";
+import { findPod, type SearchComponents } from "./pod-search.ts";
+import { PortListener } from "./port-listener.ts";
+import { ReadyPods } from "./ready-pods.ts";
+import type { TunnelComponents, TunnelPortSpec, TunnelPortStatus } from "./tunnel-components.ts";
 
-/** A connection that finds no ready pod waits so long for one, all tries together. */
-const patienceMs = 5_000;
-
-/** How often a pod is tried for one connection. */
-const maxTries = 3;
-
-/** Before the same pods are tried again. */
-const retryMs = 500;
-
-/** Failures that say nothing about the pod. */
-const mayPass: ReadonlySet<ErrorCode> = new Set(["unavailable", "timeout"]);
-
-/** Made by Tunnel. */
+/** Made by Tunnel, without a listener: `update` opens it. */
 export class TunnelPort implements AsyncDisposable {
   readonly #components: TunnelComponents;
   readonly #at: ListenAddress;
-  readonly #balancer: Balancer;
-  readonly #stop = new AbortController();
-  readonly #live = new Set<Promise<void>>();
-  readonly #waiting = new Set<() => void>();
-  #endpoints: readonly Endpoint[];
+  readonly #search: SearchComponents;
+  readonly #listener: PortListener;
+  /** Each connection with a switch of its own: thousands on one signal make taking one off it slow. */
+  readonly #live = new Map<AbortController, Promise<void>>();
+  #isStopped = false;
+  #affinityMs: number | undefined;
   #newest: Endpoint | undefined;
   #lastError: LocalizerError | undefined;
-  #listener: Listener | undefined;
 
-  private constructor(
+  /** @param options.after as for `PortListener` */
+  constructor(
     components: TunnelComponents,
     at: ListenAddress,
-    options: { endpoints: readonly Endpoint[]; balancer: Balancer },
+    options: { balancer: Balancer; after?: Promise<void> | undefined },
   ) {
+    const { clock, dial } = components;
     this.#components = components;
     this.#at = at;
-    this.#endpoints = options.endpoints;
-    this.#balancer = options.balancer;
-  }
-
-  /** @throws LocalizerError as `Listen` does */
-  static async open(
-    components: TunnelComponents,
-    at: ListenAddress,
-    options: { endpoints: readonly Endpoint[]; balancer: Balancer },
-    signal?: AbortSignal,
-  ): Promise<TunnelPort> {
-    const port = new TunnelPort(components, at, options);
-    port.#listener = await components.listen(at, (socket) => port.#accept(socket), signal);
-    return port;
+    this.#search = {
+      ...{ clock, dial, balancer: options.balancer },
+      pods: new ReadyPods(clock),
+      affinity: new Affinity(clock),
+    };
+    this.#listener = new PortListener(components, at, {
+      listen: (signal) => this.#listen(signal),
+      after: options.after,
+    });
   }
 
   get status(): TunnelPortStatus {
-    const newest = this.#endpoints.find(({ pod }) => pod.uid === this.#newest?.pod.uid);
+    const { endpoints } = this.#search.pods;
+    const newest = endpoints.find(({ pod }) => pod.uid === this.#newest?.pod.uid);
     return {
       port: this.#at.port,
-      state: this.#endpoints.length > 0 ? "listening" : "waiting",
-      at: this.#listener?.at,
-      bindError: undefined,
-      endpoint: newest ?? this.#endpoints[0],
-      ready: this.#endpoints.length,
+      state: this.#listener.state,
+      at: this.#listener.at,
+      bindError: this.#listener.bindError,
+      endpoint: newest ?? endpoints[0],
+      ready: endpoints.length,
       connections: this.#live.size,
       lastError: this.#lastError,
     };
   }
 
-  /** Where new connections go from now on. Open ones stay where they are. */
-  setEndpoints(endpoints: readonly Endpoint[]): void {
-    this.#endpoints = endpoints;
-    for (const wake of this.#waiting) wake();
+  /**
+   * Where new connections go from now on, even before this resolves; open ones stay where they are. Opens or closes the
+   * listener as the pods demand.
+   * @throws LocalizerError as `PortListener.setReady` does
+   */
+  async update({ endpoints, affinityMs }: Omit<TunnelPortSpec, "port">, signal?: AbortSignal): Promise<void> {
+    this.#affinityMs = affinityMs;
+    this.#search.pods.set(endpoints);
+    await this.#listener.setReady(endpoints.length > 0, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#listener?.[Symbol.asyncDispose]();
-    await Promise.all(this.#live);
+    this.#isStopped = true;
+    for (const stop of this.#live.keys()) stop.abort();
+    await this.#listener[Symbol.asyncDispose]();
+    await Promise.all(this.#live.values());
+  }
+
+  async #listen(signal: AbortSignal): Promise<Listener> {
+    const { listen, whoHolds } = this.#components;
+    try {
+      return await listen(this.#at, (socket) => this.#accept(socket), signal);
+    } catch (error) {
+      if (codeOf(error) !== "conflict") throw error;
+      // Asking must not hide the failure.
+      const holder = await whoHolds?.(this.#at).catch(() => undefined);
+      if (holder === undefined) throw error;
+      const { address, port } = this.#at;
+      throw new LocalizerError("conflict", `Cannot listen on ${address}:${port}: ${holder}`, { cause: error });
+    }
   }
 
   #accept(local: Socket): void {
-    if (this.#stop.signal.aborted) {
+    if (this.#isStopped) {
       local.resetAndDestroy();
       return;
     }
-    const served = this.#serve(local).finally(() => this.#live.delete(served));
-    this.#live.add(served);
+    const stop = new AbortController();
+    const served = this.#serve(local, stop.signal).finally(() => this.#live.delete(stop));
+    this.#live.set(stop, served);
   }
 
   /** Never rejects. */
-  async #serve(local: Socket): Promise<void> {
+  async #serve(local: Socket, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#components;
-    const { signal } = this.#stop;
     let error: LocalizerError | undefined;
     try {
-      const { far, held } = await this.#connect(signal);
+      const onTry = (endpoint: Endpoint) => {
+        this.#newest = endpoint;
+      };
+      const options = { at: this.#at, affinityMs: this.#affinityMs, onTry, signal };
+      const { far, held } = await findPod(local, this.#search, options);
       using _held = held;
       const result = await splice(local, far, { clock, signal });
       // An answer is the proof that what was wrong is right again.
@@ -112,59 +125,5 @@ export class TunnelPort implements AsyncDisposable {
     const level = this.#lastError?.message === error.message ? "debug" : "warn";
     this.#lastError = error;
     log[level]("Connection failed", { address: this.#at.address, port: this.#at.port, error });
-  }
-
-  /** Tries ready pods in turn until one opens. A pod counts as used while it is tried: a burst must spread. */
-  async #connect(signal: AbortSignal): Promise<{ far: Duplex; held: Disposable }> {
-    const { clock, dial } = this.#components;
-    const deadline = clock.monotonic() + patienceMs;
-    const tried = new Set<string>();
-    let tries = 0;
-    let failure: LocalizerError | undefined;
-    for (;;) {
-      throwIfAborted(signal);
-      const endpoint = this.#balancer.pick(this.#endpoints, tried);
-      if (endpoint === undefined) {
-        const leftMs = deadline - clock.monotonic();
-        const mayRepeat = this.#endpoints.length > 0 && failure !== undefined && mayPass.has(failure.code);
-        if (mayRepeat && leftMs > 0) {
-          // The reason may pass (the API server restarts, say): the same pods again.
-          await clock.sleep(Math.min(retryMs, leftMs), signal);
-          tried.clear();
-        } else await this.#endpointsChanged(leftMs, signal, failure);
-        continue;
-      }
-      this.#newest = endpoint;
-      const held = this.#balancer.hold(endpoint);
-      try {
-        return { far: await dial(endpoint, signal), held };
-      } catch (thrown) {
-        held[Symbol.dispose]();
-        failure = LocalizerError.from(thrown);
-        tried.add(endpoint.pod.uid);
-        const hopeless = failure.code === "denied" || failure.code === "aborted" || ++tries >= maxTries;
-        if (hopeless || clock.monotonic() >= deadline) throw failure;
-      }
-    }
-  }
-
-  /** Waits for other endpoints; when the time is up it throws why the last pod failed, if one was tried. */
-  async #endpointsChanged(ms: number, signal: AbortSignal, failure: LocalizerError | undefined): Promise<void> {
-    const { address, port } = this.#at;
-    const timeUp = failure ?? new LocalizerError("unavailable", `Cannot connect ${address}:${port}: no pod is ready`);
-    if (ms <= 0) throw timeUp;
-    await new Promise<void>((resolve, reject) => {
-      const finish = (settle: () => void) => {
-        timer[Symbol.dispose]();
-        this.#waiting.delete(wake);
-        signal.removeEventListener("abort", stop);
-        settle();
-      };
-      const wake = () => finish(resolve);
-      const stop = () => finish(() => reject(new LocalizerError("aborted", "Stopped")));
-      const timer = this.#components.clock.after(ms, () => finish(() => reject(timeUp)));
-      this.#waiting.add(wake);
-      signal.addEventListener("abort", stop, { once: true });
-    });
   }
 }

@@ -3,7 +3,7 @@
  * go, that the pod is chosen when a connection arrives, and that disposing leaves no socket. It knows
  * addresses, ports and pods, and no Kubernetes object. Used by controller.
  */
-import { codeOf, LocalizerError } from "../errors.ts";
+import { codeOf, LocalizerError, throwIfAborted } from "../errors.ts";
 import type { LoopbackAddress } from "../model/loopback.ts";
 import type { Port } from "../model/port.ts";
 import { Balancer } from "./balancer.ts";
@@ -16,7 +16,9 @@ export class Tunnel implements AsyncDisposable {
   readonly #components: TunnelComponents;
   readonly #balancer = new Balancer();
   readonly #ports = new Map<Port, TunnelPort>();
-  readonly #bindErrors = new Map<Port, LocalizerError>();
+  /** Ports that are being closed: one of the same number may open only after. */
+  readonly #leaving = new Map<Port, Promise<void>>();
+  #isClosed = false;
 
   constructor(components: TunnelComponents, address: LoopbackAddress) {
     this.#components = components;
@@ -24,64 +26,57 @@ export class Tunnel implements AsyncDisposable {
   }
 
   /**
-   * Makes it what `specs` say: opens ports that are missing, closes those that are too many (with their
-   * connections), tells the others their endpoints. May be called again with the same specs.
-   * @throws LocalizerError the first bind failure, after every port was tried; `aborted` when the signal fired
+   * Makes it what `specs` say: opens ports that are missing, closes those that are too many (with their connections),
+   * tells the others their endpoints. May be called again with the same specs, and while an earlier call is under way:
+   * the latest wins.
+   * @throws LocalizerError the first bind failure, after every port was tried; `aborted` when the signal fired, the
+   * tunnel was disposed or a later call closed a port that this one was opening
    */
   async update(specs: readonly TunnelPortSpec[], signal?: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
+    if (this.#isClosed) throw new LocalizerError("aborted", "Stopped");
     const wanted = new Set(specs.map(({ port }) => port));
-    for (const [port, open] of this.#ports) {
-      if (!wanted.has(port)) {
-        this.#ports.delete(port);
-        await open[Symbol.asyncDispose]();
-      }
-    }
-    for (const port of this.#bindErrors.keys()) if (!wanted.has(port)) this.#bindErrors.delete(port);
-    for (const spec of specs) await this.#updatePort(spec, signal);
-    const [failure] = this.#bindErrors.values();
+    const closed = [...this.#ports.keys()].filter((port) => !wanted.has(port)).map((port) => this.#close(port));
+    const updates = specs.map((spec) => this.#port(spec.port).update(spec, signal));
+    const results = await Promise.allSettled([...closed, ...updates]);
+    const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+    const [failure] = failures.toSorted((a, b) => Number(isAbort(b)) - Number(isAbort(a)));
     if (failure !== undefined) throw failure;
   }
 
   /** Its ports, by number, those that could not be opened among them. */
   get ports(): readonly TunnelPortStatus[] {
-    const failed = [...this.#bindErrors].map(
-      ([port, bindError]): TunnelPortStatus => ({
-        port,
-        state: "failed",
-        at: undefined,
-        bindError,
-        endpoint: undefined,
-        ready: 0,
-        connections: 0,
-        lastError: undefined,
-      }),
-    );
-    return [...[...this.#ports.values()].map((port) => port.status), ...failed].sort((a, b) => a.port - b.port);
+    return [...this.#ports.values()].map((port) => port.status).sort((a, b) => a.port - b.port);
   }
 
   /** Closes all listeners and resets all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const ports = [...this.#ports.values()];
-    this.#ports.clear();
-    await Promise.all(ports.map((port) => port[Symbol.asyncDispose]()));
+    this.#isClosed = true;
+    for (const port of [...this.#ports.keys()]) void this.#close(port);
+    await Promise.all(this.#leaving.values());
   }
 
-  async #updatePort({ port, endpoints }: TunnelPortSpec, signal: AbortSignal | undefined): Promise<void> {
-    const open = this.#ports.get(port);
-    if (open !== undefined) {
-      open.setEndpoints(endpoints);
-      return;
-    }
-    const at = { address: this.address, port };
-    try {
-      this.#ports.set(
-        port,
-        await TunnelPort.open(this.#components, at, { endpoints, balancer: this.#balancer }, signal),
-      );
-      this.#bindErrors.delete(port);
-    } catch (error) {
-      if (codeOf(error) === "aborted") throw error;
-      this.#bindErrors.set(port, LocalizerError.from(error));
-    }
+  #port(port: Port): TunnelPort {
+    const existing = this.#ports.get(port);
+    if (existing !== undefined) return existing;
+    const options = { balancer: this.#balancer, after: this.#leaving.get(port) };
+    const made = new TunnelPort(this.#components, { address: this.address, port }, options);
+    this.#ports.set(port, made);
+    return made;
   }
+
+  #close(port: Port): Promise<void> {
+    const open = this.#ports.get(port);
+    this.#ports.delete(port);
+    const before = this.#leaving.get(port);
+    const done = Promise.all([before, open?.[Symbol.asyncDispose]()]).then(() => {
+      if (this.#leaving.get(port) === done) this.#leaving.delete(port);
+    });
+    this.#leaving.set(port, done);
+    return done;
+  }
+}
+
+function isAbort(error: unknown): boolean {
+  return codeOf(error) === "aborted";
 }

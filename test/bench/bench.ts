@@ -2,9 +2,11 @@
 import { arch, cpus, loadavg, release, totalmem } from "node:os";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/running-cluster.ts";
+import { type BuiltPackage, buildPackage } from "./built-package.ts";
 import { bulkRow } from "./bulk-row.ts";
 import { connectRow } from "./connect-row.ts";
 import { openLab } from "./lab.ts";
+import { listRow } from "./list-row.ts";
 import { manyRow } from "./many-row.ts";
 import { rateRow } from "./rate-row.ts";
 import { Recorder, type RowName, type RowResult } from "./results.ts";
@@ -32,12 +34,15 @@ export interface Report {
   readonly rows: readonly RowResult[];
 }
 
+type Log = (line: string) => void;
+
 const rowOf: Readonly<Record<RowName, Row>> = {
   connect: connectRow,
   rate: rateRow,
   bulk: bulkRow,
   many: manyRow,
   start: startRow,
+  list: listRow,
 };
 
 /**
@@ -47,16 +52,17 @@ const rowOf: Readonly<Record<RowName, Row>> = {
  */
 export async function runBench(
   settings: Settings,
-  { signal, log }: { readonly signal: AbortSignal; readonly log: (line: string) => void },
+  { signal, log }: { readonly signal: AbortSignal; readonly log: Log },
 ): Promise<Report> {
   // Held to the end, so that the rows find it up.
   await using cluster = await startCluster({ signal, log });
+  await using localizer = await buildPackage();
   const surroundings = await lookAround(cluster);
   const startedAt = new Date().toISOString();
   const rows: RowResult[] = [];
   for (const name of settings.rows) {
     if (signal.aborted) break;
-    rows.push(await measureRow(name, settings, { signal, log }));
+    rows.push(await measureRow(name, settings, { localizer, signal, log }));
   }
   return { startedAt, surroundings, settings, rows };
 }
@@ -64,7 +70,7 @@ export async function runBench(
 async function measureRow(
   name: RowName,
   settings: Settings,
-  { signal, log }: { readonly signal: AbortSignal; readonly log: (line: string) => void },
+  { localizer, signal, log }: { readonly localizer: BuiltPackage; readonly signal: AbortSignal; readonly log: Log },
 ): Promise<RowResult> {
   for (let attempt = 1; ; attempt++) {
     log(attempt === 1 ? `Row ${name}` : `Row ${name}, again from the beginning`);
@@ -75,7 +81,7 @@ async function measureRow(
         recorder,
         signal,
         log,
-        openLab: (wish) => openLab({ ...wish, signal, log }),
+        openLab: (wish) => openLab({ ...wish, localizer, signal, log }),
       });
       return recorder.result();
     } catch (error) {

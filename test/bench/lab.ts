@@ -5,9 +5,10 @@ import { startCluster } from "../cluster/cluster.ts";
 import { clusterProcesses } from "../cluster/cluster-processes.ts";
 import type { Cluster } from "../cluster/running-cluster.ts";
 import { testApp } from "../cluster/test-app.ts";
-import { waitFor } from "../cluster/wait.ts";
 import { abandonedNamespaces, benchNamespace, deleteNamespace } from "./bench-namespace.ts";
+import type { BuiltPackage } from "./built-package.ts";
 import { applicationPorts, type PortName } from "./contender.ts";
+import { LabServices } from "./lab-services.ts";
 import { bytesRead } from "./process-usage.ts";
 
 /** Disposing deletes the namespace and waits until it is gone. */
@@ -18,6 +19,11 @@ export interface Lab extends AsyncDisposable {
   readonly ports: readonly PortName[];
   /** Names of the Services; all stand before the same pod. The first is "app". */
   readonly services: readonly string[];
+  /** What the contender runs. */
+  readonly localizer: Pick<BuiltPackage, "node" | "program">;
+  /** Makes a Service before the same pod, or deletes one. Resolves when the API server has done it. */
+  readonly addService: (name: string, signal: AbortSignal) => Promise<void>;
+  readonly deleteService: (name: string, signal: AbortSignal) => Promise<void>;
   /** Bytes that the application in the pod has read so far, from whomever. */
   readonly applicationBytesRead: () => number;
 }
@@ -27,32 +33,27 @@ export interface LabOptions {
   readonly ports: readonly PortName[];
   /** How many Services. */
   readonly services: number;
+  readonly localizer: Pick<BuiltPackage, "node" | "program">;
   readonly signal: AbortSignal;
   readonly log: (line: string) => void;
 }
 
-const creatingAtOnce = 8;
-
 /** Makes it in the cluster that is up, or in one that is started now. Resolves when every Service has its endpoint. */
-export async function openLab({ ports, services: count, signal, log }: LabOptions): Promise<Lab> {
+export async function openLab({ ports, services: count, localizer, signal, log }: LabOptions): Promise<Lab> {
   await using all = new AsyncDisposableStack();
   const cluster = all.use(await startCluster({ signal, log }));
   for (const namespace of await abandonedNamespaces(cluster)) await deleteNamespace(cluster, namespace, log);
   const namespace = `bench-${randomBytes(4).toString("hex")}`;
   const services = Array.from({ length: count }, (_, index) => (index === 0 ? "app" : `app-${index}`));
   all.defer(() => deleteNamespace(cluster, namespace, log));
-  await cluster.apply([
-    benchNamespace(namespace),
-    ...testApp({ name: "app", namespace, ports: ports.map(servicePort) }),
-  ]);
-  await createServices(cluster, namespace, services.slice(1), { ports, signal });
+  const shown = { ports: ports.map(servicePort), timeoutMs: 60_000 + count * 100 };
+  await cluster.apply([benchNamespace(namespace), ...testApp({ name: "app", namespace, ports: shown.ports })]);
+  // Many take the namespace's own clean-up longer than anybody wants to wait.
+  const others = all.use(new LabServices(cluster.api, namespace, { ...shown, log }));
+  await others.create(services.slice(1), signal);
   const [pod] = await cluster.waitForReadyPods(namespace, "app=app", 1);
   if (pod === undefined) throw new Error("The test application has no pod");
-  const timeoutMs = 60_000 + count * 100;
-  await waitFor(`endpoints of ${count} Services`, () => allHaveEndpoints(cluster, namespace, count), {
-    timeoutMs,
-    signal,
-  });
+  await others.waitForEndpoints(count, signal);
   const application = applicationProcess(cluster, pod.uid);
   const works = all.move();
   return {
@@ -60,6 +61,9 @@ export async function openLab({ ports, services: count, signal, log }: LabOption
     namespace,
     ports,
     services,
+    localizer,
+    addService: (name, until) => others.create([name], until),
+    deleteService: (name, until) => others.delete([name], until),
     applicationBytesRead: () => bytesRead(application),
     [Symbol.asyncDispose]: () => works.disposeAsync(),
   };
@@ -67,39 +71,6 @@ export async function openLab({ ports, services: count, signal, log }: LabOption
 
 function servicePort(name: PortName): { readonly name: string; readonly port: number } {
   return { name, port: applicationPorts[name] };
-}
-
-async function createServices(
-  cluster: Cluster,
-  namespace: string,
-  names: readonly string[],
-  { ports, signal }: Pick<LabOptions, "ports" | "signal">,
-): Promise<void> {
-  const queue = names.values();
-  const spec = { selector: { app: "app" }, ports: ports.map(servicePort) };
-  const work = async () => {
-    for (const name of queue) {
-      const service = { apiVersion: "v1", kind: "Service", metadata: { name }, spec };
-      const { status, body } = await cluster.api.send(
-        "POST",
-        `/api/v1/namespaces/${namespace}/services`,
-        service,
-        signal,
-      );
-      if (status !== 201) throw new Error(`Cannot create Service "${name}": ${status} ${JSON.stringify(body)}`);
-    }
-  };
-  await Promise.all(Array.from({ length: creatingAtOnce }, work));
-}
-
-async function allHaveEndpoints(cluster: Cluster, namespace: string, count: number): Promise<boolean> {
-  const list = await cluster.api.get(`/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`);
-  if (typeof list !== "object" || list === null || !("items" in list) || !Array.isArray(list.items)) return false;
-  return list.items.filter(hasReadyEndpoint).length === count;
-}
-
-function hasReadyEndpoint(slice: unknown): boolean {
-  return JSON.stringify(slice).includes('"ready":true');
 }
 
 /** The process of the pod's container, as this machine numbers it. */

@@ -1,53 +1,139 @@
 /** Row many: a namespace with many Services, from the start to the end of the tool. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { waitFor } from "../cluster/wait.ts";
+import { applicationPorts, type RunningContender } from "./contender.ts";
 import { demandAll, echoAll } from "./echo.ts";
-import { localizerContender } from "./localizer-contender.ts";
-import { cpuSeconds, footprint } from "./process-usage.ts";
-import type { Measure } from "./results.ts";
-import { type Row, settleMs } from "./row.ts";
+import type { Lab } from "./lab.ts";
+import { startLocalizer } from "./localizer-contender.ts";
+import { type LocalizerPlace, openPlace } from "./localizer-place.ts";
+import { detail, footprintSamples, less, processParts, type Sample, watchCpu } from "./process-parts.ts";
+import { connectionsTo, cpuSeconds } from "./process-usage.ts";
+import { packageNote, type Row, type RowContext, settleMs } from "./row.ts";
+import { changeService } from "./service-change.ts";
+import { spreadOf } from "./statistics.ts";
 import { inTurns } from "./turns.ts";
 
+const namedTimeoutMs = 120_000;
+/** The whole table of the kernel is read for it, so not more often. */
+const connectionsEveryMs = 500;
+
 /** Only localizer: kubectl has no such mode. */
-export const manyRow: Row = async ({ settings, recorder, openLab, signal, log }) => {
+export const manyRow: Row = async (context) => {
+  const { settings, recorder, openLab, signal, log } = context;
   const { services: count, repeats, restMs, workers } = settings;
-  recorder.note(`${count} Services of one port each before one pod, in one namespace; localizer runs from source`);
-  recorder.note("no peer: kubectl port-forward has no mode for many Services");
+  recorder.note(`${count} Services of one port each before one pod, in one namespace; ${packageNote}`);
+  recorder.note("no peer: kubectl port-forward has no mode for many Services; row start has one beside it");
+  recorder.note(`each is asked for an echo once, ${workers} at the same time; one without an echo fails the row`);
+  recorder.note(`memory, descriptors and CPU: user's part and helper together (each in the JSON file), at rest`);
   recorder.note(
-    `memory, descriptors and CPU are of all its processes, at rest, ${settleMs / 1000} s after every Service has answered once`,
+    `at rest: ${(settleMs + restMs) / 1000} s after every Service has answered once, the last ${restMs / 1000} s watched`,
   );
-  recorder.note(`CPU at rest is watched for ${restMs / 1000} s; in steps of ${(1000 / restMs).toFixed(1)} %`);
+  recorder.note(
+    "new and deleted: with all the others there, from the API server's answer; the table has the median of a run",
+  );
   await using lab = await openLab({ ports: ["echo"], services: count });
-  const { host } = new URL(lab.cluster.server);
-  const contenders = [localizerContender(lab)];
-  await inTurns(contenders, { repeats, signal, log }, async (contender) => {
-    const startedMs = performance.now();
-    const secondsSince = (momentMs: number) => (performance.now() - momentMs) / 1000;
-    await using running = await contender.start(signal);
-    const samples = new Map<Measure, number>([[less("start to summary line", "s"), secondsSince(startedMs)]]);
-    const addresses = lab.services.map((service) => running.address("echo", service));
-    demandAll(await echoAll(addresses, { workers, signal }));
-    const { pids } = running.process;
-    samples.set(less("start until each has echoed once", "s"), secondsSince(startedMs));
-    samples.set(less("tool CPU until then", "s"), cpuSeconds(pids));
-    const connected = less("TCP connections to the API server, after the echoes", "");
-    samples.set(connected, footprint(pids, host).connections);
-    await sleep(settleMs, undefined, { signal });
-    const [before, beforeMs] = [cpuSeconds(pids), performance.now()];
-    await sleep(restMs, undefined, { signal });
-    samples.set(less("CPU at rest", "% of a core"), ((cpuSeconds(pids) - before) / secondsSince(beforeMs)) * 100);
-    const { pssMiB, rssMiB, descriptors, connections } = footprint(pids, host);
-    samples.set(less("PSS", "MiB"), pssMiB).set(less("RSS", "MiB"), rssMiB);
-    samples.set(less("descriptors", ""), descriptors);
-    samples.set(less("TCP connections to the API server, at rest", ""), connections);
-    const stopMs = performance.now();
-    await running.process.interrupt();
-    samples.set(less("SIGINT to end", "s"), secondsSince(stopMs));
+  await inTurns([{ name: "localizer" }], { repeats, signal, log }, async ({ name }) => {
+    const samples = await measureRun(lab, context);
     return () => {
-      for (const [measure, value] of samples) recorder.add(measure, contender.name, value);
+      for (const [measure, value] of samples) recorder.add(measure, name, value);
     };
   });
 };
 
-function less(name: string, unit: string): Measure {
-  return { name, unit, better: "less" };
+async function measureRun(lab: Lab, { settings, signal }: RowContext): Promise<readonly Sample[]> {
+  const { restMs, workers, changes } = settings;
+  const { host: server } = new URL(lab.cluster.server);
+  await using place = await openPlace();
+  const startedMs = performance.now();
+  const secondsSince = (momentMs: number) => (performance.now() - momentMs) / 1000;
+  using looking = new DisposableStack();
+  const over = looking.adopt(new AbortController(), (controller) => controller.abort());
+  const served = allServed(lab, place, AbortSignal.any([signal, over.signal])).then(() => secondsSince(startedMs));
+  served.catch(() => {}); // The start may fail first, and then nobody waits for it.
+  await using running = await startLocalizer(lab, place, signal);
+  const toSummary = secondsSince(startedMs);
+  const samples: Sample[] = [[less("start to all named and listening", "s"), await served]];
+  const parts = processParts(running.process.pids);
+  const pids = [...parts.helper, ...parts.user];
+  const ofApi = connectionsTo(pids, server);
+  const round = await echoRound(lab, running, { workers, pids, server, signal });
+  samples.push(
+    [less("start until each has echoed once", "s"), secondsSince(startedMs)],
+    [detail("start to summary line", "s"), toSummary],
+    [detail("tool CPU until then", "s"), cpuSeconds(pids)],
+    [{ ...detail("Services that have echoed", ""), better: "more" }, round.answered],
+    [detail("echoes", "s"), round.seconds],
+    [detail("TCP connections to the API server, most in the echoes", ""), round.mostConnections],
+  );
+  await sleep(settleMs, undefined, { signal });
+  const cpuAtRest = watchCpu(parts);
+  await sleep(restMs, undefined, { signal });
+  samples.push(...cpuAtRest(), ...footprintSamples(parts));
+  const atRest = connectionsTo(pids, server);
+  const data = [...atRest].filter((inode) => !ofApi.has(inode)).length;
+  samples.push(
+    [less("TCP connections to the API server, at rest", ""), atRest.size],
+    [detail("of them made for data", ""), data],
+    ...(await changeSamples(lab, place, { changes, signal })),
+  );
+  const stopMs = performance.now();
+  await running.process.interrupt();
+  samples.push([less("SIGINT to end", "s"), secondsSince(stopMs)]);
+  const leftover = place.leftover();
+  if (leftover !== undefined) throw new Error(`localizer has ended, but ${leftover}`);
+  return samples;
+}
+
+/** Resolves when each Service has its full name in the hosts file and somebody listens there. */
+async function allServed(lab: Lab, place: LocalizerPlace, signal: AbortSignal): Promise<void> {
+  const wanted = lab.services.map((service) => `${service}.${lab.namespace}`);
+  const within = { timeoutMs: namedTimeoutMs, signal };
+  const names = await place.waitForNames((found) => wanted.every((name) => found.has(name)), within);
+  const addresses = wanted.map((name) => `${names.get(name)}:${applicationPorts.echo}`);
+  const haveAll = () => {
+    const listeners = place.listeners();
+    return addresses.every((address) => listeners.has(address));
+  };
+  await waitFor("a listener of every Service", haveAll, { ...within, intervalMs: 20 });
+}
+
+/** One echo of every Service. Throws when one fails. */
+async function echoRound(
+  lab: Lab,
+  running: RunningContender,
+  { workers, pids, server, signal }: { workers: number; pids: readonly number[]; server: string; signal: AbortSignal },
+): Promise<{ readonly answered: number; readonly seconds: number; readonly mostConnections: number }> {
+  const addresses = lab.services.map((service) => running.address("echo", service));
+  let mostConnections = 0;
+  const look = () => {
+    mostConnections = Math.max(mostConnections, connectionsTo(pids, server).size);
+  };
+  const looking = setInterval(look, connectionsEveryMs);
+  try {
+    const outcome = await echoAll(addresses, { workers, signal });
+    look();
+    demandAll(outcome);
+    return { answered: outcome.latenciesMs.length, seconds: outcome.elapsedMs / 1000, mostConnections };
+  } finally {
+    clearInterval(looking);
+  }
+}
+
+async function changeSamples(
+  lab: Lab,
+  place: LocalizerPlace,
+  { changes, signal }: { readonly changes: number; readonly signal: AbortSignal },
+): Promise<readonly Sample[]> {
+  const [made, deleted]: [number[], number[]] = [[], []];
+  for (let index = 0; index < changes; index++) {
+    const change = await changeService(lab, place, { service: `new-${index}`, signal });
+    made.push(change.madeToEchoMs);
+    deleted.push(change.deletedToGoneMs);
+  }
+  return [
+    [less("new Service to first echo", "ms"), spreadOf(made).median],
+    [detail("new Service to first echo, slowest", "ms"), spreadOf(made).max],
+    [less("deleted Service to gone", "ms"), spreadOf(deleted).median],
+    [detail("deleted Service to gone, slowest", "ms"), spreadOf(deleted).max],
+  ];
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { numberOf, parseStat, parseTcp } from "./proc-format.ts";
+import { numberOf, parseListeners, parseStat, parseTcp } from "./proc-format.ts";
 
 test("parseStat() is not led astray by a command's name", () => {
   const text = "42 (a) b (c) S 7 42 42 0 -1 4194304 100 0 0 0 150 25 999 999 20 0 11 0 413150 1000 200\n";
@@ -17,10 +17,16 @@ test("numberOf() finds the whole name only", () => {
   assert.deepEqual([numberOf(text, "Pss"), numberOf(text, "Rss"), numberOf(text, "Swap")], [30_000, 45_612, 0]);
 });
 
-test("parseTcp() gives the far ends of the connections that are up", () => {
-  const text = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+const tcpText = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 111 1 0 100 0 0 10 0
    1: 010012C6:B2C4 020012C6:192B 01 00000000:00000000 02:000005DC 00000000     0        0 222 2 0 20 4 30 10 -1
 `;
-  assert.deepEqual(parseTcp(text), [{ remote: "198.18.0.2:6443", inode: "222" }]);
+
+test("parseTcp() gives the far ends of the connections that are up", () => {
+  assert.deepEqual(parseTcp(tcpText), [{ remote: "198.18.0.2:6443", inode: "222" }]);
+});
+
+test("parseListeners() gives where somebody listens, and no connection", () => {
+  assert.deepEqual(parseListeners(tcpText), ["127.0.0.1:8080"]);
+  assert.deepEqual(parseListeners(""), []);
 });

@@ -35,12 +35,21 @@ export function numberOf(text: string, name: string): number {
 /** Connections of a /proc/PID/net/tcp that are up, with the far end as `198.18.0.2:6443`. */
 export function parseTcp(text: string): readonly TcpEntry[] {
   const established = "01";
-  return text
-    .split("\n")
-    .slice(1)
-    .map((line) => line.trim().split(/\s+/))
-    .filter((fields) => fields[3] === established)
-    .map((fields) => ({ remote: parseAddress(fields[2] ?? ""), inode: fields[9] ?? "" }));
+  return entriesIn(established, text).map((fields) => ({
+    remote: parseAddress(fields[2] ?? ""),
+    inode: fields[9] ?? "",
+  }));
+}
+
+/** Where somebody listens, by the same text: `127.77.0.5:80`. */
+export function parseListeners(text: string): readonly string[] {
+  const listening = "0A";
+  return entriesIn(listening, text).map((fields) => parseAddress(fields[1] ?? ""));
+}
+
+function entriesIn(state: string, text: string): readonly (readonly string[])[] {
+  const lines = text.split("\n").slice(1);
+  return lines.map((line) => line.trim().split(/\s+/)).filter((fields) => fields[3] === state);
 }
 
 /** Addresses are in the byte order of the machine: little-endian on all that matter here. */

@@ -2,14 +2,12 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { numberOf, parseStat, parseTcp } from "./proc-format.ts";
 
-/** Memory, descriptors and connections of some processes together. */
+/** Memory and descriptors of some processes together. */
 export interface Footprint {
   /** Proportional: what processes share is divided among them. */
   readonly pssMiB: number;
   readonly rssMiB: number;
   readonly descriptors: number;
-  /** TCP connections to one place. */
-  readonly connections: number;
 }
 
 /** A process and all that descend from it, itself first. */
@@ -35,21 +33,24 @@ export function bytesRead(pid: number): number {
   return numberOf(procText(pid, "io"), "rchar");
 }
 
-/** `remote` is address and port of the far end whose connections are counted. */
-export function footprint(pids: readonly number[], remote: string): Footprint {
+/** Of these processes together. */
+export function footprint(pids: readonly number[]): Footprint {
   const kibibytes = (name: string) => sum(pids, (pid) => numberOf(procText(pid, "smaps_rollup"), name));
   return {
     pssMiB: kibibytes("Pss") / 1024,
     rssMiB: kibibytes("Rss") / 1024,
     descriptors: sum(pids, (pid) => descriptors(pid).length),
-    connections: sum(pids, (pid) => connectionsTo(pid, remote)),
   };
 }
 
-function connectionsTo(pid: number, remote: string): number {
-  const own = new Set(descriptors(pid));
-  const entries = parseTcp(procText(pid, "net/tcp"));
-  return entries.filter((entry) => entry.remote === remote && own.has(`socket:[${entry.inode}]`)).length;
+/** TCP connections of these processes to one far end, as "198.18.0.2:6443": the inode of each, which no later one has. */
+export function connectionsTo(pids: readonly number[], remote: string): ReadonlySet<string> {
+  const inodes = pids.flatMap((pid) => {
+    const entries = parseTcp(procText(pid, "net/tcp")).filter((entry) => entry.remote === remote);
+    const own = new Set(entries.length === 0 ? [] : descriptors(pid));
+    return entries.map(({ inode }) => inode).filter((inode) => own.has(`socket:[${inode}]`));
+  });
+  return new Set(inodes);
 }
 
 /** What each descriptor is, in the form of the links in /proc/PID/fd. */

@@ -1,7 +1,7 @@
 /** What was measured: rows, measures, samples. In this shape it goes into the JSON file. */
 
 /** The rows, in the order in which they run. */
-export const rowNames = ["connect", "rate", "bulk", "many", "start"] as const;
+export const rowNames = ["connect", "rate", "bulk", "many", "start", "list"] as const;
 
 /** The name of a row, as `--only` takes it. */
 export type RowName = (typeof rowNames)[number];
@@ -18,6 +18,8 @@ export interface Measure {
   /** Empty for a plain count. */
   readonly unit: string;
   readonly better: "less" | "more";
+  /** Left out of the table, which would be too long otherwise: in the JSON file alone. */
+  readonly detail?: true;
 }
 
 /** A measure and what came out, a sample for each repeat: sample i of one contender was taken next to sample i of the other. */

@@ -24,6 +24,9 @@ export interface RowContext {
  */
 export const settleMs = 8_000;
 
+/** What the rows run. */
+export const packageNote = "localizer is compiled, as it is published, and runs on a copy of Node that only it shares";
+
 const warmUpConnections = 20;
 
 /** A few echoes that do not count. */

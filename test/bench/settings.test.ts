@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { rowNames } from "./results.ts";
 import { parseSettings, UsageError } from "./settings.ts";
 
-test("parseSettings() measures every row with 250 Services when nothing is asked for", () => {
+test("parseSettings() measures every row with 1,000 Services when nothing is asked for", () => {
   const settings = parseSettings([]);
   assert.ok(settings !== "help");
-  assert.deepEqual(settings.rows, ["connect", "rate", "bulk", "many", "start"]);
-  assert.deepEqual([settings.repeats, settings.services, settings.bulkBytes], [3, 250, 2 ** 28]);
+  assert.deepEqual(settings.rows, rowNames);
+  assert.deepEqual([settings.repeats, settings.services, settings.bulkBytes], [3, 1000, 2 ** 28]);
   assert.equal(settings.jsonFile, undefined);
 });
 

@@ -8,6 +8,8 @@ export interface Settings {
   readonly repeats: number;
   /** Row many: how many Services. */
   readonly services: number;
+  /** Row many: how many are made and deleted while they are there. */
+  readonly changes: number;
   /** Row connect: connections a sample. */
   readonly connects: number;
   /** Row rate: connections a sample, and how many are open at once. */
@@ -28,15 +30,31 @@ export class UsageError extends Error {
 
 const mebibyte = 2 ** 20;
 
-const full = { repeats: 3, services: 250, connects: 300, connections: 1000, bulkBytes: 256 * mebibyte, restMs: 10_000 };
-const quick = { repeats: 2, services: 50, connects: 100, connections: 300, bulkBytes: 64 * mebibyte, restMs: 3_000 };
+const full = {
+  repeats: 3,
+  services: 1000,
+  changes: 5,
+  connects: 300,
+  connections: 1000,
+  bulkBytes: 256 * mebibyte,
+  restMs: 60_000,
+};
+const quick = {
+  repeats: 2,
+  services: 50,
+  changes: 2,
+  connects: 100,
+  connections: 300,
+  bulkBytes: 64 * mebibyte,
+  restMs: 3_000,
+};
 
 /** What `--help` prints. */
 export const usage = `usage: npm run bench -- [flags]
 Measures localizer beside kubectl port-forward in the test cluster. Needs Linux and root. No figure is a pass or a fail.
   --only ROW[,ROW]  of ${rowNames.join(", ")}; default all of them
   --repeats N       samples of each figure; default ${full.repeats}
-  --services N      Services in row many; default ${full.services}
+  --services N      Services in row many, and in row list up to 300; default ${full.services}
   --quick           ${quick.repeats} repeats, ${quick.services} Services and less of everything: to see that it works
   --json FILE       where all samples go; default a file in a new temporary folder
   --help            print this

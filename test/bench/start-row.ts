@@ -2,7 +2,7 @@
 import { echoOnce } from "./echo.ts";
 import { kubectlContender } from "./kubectl-contender.ts";
 import { localizerContender } from "./localizer-contender.ts";
-import type { Row } from "./row.ts";
+import { packageNote, type Row } from "./row.ts";
 import { inTurns } from "./turns.ts";
 
 const toEcho = { name: "start to first echo", unit: "s", better: "less" } as const;
@@ -11,7 +11,7 @@ const toEnd = { name: "SIGINT to end", unit: "s", better: "less" } as const;
 /** One Service with one port. A start is a new process each time. */
 export const startRow: Row = async ({ settings, recorder, openLab, signal, log }) => {
   recorder.note("one Service; each connects when the tool has said that it is ready; relay has no part in it");
-  recorder.note("localizer runs from source: Node strips the types at every start");
+  recorder.note(packageNote);
   await using lab = await openLab({ ports: ["echo"], services: 1 });
   const contenders = [localizerContender(lab), kubectlContender(lab)];
   const { repeats } = settings;

@@ -49,6 +49,18 @@ test("formatResults() gives each measure a line and an empty cell a dash", () =>
   ]);
 });
 
+test("formatResults() leaves details to the JSON file", () => {
+  const many = new Recorder("many");
+  many.add(memory, "localizer", 100);
+  many.add({ ...memory, name: "PSS, helper", detail: true }, "localizer", 40);
+  const row = many.result();
+  assert.deepEqual(
+    row.measures.map(({ name }) => name),
+    ["PSS", "PSS, helper"],
+  );
+  assert.doesNotMatch(formatResults([row]), /helper/);
+});
+
 test("Recorder keeps the samples of each contender in their order", () => {
   const recorder = new Recorder("connect");
   recorder.add(p50, "kubectl", 3);

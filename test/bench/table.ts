@@ -4,9 +4,11 @@ import { pairedRatio, type Spread, spreadOf } from "./statistics.ts";
 
 const headings = ["row", "measure", "unit", "better", ...contenderNames, "localizer / kubectl"];
 
-/** One table of all rows, a line for each measure, then the notes of each row. Ends with a newline. */
+/** One table of all rows, a line for each measure that is no detail, then the notes of each row. Ends with a newline. */
 export function formatResults(rows: readonly RowResult[]): string {
-  const lines = rows.flatMap(({ row, measures }) => measures.map((measure) => measureLine(row, measure)));
+  const lines = rows.flatMap(({ row, measures }) =>
+    measures.filter(({ detail }) => detail !== true).map((measure) => measureLine(row, measure)),
+  );
   const remarks = rows.flatMap(({ row, notes, failure }) => [
     ...notes.map((note) => `${row}: ${note}`),
     ...(failure === undefined ? [] : [`${row}: FAILED: ${failure}`]),

@@ -15,10 +15,10 @@ export type TakeSample<T> = (subject: T, signal: AbortSignal) => Promise<() => v
  * In each repeat every contender once, another one first each time. A sample that fails is taken once more; a second failure
  * is thrown.
  */
-export async function inTurns(
-  contenders: readonly Contender[],
+export async function inTurns<T extends Pick<Contender, "name">>(
+  contenders: readonly T[],
   { repeats, signal, log }: TurnOptions,
-  take: TakeSample<Contender>,
+  take: TakeSample<T>,
 ): Promise<void> {
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (let turn = 0; turn < contenders.length; turn++) {

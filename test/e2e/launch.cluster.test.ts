@@ -10,10 +10,11 @@ import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/running-cluster.ts";
 import { testApp } from "../cluster/test-app.ts";
 import { type ThrowawayUser, throwawayUser } from "../support/throwaway-user.ts";
-import { curlByName } from "./by-name.ts";
+import { curlByName, runProgram } from "./by-name.ts";
 import { type Installed, installPackage } from "./installed.ts";
 import { type LocalizerRun, startLocalizer } from "./localizer-run.ts";
 import { descendants, type ProcessStatus, processStatus } from "./processes.ts";
+import { accountObjects, accountToken, FilePlugin, writeUserKubeconfig } from "./service-account.ts";
 
 const namespace = "e2e-launch";
 const url = `http://app.${namespace}.svc.cluster.local/`;
@@ -79,6 +80,29 @@ describe("the installed localizer", () => {
     demandUnprivileged(userPart);
     assert.equal((await run.cli("down")).code, 0);
     assert.equal(await run.exited, 0);
+  });
+
+  test("the user's environment reaches a credential plug-in, which runs as the user", async () => {
+    const folder = join(user.home, "plugin");
+    mkdirSync(folder);
+    const plugin = new FilePlugin(folder);
+    const account = { namespace, name: "plugged", role: "edit" } as const;
+    await cluster.apply(accountObjects(account));
+    plugin.give(await accountToken(cluster, account));
+    const path = writeUserKubeconfig(cluster, folder, { name: "plugged", user: plugin.user, namespace });
+    chownSync(path, user.uid, user.gid);
+    const command = asUser("LOCALIZER_TEST_PROBE=his", installed.localizer);
+    await using run = await startLocalizer({ kubeconfig: path, command });
+    assert.match(await curlByName(run.place.hostsFile, url), /^hello from app/);
+    assert.deepEqual(plugin.runs, [`uid=${user.uid} probe=his`]);
+  });
+
+  test("another user cannot connect to the socket", async () => {
+    await using run = await startLocalizer({ kubeconfig, command: asUser(installed.localizer) });
+    const other = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups", installed.node, installed.localizer];
+    const [program = "", ...words] = [...other, "ping", `--socket=${run.place.socket}`];
+    const { code, stderr } = await runProgram(program, words);
+    assert.equal(code, 5, stderr);
   });
 
   test("started by root itself: it says that it works as root, and serves", async (t) => {

@@ -55,13 +55,14 @@ async function throughSudo(argv: readonly string[]): Promise<Helper> {
   const options = { "hosts-file": text, socket: text, "ip-cidr": text, "root-state-dir": text };
   const { values } = parseArgs({ args: [...argv], options, strict: false });
   const of = (value: unknown) => (typeof value === "string" ? value : undefined);
-  const { TEST_SUDO: sudo } = process.env;
+  const { TEST_SUDO: sudo, TEST_DETACH: detach } = process.env;
   return await launchHelperThroughSudo({
     hostsFile: of(values["hosts-file"]),
     socketLink: of(values.socket),
     range: of(values["ip-cidr"]),
     stateDir: of(values["root-state-dir"]),
     ...(sudo === undefined ? {} : { sudo }),
+    detach: detach !== undefined,
   });
 }
 

@@ -139,6 +139,32 @@ test("a closed terminal ends the user's part, and the helper tidies up after it"
   assert.equal(isLink(world.link), false);
 });
 
+test("launchHelperThroughSudo() detached: sudo ends, the helper serves from a session of its own and tidies up in the end", {
+  skip,
+}, async () => {
+  for (const end of ["asked", "killed"]) {
+    await using world = start({ onTerminal: true, env: { TEST_DETACH: "1" } });
+    const { part } = world;
+    const { pid } = Object(await part.fact("helper"));
+    const { session, parent } = ancestry(pid);
+    assert.deepEqual([session, parent], [pid, 1]);
+    part.tell("listen", "127.76.0.1", 80);
+    assert.equal(await part.fact("done"), null);
+    await makeAll(world);
+    part.type("\x03");
+    assert.equal(await part.fact("signal"), "SIGINT");
+    assert.ok(isAlive(pid));
+    if (end === "asked") {
+      part.tell("end");
+      await part.fact("end");
+      await part.end;
+    } else process.kill(part.pid, "SIGKILL");
+    await until(() => !isAlive(pid));
+    assert.equal(readFileSync(world.hosts, "utf8"), original);
+    assert.equal(isLink(world.link), false);
+  }
+});
+
 /** What sudo lets the user do, for a while. */
 function sudoRule(rule: string): Disposable {
   const path = `/etc/sudoers.d/${user.name}`;
@@ -210,6 +236,13 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Of proc_pid_stat(5): the parent is field 4, the session field 6; the command's name before them may hold anything. */
+function ancestry(pid: number): { parent: number; session: number } {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const [, parent, , session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { parent: Number(parent), session: Number(session) };
 }
 
 /** Looks again with every turn of the loop, for at most 20 s. */

@@ -1,19 +1,16 @@
-/** The API client and the reflector against a real API server. */
+/** The API client and the cluster cache against a real API server; what the sandbox can do too stands in test/contract. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/clock.ts";
-import { LocalizerError } from "../../src/errors.ts";
 import { ApiClient } from "../../src/kube/api-client.ts";
-import { apiStatusOf } from "../../src/kube/api-status.ts";
 import { ClusterCache } from "../../src/kube/cluster-cache.ts";
 import { staticToken } from "../../src/kube/credentials.ts";
 import { hostAndPort } from "../../src/kube/dial.ts";
-import { at, listAt, textAt } from "../../src/kube/json.ts";
+import { textAt } from "../../src/kube/json.ts";
 import { type Cluster, loadCluster } from "../../src/kube/kubeconfig.ts";
-import { Reflector } from "../../src/kube/reflector.ts";
-import { Store, type StoredObject } from "../../src/kube/store.ts";
+import { ObjectCache } from "../../src/kube/object-cache.ts";
 import { TlsClient } from "../../src/kube/tls-client.ts";
 import { silentLogger } from "../../src/log.ts";
 import { serviceKey } from "../../src/model/service-key.ts";
@@ -49,8 +46,11 @@ function service(name: string, port = 80) {
 
 /** A cache of the test's namespace, and a way to wait for what it shows. */
 function follow(options: { client?: Pick<ApiClient, "getJson" | "watch"> } = {}) {
+  const stack = new AsyncDisposableStack();
   const components = { client, clock: systemClock, log: silentLogger(), ...options };
-  const cache = new ClusterCache(components, { namespaces: [namespace] });
+  const objects = stack.use(new ObjectCache(components));
+  const cacheOptions = { namespaces: [namespace], fallbackNamespaces: [] };
+  const cache = stack.use(new ClusterCache({ ...components, objects }, cacheOptions));
   let wake = () => {};
   cache.onChange(() => wake());
   cache.onStatus(() => wake());
@@ -61,7 +61,7 @@ function follow(options: { client?: Pick<ApiClient, "getJson" | "watch"> } = {})
       });
     }
   };
-  return { cache, until, [Symbol.asyncDispose]: () => cache[Symbol.asyncDispose]() };
+  return { cache, until, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 test("ClusterCache shows a Service and its slices created, patched and deleted", limits, async () => {
@@ -113,79 +113,7 @@ test("ClusterCache says denied without rights, and works when they are given", l
   const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "view" };
   const bindings = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`;
   await post(bindings, { metadata: { name: "viewer" }, roleRef, subjects: [subject] });
-  await t.cache.synced;
   await t.until(() => t.cache.statuses.every(({ state }) => state === "watching"));
-});
-
-test("Reflector lists again when its version is too old", limits, async () => {
-  // A kind that the API server has only just begun to watch remembers nothing older.
-  const plural = `things${randomBytes(4).toString("hex")}`;
-  const group = "test.localizer.dev";
-  const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
-  const names = { plural, singular: plural, kind: `Thing${plural}`, listKind: `Thing${plural}List` };
-  const versions = [{ name: "v1", served: true, storage: true, schema }];
-  const spec = { group, scope: "Namespaced", names, versions };
-  await post(definitions, { metadata: { name: `${plural}.${group}` }, spec });
-  await using stack = new AsyncDisposableStack();
-  stack.defer(async () => void (await client.request({ method: "DELETE", path: `${definitions}/${plural}.${group}` })));
-  const isEstablished = (object: unknown) =>
-    listAt(object, "status", "conditions").some(
-      (condition) => at(condition, "type") === "Established" && at(condition, "status") === "True",
-    );
-  const query = `watch=1&fieldSelector=metadata.name=${plural}.${group}`;
-  for await (const { object } of client.watch(`${definitions}?${query}`)) if (isEstablished(object)) break;
-
-  const calls: string[] = [];
-  const again = Promise.withResolvers<void>();
-  const aging: Pick<ApiClient, "getJson" | "watch"> = {
-    getJson(path, options) {
-      calls.push("list");
-      return client.getJson(path, options);
-    },
-    watch(path, options) {
-      calls.push("watch");
-      if (calls.filter((call) => call === "watch").length === 1) {
-        return client.watch(path.replace(/resourceVersion=\d+/, "resourceVersion=1"), options);
-      }
-      const onOpen = () => {
-        options?.onOpen?.();
-        again.resolve();
-      };
-      return client.watch(path, { ...options, onOpen });
-    },
-  };
-  const store = new Store<StoredObject>();
-  const parse = (value: unknown): StoredObject => ({
-    namespace: textAt(value, "metadata", "namespace") ?? "",
-    name: textAt(value, "metadata", "name") ?? "",
-    uid: textAt(value, "metadata", "uid") ?? "",
-  });
-  const scope = { resource: { group, version: "v1", plural }, namespace };
-  const components = { client: aging, store, clock: systemClock, log: silentLogger() };
-  const reflector = stack.use(new Reflector(components, { scope, parse }));
-  const added = new Promise<void>((resolve) => {
-    store.subscribe(() => resolve());
-  });
-  void reflector.run();
-  await again.promise;
-  const path = `/apis/${group}/v1/namespaces/${namespace}/${plural}`;
-  await post(path, { apiVersion: `${group}/v1`, kind: names.kind, metadata: { name: "one" } });
-  await added;
-  // The first list may have been told to come again: "storage is (re)initializing".
-  assert.deepEqual(calls.slice(-4), ["list", "watch", "list", "watch"]);
-  assert.equal(store.get(`${namespace}/one`)?.name, "one");
-});
-
-test("ApiClient knows a version of the future when it lists, not when it watches", limits, async () => {
-  const future = "resourceVersion=999999999999";
-  const error: unknown = await client.getJson(`/api/v1/services?${future}`).catch((thrown: unknown) => thrown);
-  assert.ok(error instanceof LocalizerError);
-  assert.equal(error.code, "unavailable");
-  assert.equal(apiStatusOf(error)?.reason, "Timeout");
-  let events = 0;
-  for await (const _event of client.watch(`/api/v1/services?watch=1&timeoutSeconds=1&${future}`)) events++;
-  assert.equal(events, 0);
 });
 
 test("ApiClient keeps 100 watches open and answers short calls meanwhile", limits, async () => {

@@ -63,10 +63,16 @@ export function wireSuite(): Wire {
     await closed(stream);
   });
 
-  test("a port that nobody listens on ends with `refused`, with and without data behind it", async () => {
-    for (const data of [undefined, "too early"]) {
+  test("a port that nobody listens on ends with `refused`, with and without data and an end behind it", async () => {
+    const early: readonly ((stream: Duplex) => unknown)[] = [
+      () => {},
+      (stream) => stream.write("too early"),
+      (stream) => stream.end("too early"),
+      (stream) => stream.write(Buffer.alloc(64 * 1024)),
+    ];
+    for (const say of early) {
       const stream = await wire.open(7999);
-      if (data !== undefined) stream.write(data);
+      say(stream);
       stream.resume();
       assert.equal(codeOf(await failure(stream)), "refused");
     }

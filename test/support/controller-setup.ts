@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { AddressBook } from "../../src/addresses/address-book.ts";
 import { Controller } from "../../src/controller/controller.ts";
+import type { HostNamePolicy } from "../../src/controller/host-names.ts";
 import { HostsPublisher } from "../../src/controller/hosts-publisher.ts";
 import { LocalizerError } from "../../src/errors.ts";
 import { type EndpointSlice, parseEndpointSlice, serviceKeyOfSlice } from "../../src/kube/endpoint-slice.ts";
@@ -25,14 +26,33 @@ export function service(name: string, spec: object = {}): Service {
 
 /** The slice of a Service, with a ready pod of each name. */
 export function slice(name: string, ...pods: readonly string[]): EndpointSlice {
+  return sliceOf(
+    name,
+    pods.map((pod) => endpointOf(pod)),
+  );
+}
+
+/** The slice of a headless Service, with a pod of each name that is its host name too; one with "!" before it is not ready. */
+export function namedSlice(name: string, ...pods: readonly string[]): EndpointSlice {
+  const endpoints = pods.map((text) => {
+    const pod = text.replace("!", "");
+    return { ...endpointOf(pod), hostname: pod, conditions: { ready: pod === text } };
+  });
+  return sliceOf(name, endpoints);
+}
+
+function sliceOf(name: string, endpoints: readonly object[]): EndpointSlice {
   const labels = { "kubernetes.io/service-name": name };
-  const targetRef = (pod: string) => ({ kind: "Pod", namespace: "team-a", name: pod, uid: pod });
   return parseEndpointSlice({
     metadata: { namespace: "team-a", name: `${name}-x`, uid: `${name}-x`, labels },
     addressType: "IPv4",
     ports: [{ name: "", protocol: "TCP", port: 8080 }],
-    endpoints: pods.map((pod) => ({ addresses: ["10.1.1.1"], targetRef: targetRef(pod) })),
+    endpoints,
   });
+}
+
+function endpointOf(pod: string) {
+  return { addresses: ["10.1.1.1"], targetRef: { kind: "Pod", namespace: "team-a", name: pod, uid: pod } };
 }
 
 /** A cluster's cache that the test fills. */
@@ -72,8 +92,20 @@ function fakeCache(...initial: readonly Service[]) {
   };
 }
 
+/** A policy that has nothing against any name and gives no bare ones. */
+export const plainPolicy: HostNamePolicy = {
+  clusterDomain: "cluster.local",
+  namedNamespaces: new Set(),
+  shortNamesFor: undefined,
+  isTopLevelDomain: () => false,
+  taken: new Set(),
+  resolvesElsewhere: () => false,
+  settled: true,
+  onChange: () => ({ [Symbol.dispose]() {} }),
+};
+
 /** A controller of these Services, its cluster, and what it brings about. */
-export function makeController(services: readonly Service[], { range = "127.1.0.0/16" } = {}) {
+export function makeController(services: readonly Service[], { range = "127.1.0.0/16", names = plainPolicy } = {}) {
   const fake = fakeCache(...services);
   const clock = new FakeClock();
   const listener = new LoopbackListen();
@@ -86,16 +118,9 @@ export function makeController(services: readonly Service[], { range = "127.1.0.
   const hosts = new HostsPublisher({ write, clock, log });
   const addresses = new AddressBook({ range: parseLoopbackRange(range), clusterUrl: "https://c/" });
   const dial = () => Promise.reject(new LocalizerError("gone", "The pod is gone"));
-  const names = {
-    clusterDomain: "cluster.local",
-    namedNamespaces: new Set<string>(),
-    shortNamesFor: undefined,
-    isTopLevelDomain: () => false,
-    taken: new Set<string>(),
-  };
   const controller = new Controller(
     { cache: fake.cache, addresses, hosts, dial, listen: listener.listen, clock, log },
-    { filter: { skipNamespaces: new Set() }, names },
+    { filter: { skipNamespaces: new Set(), skipPorts: new Set() }, names },
   );
   /** Every service in short: "cart 80,443!conflict" is one with two ports of which the second is not open. */
   const summary = () =>

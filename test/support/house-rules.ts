@@ -69,7 +69,8 @@ export const fencesHold: Rule = (files, house) =>
       const [first = "", second = ""] = target.split("/");
       const name = target.startsWith("@") ? `${first}/${second}` : first;
       if (name.startsWith("node:") && house.harmless.has(name.slice(5))) return [];
-      return house.fences[name]?.includes(roomOf(path)) ? [] : [`${path} -> ${target}`];
+      const allowed = house.fences[name] ?? [];
+      return allowed.includes(roomOf(path)) || allowed.includes(path) ? [] : [`${path} -> ${target}`];
     }),
   );
 

@@ -24,9 +24,10 @@ export class LoopbackListen {
     const listener = adoptServer(server, at, onConnection);
     return {
       at,
-      [Symbol.asyncDispose]: () => {
-        this.#servers.delete(name);
-        return listener[Symbol.asyncDispose]();
+      [Symbol.asyncDispose]: async () => {
+        await listener[Symbol.asyncDispose]();
+        // A later listener of that name is none of this one's business.
+        if (this.#servers.get(name) === server) this.#servers.delete(name);
       },
     };
   };

@@ -4,6 +4,8 @@ import { connect, createServer, type Socket } from "node:net";
 /** The running relay. */
 export interface Relay extends AsyncDisposable {
   readonly port: number;
+  /** How many bytes came back from the far side so far. */
+  readonly bytesBack: number;
   /** Cuts all connections; new ones can be made. */
   cut(): void;
   /** From now on no byte gets through, either way. */
@@ -16,6 +18,7 @@ export interface Relay extends AsyncDisposable {
 export async function startRelay(to: number, host = "127.0.0.1"): Promise<Relay> {
   const sockets = new Set<Socket>();
   let frozen = false;
+  let bytesBack = 0;
   let wake = () => {};
   const server = createServer((near) => {
     const far = connect(to, host);
@@ -28,6 +31,7 @@ export async function startRelay(to: number, host = "127.0.0.1"): Promise<Relay>
     near.on("data", (bytes) => frozen || far.write(bytes));
     far.on("data", (bytes) => {
       if (frozen) return;
+      bytesBack += bytes.length;
       near.write(bytes, () => {
         // They lie in the near side's socket; the turn after the next has read them.
         setImmediate(() => setImmediate(wake));
@@ -41,6 +45,9 @@ export async function startRelay(to: number, host = "127.0.0.1"): Promise<Relay>
   if (address === null || typeof address === "string") throw new Error("not listening");
   return {
     port: address.port,
+    get bytesBack() {
+      return bytesBack;
+    },
     cut() {
       for (const socket of sockets) socket.destroy();
     },

@@ -1,10 +1,12 @@
-/** `localizer list`: every Service and how it stands, as a table or as JSON. */
+/** `localizer list`: which cluster it is, every Service and how it stands. */
 import { LocalizerError } from "../../errors.ts";
-import type { ListedService } from "../../rpc/client.ts";
+import type { ListedService } from "../../rpc/listed.ts";
 import type { Command } from "../command.ts";
 import { daemonClient } from "../daemon-client.ts";
-import { many, one } from "../flag-values.ts";
-import { formatTable } from "../table.ts";
+import { type FlagValues, many, one } from "../flag-values.ts";
+import { type ListFormat, listFormats } from "../list-formats.ts";
+
+const formats = Object.keys(listFormats);
 
 /** The columns are those of the original. */
 export const list: Command = {
@@ -12,55 +14,38 @@ export const list: Command = {
   operands: "",
   maxOperands: 0,
   summary: "show every Service, its address and how it stands",
-  details: "With --namespace only Services of that namespace are shown.",
-  flags: { output: { type: "string", short: "o", value: "FORMAT", text: "table or json; default table" } },
+  details:
+    "With --namespace only Services of that namespace are shown. wide adds names, each port and the pods of headless\nServices; json has everything; hosts prints the lines of a hosts file, for a daemon that runs without root.",
+  flags: {
+    output: {
+      type: "string",
+      short: "o",
+      value: "FORMAT",
+      text: "table, wide, json or hosts; default table",
+      choices: formats,
+    },
+  },
   async run({ io, flags }) {
-    const format = formatOf(one(flags, "output") ?? "table");
+    const format = formatOf(flags);
     const { client } = await daemonClient(flags, io);
     await using _client = client;
+    const found = await client.list();
     const wanted = new Set(many(flags, "namespace"));
-    const services = (await client.list()).filter(({ namespace }) => wanted.size === 0 || wanted.has(namespace));
-    io.stdout(format(services.toSorted(byName)));
+    const services = found.services.filter(({ namespace }) => wanted.size === 0 || wanted.has(namespace));
+    io.stdout(format({ ...found, services: services.toSorted(byName) }));
     return 0;
   },
 };
 
-type Format = (services: readonly ListedService[]) => string;
-
-function formatOf(name: string): Format {
-  switch (name) {
-    case "table":
-      return asTable;
-    case "json":
-      return asJson;
-    default:
-      throw new LocalizerError("usage", `Cannot print as "${name}": want table or json`);
-  }
-}
-
-/** The table that is printed; says so when there is nothing to show. */
-function asTable(services: readonly ListedService[]): string {
-  if (services.length === 0) return "There are no Services to show\n";
-  return formatTable(
-    ["NAMESPACE", "NAME", "STATUS", "REASON", "ENDPOINT", "IP ADDRESS", "PORT(S)"],
-    services.map(({ namespace, name, status, statusReason, endpoint, ip, ports }) => [
-      namespace,
-      name,
-      status.charAt(0).toUpperCase() + status.slice(1),
-      statusReason,
-      endpoint,
-      ip || "None",
-      ports.join(","),
-    ]),
+/** @throws LocalizerError `usage` for a word that names no format */
+function formatOf(flags: FlagValues): ListFormat {
+  const name = one(flags, "output") ?? "table";
+  const format = Object.hasOwn(listFormats, name) ? listFormats[name] : undefined;
+  if (format !== undefined) return format;
+  throw new LocalizerError(
+    "usage",
+    `Cannot print as "${name}": want ${formats.slice(0, -1).join(", ")} or ${formats.at(-1)}`,
   );
-}
-
-/** An object with `services`, so that more can stand beside them later. Field names are those of the wire's JSON. */
-function asJson(services: readonly ListedService[]): string {
-  const plain = services.map(({ namespace, name, status, statusReason, endpoint, ip, ports }) => {
-    return { namespace, name, status, statusReason, endpoint, ip, ports };
-  });
-  return `${JSON.stringify({ services: plain }, undefined, 2)}\n`;
 }
 
 /** By bytes, not by the reader's language: the same on every machine. */

@@ -1,0 +1,82 @@
+/** The forms in which `list` prints: tables for people, JSON for programs, lines for a hosts file. Pure. */
+import { isHostName } from "../model/host-name.ts";
+import { isLoopbackAddress } from "../model/loopback.ts";
+import type { ClusterInfo, ListedPod, ListedPort, ListedService, ServiceList } from "../rpc/listed.ts";
+import { formatTable, oneLine } from "./table.ts";
+
+/** Prints a list whose services are sorted. */
+export type ListFormat = (list: ServiceList) => string;
+
+/** By the word that --output takes. */
+export const listFormats: Readonly<Record<string, ListFormat>> = {
+  table: asTable,
+  wide: asWideTable,
+  json: asJson,
+  hosts: asHosts,
+};
+
+/** `Context "dev", cluster "dev" at https://10.0.0.1:6443/, namespaces a, b only`. */
+export function clusterLine({ context, cluster, server, namespaces }: ClusterInfo): string {
+  const noun = namespaces.length === 1 ? "namespace" : "namespaces";
+  const only = namespaces.length === 0 ? "" : `, ${noun} ${namespaces.join(", ")} only`;
+  return oneLine(`Context "${context}", cluster "${cluster}" at ${server}${only}`);
+}
+
+const columns = ["NAMESPACE", "NAME", "STATUS", "REASON", "ENDPOINT", "IP ADDRESS", "PORT(S)"] as const;
+
+/** The columns are those of the original. */
+function asTable(list: ServiceList): string {
+  return withHead(list, () => formatTable(columns, list.services.map(cellsOf)));
+}
+
+/** Below each service its ports, and, if it is headless, its pods. */
+function asWideTable(list: ServiceList): string {
+  const rows = list.services.flatMap((service) => [
+    [...cellsOf(service), "", "", service.names.join(",")],
+    ...service.portRows.map((port) => portCells(port, "  ")),
+    ...service.pods.flatMap(podRows),
+  ]);
+  return withHead(list, () => formatTable([...columns, "READY", "CONNECTIONS", "NAMES"], rows));
+}
+
+/** Everything; field names are those of the wire's JSON. */
+function asJson({ cluster, notices, services }: ServiceList): string {
+  return `${JSON.stringify({ cluster, notices, services }, undefined, 2)}\n`;
+}
+
+/** For life without root: what the helper would write. Only what may stand in a hosts file, whoever sent it. */
+function asHosts({ services }: ServiceList): string {
+  const entries = services.flatMap((service) => [service, ...service.pods]);
+  return entries
+    .map(({ ip, names }) => ({ ip, names: names.filter(isHostName) }))
+    .filter(({ ip, names }) => isLoopbackAddress(ip) && names.length > 0)
+    .map(({ ip, names }) => `${ip} ${names.join(" ")}\n`)
+    .join("");
+}
+
+/** Which cluster it is and what is amiss stand before everything else. */
+function withHead({ cluster, notices, services }: ServiceList, table: () => string): string {
+  const head = [...(cluster === undefined ? [] : [clusterLine(cluster)]), ...notices.map(oneLine)];
+  const body = services.length === 0 ? "There are no Services to show\n" : table();
+  return `${head.map((line) => `${line}\n`).join("")}${body}`;
+}
+
+function cellsOf({ namespace, name, status, statusReason, endpoint, ip, ports }: ListedService): readonly string[] {
+  return [namespace, name, capitalised(status), statusReason, endpoint, ip || "None", ports.join(",")];
+}
+
+function portCells(port: ListedPort, indent: string): readonly string[] {
+  const failure = port.lastError === "" ? "" : `last failure: ${port.lastError}`;
+  const reason = [port.reason, failure].filter((text) => text !== "").join("; ");
+  const counts = [String(port.readyPods), String(port.connections)];
+  return ["", `${indent}${port.port}/TCP`, capitalised(port.status), reason, "", port.listen, "", ...counts];
+}
+
+function podRows({ hostname, ip, names, ports }: ListedPod): readonly (readonly string[])[] {
+  const own = ["", `  ${hostname}`, "", "", hostname, ip, ports.map(({ port }) => `${port}/TCP`).join(",")];
+  return [[...own, "", "", names.join(",")], ...ports.map((port) => portCells(port, "    "))];
+}
+
+function capitalised(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1);
+}

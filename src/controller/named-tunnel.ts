@@ -1,0 +1,84 @@
+/** An address with names and a tunnel behind it: a service's, or that of one pod of a headless service. */
+import type { AddressBook } from "../addresses/address-book.ts";
+import type { HostsEntry } from "../model/hosts-table.ts";
+import type { LoopbackAddress } from "../model/loopback.ts";
+import type { OwnerKey } from "../model/service-key.ts";
+import { Tunnel } from "../tunnel/tunnel.ts";
+import type { TunnelComponents, TunnelPortSpec, TunnelPortStatus } from "../tunnel/tunnel-components.ts";
+import type { HostNames } from "./host-names.ts";
+
+/** What a named tunnel works with. */
+export interface NamedTunnelComponents extends TunnelComponents {
+  readonly addresses: Pick<AddressBook, "allocate" | "release">;
+  readonly hosts: { set(owner: OwnerKey, entry: HostsEntry | undefined): void };
+}
+
+/** Has its address from its making on, and its names in the table; `update` opens its ports. */
+export class NamedTunnel implements AsyncDisposable {
+  readonly #components: NamedTunnelComponents;
+  readonly #owner: OwnerKey;
+  readonly #tunnel: Tunnel;
+  #names: HostNames;
+  #specs: readonly TunnelPortSpec[] | undefined;
+
+  /** @throws LocalizerError `unavailable` when no address is left */
+  constructor(components: NamedTunnelComponents, owner: OwnerKey, names: HostNames) {
+    this.#components = components;
+    this.#owner = owner;
+    this.#tunnel = new Tunnel(components, components.addresses.allocate(owner));
+    this.#names = names;
+    this.rename(names);
+  }
+
+  get address(): LoopbackAddress {
+    return this.#tunnel.address;
+  }
+
+  get names(): HostNames {
+    return this.#names;
+  }
+
+  get ports(): readonly TunnelPortStatus[] {
+    return this.#tunnel.ports;
+  }
+
+  /** Other names for the same address. */
+  rename(names: HostNames): void {
+    this.#names = names;
+    this.#components.hosts.set(this.#owner, { address: this.address, names: names.names });
+  }
+
+  /** As `Tunnel.update`, but for specs that it has already nothing is done. */
+  async update(specs: readonly TunnelPortSpec[], signal: AbortSignal): Promise<void> {
+    if (sameSpecs(this.#specs, specs) && this.ports.every(({ bindError }) => bindError === undefined)) return;
+    this.#specs = undefined;
+    await this.#tunnel.update(specs, signal);
+    this.#specs = specs;
+  }
+
+  /** Takes names, listeners and address back. */
+  async withdraw(): Promise<void> {
+    const { addresses, hosts } = this.#components;
+    hosts.set(this.#owner, undefined);
+    await this.#tunnel[Symbol.asyncDispose]();
+    addresses.release(this.#owner);
+  }
+
+  /** Closes the listeners and no more: at the end the whole table goes. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tunnel[Symbol.asyncDispose]();
+  }
+}
+
+function sameSpecs(before: readonly TunnelPortSpec[] | undefined, now: readonly TunnelPortSpec[]): boolean {
+  if (before?.length !== now.length) return false;
+  return now.every((spec, index) => {
+    const old = before[index];
+    if (old?.port !== spec.port || old.affinityMs !== spec.affinityMs) return false;
+    if (old.endpoints.length !== spec.endpoints.length) return false;
+    return spec.endpoints.every(({ pod, port }, at) => {
+      const other = old.endpoints[at];
+      return other?.pod.uid === pod.uid && other.port === port && other.pod.name === pod.name;
+    });
+  });
+}

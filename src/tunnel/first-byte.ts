@@ -1,0 +1,116 @@
+/**
+ * The part of a connection that another pod can still take over: from its opening to the pod's first byte. Promises that
+ * what the caller said is kept so long (64 KiB at most), that no byte of the pod's is consumed, and back-pressure.
+ */
+import type { EventEmitter } from "node:events";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { type ErrorCode, LocalizerError } from "../errors.ts";
+
+/** What a caller says is kept up to this; who says more before he is answered can be sent to no other pod. */
+const maxKeptBytes = 64 * 1024;
+
+/** Failures that prove that the pod got nothing, whatever was sent (decision 23 of the design: a POST must not run twice). */
+const gotNothing: ReadonlySet<ErrorCode> = new Set(["refused", "gone"]);
+
+/** Failures on the way to the pod. It got nothing only if nothing was sent. */
+const lostOnTheWay: ReadonlySet<ErrorCode> = new Set(["unavailable", "timeout"]);
+
+/** What the caller of one connection has said before he was answered. */
+export class SaidSoFar {
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+  /** The caller has ended his side. */
+  ended = false;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** False when it was too much to be kept. */
+  get isWhole(): boolean {
+    return this.#bytes <= maxKeptBytes;
+  }
+
+  add(chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    if (this.isWhole) this.#chunks.push(chunk);
+    else this.#chunks = [];
+  }
+
+  /** All of it, in one piece. */
+  get kept(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+}
+
+/** How a pod took the connection. */
+export type FirstByte =
+  /** It said something, or ended in order: both streams can be spliced, nothing of the answer is read yet. */
+  | { readonly kind: "answered" }
+  /** Its channel failed and is closed. `mayReplay`: all that was said is kept, and it is proven that no pod got it. */
+  | { readonly kind: "failed"; readonly error: LocalizerError; readonly mayReplay: boolean }
+  /** The caller broke off or the signal fired; the pod's channel is closed. */
+  | { readonly kind: "left" };
+
+/**
+ * Repeats to `far` what was said so far, then carries what `local` says, until the pod says its first byte. Leaves
+ * `local` paused, and no listener but one on `far`, which keeps its failure from being thrown before somebody looks. An
+ * end without a byte after bytes were sent counts as a failure, since a refusal whose reason came too late looks the
+ * same; not so when the caller has ended too. Never rejects.
+ */
+export function untilFirstByte(local: Socket, far: Duplex, said: SaidSoFar, signal: AbortSignal): Promise<FirstByte> {
+  return new Promise((resolve) => {
+    const finish = (result: FirstByte) => {
+      for (const listener of listeners) listener[Symbol.dispose]();
+      signal.removeEventListener("abort", leave);
+      local.pause();
+      if (result.kind !== "answered") far.destroy();
+      resolve(result);
+    };
+    const leave = () => finish({ kind: "left" });
+    const fail = (error: LocalizerError, mayReplay: boolean) => finish({ kind: "failed", error, mayReplay });
+    const failed = () => {
+      const error = LocalizerError.from(far.errored ?? "Lost the connection to the pod", "unavailable");
+      const isProven = gotNothing.has(error.code) || (said.bytes === 0 && lostOnTheWay.has(error.code));
+      fail(error, isProven && said.isWhole && far.readableLength === 0);
+    };
+    const answered = () => {
+      if (far.errored !== null) failed();
+      else if (far.readableLength > 0 || said.bytes === 0 || said.ended) finish({ kind: "answered" });
+      else fail(new LocalizerError("unavailable", "Lost the connection: the pod ended it without an answer"), false);
+    };
+    const carry = (chunk: Buffer) => {
+      said.add(chunk);
+      if (far.writable && !far.write(chunk)) local.pause();
+    };
+    const end = () => {
+      said.ended = true;
+      far.end();
+    };
+
+    const listeners: Disposable[] = [];
+    far.on("error", () => {});
+    if (signal.aborted || local.destroyed) return leave();
+    if (far.readableEnded) return answered();
+    if (far.destroyed) return failed();
+    const drained = () => void (said.ended || local.resume());
+    listeners.push(
+      listening(far, { readable: answered, end: answered, drain: drained, error: failed, close: failed }),
+      listening(local, { data: carry, end, error: leave, close: leave }),
+    );
+    signal.addEventListener("abort", leave, { once: true });
+    const isFree = said.bytes === 0 || far.write(said.kept);
+    if (said.ended) far.end();
+    else if (isFree) local.resume();
+  });
+}
+
+function listening(emitter: EventEmitter, listeners: Readonly<Record<string, (chunk: Buffer) => void>>): Disposable {
+  for (const [name, listener] of Object.entries(listeners)) emitter.on(name, listener);
+  return {
+    [Symbol.dispose]() {
+      for (const [name, listener] of Object.entries(listeners)) emitter.off(name, listener);
+    },
+  };
+}
