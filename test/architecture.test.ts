@@ -38,7 +38,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "rpc",
     "server",
   ],
-  cli: ["model", "rpc"],
+  client: ["model", "rpc"],
+  cli: ["model", "rpc", "client"],
   sandbox: ["model", "net"],
   bin: ["model"],
 };
@@ -61,7 +62,7 @@ const fences: Readonly<Record<string, readonly string[]>> = {
   "node:net": ["net", "model", "helper", "kube", "tunnel", "rpc", "server"],
   "node:fs": ["net", "hostsfile", "helper", "addresses", "kube", "daemon", "cli"],
   "node:dns": ["daemon"],
-  "node:os": ["helper", "daemon", "cli"],
+  "node:os": ["helper", "daemon", "client", "cli"],
   "node:timers": [],
 };
 /** Node's modules that compute and touch nothing. */
@@ -77,7 +78,7 @@ const globals: rules.House["globals"] = {
   // A closed listener answers in the next turn of the loop; no time passes.
   setImmediate: ["src/net/listen.ts"],
   "AbortSignal.timeout": [],
-  "process.env": ["helper", "daemon", "cli", "bin"],
+  "process.env": ["helper", "daemon", "client", "cli", "bin"],
   globalThis: [],
   global: [],
   require: [],

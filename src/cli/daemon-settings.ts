@@ -1,12 +1,13 @@
 /** The daemon's settings: from the text of flags to checked values. Pure but for the logger's lines. */
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { DaemonOptions } from "../daemon/daemon-options.ts";
 import { LocalizerError } from "../errors.ts";
 import { formatJson, formatText, isLogLevel, type LogEntry, Logger, type LogLevel, logLevels } from "../log.ts";
 import { hostName, isDnsLabel } from "../model/host-name.ts";
 import { parseServiceRange } from "../model/loopback.ts";
 import { port } from "../model/port.ts";
+import { defaultStateFolder } from "../model/state-folder.ts";
 import { type FlagValues, isOn, many, one } from "./flag-values.ts";
 import type { CliIo } from "./io.ts";
 import { version } from "./version.ts";
@@ -22,7 +23,7 @@ export function daemonSettings(flags: FlagValues, io: Pick<CliIo, "env" | "stder
     range: parseServiceRange(one(flags, "ip-cidr") ?? "127.0.0.0/8"),
     hostsFile: pathOf(flags, "hosts-file"),
     socket: pathOf(flags, "socket"),
-    stateDir: pathOf(flags, "state-dir") ?? defaultStateDir(io.env),
+    stateDir: pathOf(flags, "state-dir") ?? defaultStateFolder(io.env, io.env.HOME || homedir()),
     rootStateDir: pathOf(flags, "root-state-dir"),
     selector: one(flags, "selector"),
     shortNames: shortNamesOf(flags),
@@ -64,14 +65,6 @@ function pathOf(flags: FlagValues, name: string): string | undefined {
   return path === undefined ? undefined : resolve(path);
 }
 
-/** The XDG base directory specification: a relative path is to be ignored. */
-function defaultStateDir(env: NodeJS.ProcessEnv): string {
-  const { XDG_STATE_HOME: base = "" } = env;
-  const home = env.HOME || homedir();
-  return join(base.startsWith("/") ? base : join(home, ".local", "state"), "localizer");
-}
-
-/** Without a value it means what it means when it is not given. */
 function shortNamesOf(flags: FlagValues): string | undefined {
   const text = one(flags, "short-names") || undefined;
   if (text !== undefined && !isDnsLabel(text)) {

@@ -8,7 +8,7 @@ import { LocalizerError, throwIfAborted } from "../errors.ts";
 import type { ClusterCache } from "../kube/cluster-cache.ts";
 import { keyOfService } from "../kube/service.ts";
 import type { PodRef } from "../model/endpoint.ts";
-import type { ServiceKey } from "../model/service-key.ts";
+import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import type { TunnelComponents } from "../tunnel/tunnel-components.ts";
 import { WorkQueue } from "../work-queue.ts";
 import { desiredTunnel, type ServiceFilter } from "./desired.ts";
@@ -103,9 +103,10 @@ export class Controller implements AsyncDisposable {
       .filter((state) => state !== undefined);
   }
 
-  /** A pod that some service could send a connection to now. */
-  get readyPod(): PodRef | undefined {
-    for (const { ports } of this.#served.values()) {
+  /** A pod that some service, of that namespace if one is named, could send a connection to now. */
+  readyPod(namespace?: string): PodRef | undefined {
+    for (const [key, { ports }] of this.#served) {
+      if (namespace !== undefined && namespaceOf(key) !== namespace) continue;
       const port = ports.find(({ endpoint }) => endpoint !== undefined);
       if (port?.endpoint !== undefined) return port.endpoint.pod;
     }

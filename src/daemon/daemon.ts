@@ -3,98 +3,60 @@
  * unwinds it at the end; what a killed run left behind is tidied by the helper at the next start.
  * Used by cli's run command.
  */
-import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
-import { AddressBook } from "../addresses/address-book.ts";
 import { systemClock as clock } from "../clock.ts";
-import { Controller } from "../controller/controller.ts";
-import { HostsPublisher } from "../controller/hosts-publisher.ts";
 import { LocalizerError } from "../errors.ts";
 import type { Helper } from "../helper/client.ts";
 import { ApiClient } from "../kube/api-client.ts";
-import { ClusterCache } from "../kube/cluster-cache.ts";
-import { type Cluster, loadCluster } from "../kube/kubeconfig.ts";
-import { ObjectCache } from "../kube/object-cache.ts";
+import type { Cluster } from "../kube/kubeconfig.ts";
 import { podDialer, probePod } from "../portforward/dial-pod.ts";
+import type { DaemonState } from "../server/daemon-state.ts";
 import { type GrpcServer, openGrpcServer } from "../server/grpc-server.ts";
 import { chooseHelper } from "./choose-helper.ts";
+import { clusterOf, followCurrentContext } from "./cluster-source.ts";
+import { watchCredentials } from "./credential-changes.ts";
+import type { CurrentContext } from "./current-context.ts";
 import type { Daemon, DaemonOptions, StartDaemon } from "./daemon-options.ts";
-import { foreignHostsOf, hostNamePolicy } from "./host-name-policy.ts";
+import { type FollowedServices, followServices } from "./follow-services.ts";
+import { noticesOf } from "./notices.ts";
 import { PortForwardHealth } from "./port-forward-health.ts";
 import { serviceRow } from "./service-rows.ts";
 import { socketPath } from "./socket-place.ts";
 import { StartReport } from "./start-report.ts";
-import { openSystemNames } from "./system-names.ts";
-
-/** Left out unless the user names it: what runs there is the cluster's own. */
-const systemNamespaces = ["kube-system"];
 
 /** Starts everything. Nothing is left behind when it fails. */
 export const startDaemon: StartDaemon = async (options, signal) => {
   const { log } = options;
-  const report = new StartReport(clock);
+  const report = new StartReport(clock, log);
   await using all = new AsyncDisposableStack();
   // All but the server. A Kill ends it before the server, which has to answer; every other end does the same.
   const works = all.use(new AsyncDisposableStack());
 
-  const cluster = await clusterOf(options);
+  const health = new PortForwardHealth(clock);
+  const cluster = await openCluster(options, health, works);
   const client = works.use(new ApiClient({ cluster, clock }, { version: options.version }));
+  const context = followCurrentContext(options, cluster.contextName, { clock, log });
+  if (context !== undefined) works.use(context);
+  // By itself: somebody may have to log in, which takes longer than a request may.
+  await cluster.credentials.current(signal);
   await client.getJson("/version", { signal });
-  log.info("Reached the cluster", { context: cluster.contextName, server: cluster.server.href });
+  report.clusterReached(cluster);
 
   const { helper, privileged } = await chooseHelper(options, clock, signal);
   works.use(helper);
-  const { namespaces } = options;
-  const objects = works.use(new ObjectCache({ client, clock, log: log.child("kube") }));
-  const cache = works.use(
-    new ClusterCache(
-      { objects, clock, log: log.child("kube") },
-      {
-        namespaces: namespaces.length > 0 ? namespaces : undefined,
-        fallbackNamespaces: [cluster.namespace ?? "default"],
-      },
-    ),
-  );
-  const hosts = works.use(
-    new HostsPublisher({ write: (entries) => helper.writeHosts(entries), clock, log: log.child("hosts") }),
-  );
-  const foreign = await foreignHostsOf(options);
-  const addresses = new AddressBook({
-    range: options.range,
-    clusterUrl: cluster.server.href,
-    taken: foreign.addresses,
-  });
-  const systemNames = works.use(await openSystemNames(clock, options.env));
-  const health = new PortForwardHealth(clock);
   const dial = health.watch(podDialer(cluster, clock));
-  const skipped = [...options.skipNamespaces, ...systemNamespaces.filter((name) => !namespaces.includes(name))];
-  const controller = works.use(
-    new Controller(
-      { cache, hosts, addresses, dial, listen: helper.listen, clock, log: log.child("tunnel") },
-      {
-        filter: { skipNamespaces: new Set(skipped), skipPorts: new Set(options.skipPorts) },
-        names: hostNamePolicy(options, cluster, { foreign, systemNames }),
-      },
-    ),
-  );
-  await startOrDenied(controller, cache, signal);
+  const services = await followServices(options, { cluster, client, helper, dial, clock }, works);
+  const { cache, controller, guard } = services;
+  const found = () => report.servicesFound(cache.services.list().length, cache.scope.namespaces ?? []);
+  // A failed start says why by itself.
+  cache.synced.then(found, () => {});
+  await startOrDenied(services, signal);
+  report.namesWritten(controller.states, privileged);
+  if (privileged) guard.start();
 
   const server = all.use(
     await openGrpcServer({
       socketPath: await socketPath(options, helper, privileged),
-      state: {
-        cluster: () => ({
-          context: cluster.contextName,
-          cluster: cluster.clusterName,
-          server: cluster.server.href,
-          namespace: cluster.namespace ?? "",
-          namespaces,
-        }),
-        notices: () => [],
-        list: () => controller.states.map((state) => serviceRow(state, health, hosts.error)),
-        isStable: () => controller.isStable,
-        stop: () => works.disposeAsync(),
-      },
+      state: daemonState({ cluster, context, services, health, works }),
       log: log.child("server"),
       clock,
     }),
@@ -102,7 +64,7 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   if (privileged) await helper.linkSocket(server.socketPath);
   works.use(
     health.keepProbing(
-      () => controller.readyPod,
+      (namespace) => controller.readyPod(namespace),
       (pod, probeSignal) => probePod(cluster, clock, pod, probeSignal),
     ),
   );
@@ -113,18 +75,18 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   );
 };
 
-function clusterOf(options: DaemonOptions): Promise<Cluster> {
-  return loadCluster({
-    path: options.kubeconfig,
-    context: options.context,
-    env: options.env,
-    home: options.env.HOME ?? homedir(),
-    readFile: (path) => readFile(path),
-  });
+/** The cluster, with word to `health` whenever the credentials change. */
+async function openCluster(
+  options: DaemonOptions,
+  health: PortForwardHealth,
+  stack: AsyncDisposableStack,
+): Promise<Cluster> {
+  const cluster = stack.use(await clusterOf(options, clock));
+  return { ...cluster, credentials: watchCredentials(cluster.credentials, () => health.reset()) };
 }
 
 /** When nothing at all may be listed there is nothing to do; at the start that is an error, later a state. */
-async function startOrDenied(controller: Controller, cache: ClusterCache, signal: AbortSignal): Promise<void> {
+async function startOrDenied({ controller, cache }: FollowedServices, signal: AbortSignal): Promise<void> {
   const denied = Promise.withResolvers<never>();
   const look = () => {
     const { statuses } = cache;
@@ -133,6 +95,39 @@ async function startOrDenied(controller: Controller, cache: ClusterCache, signal
   using _statuses = cache.onStatus(look);
   look();
   await Promise.race([controller.start(signal), denied.promise]);
+}
+
+/** What the server may ask. */
+function daemonState(parts: {
+  readonly cluster: Cluster;
+  readonly context: CurrentContext | undefined;
+  readonly services: FollowedServices;
+  readonly health: PortForwardHealth;
+  readonly works: AsyncDisposableStack;
+}): DaemonState {
+  const { cluster, context, services, health, works } = parts;
+  const { cache, controller, hosts, guard } = services;
+  return {
+    cluster: () => ({
+      context: cluster.contextName,
+      cluster: cluster.clusterName,
+      server: cluster.server.href,
+      namespace: cluster.namespace ?? "",
+      namespaces: cache.scope.namespaces ?? [],
+    }),
+    notices: () =>
+      noticesOf({
+        context: context?.notice,
+        credentials: cluster.credentials.failure,
+        scope: cache.scope,
+        watches: cache.statuses,
+        hosts: hosts.error,
+        guard: guard.notice,
+      }),
+    list: () => controller.states.map((state) => serviceRow(state, health)),
+    isStable: () => controller.isStable,
+    stop: () => works.disposeAsync(),
+  };
 }
 
 function daemonOf(

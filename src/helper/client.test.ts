@@ -111,6 +111,15 @@ for (const [what, answer] of [
   });
 }
 
+test("Helper.release asks for it, and Helper.removed is what the hello said", async () => {
+  const { helper, far } = await connect({}, ['the link "/l"']);
+  assert.deepEqual(helper.removed, ['the link "/l"']);
+  const released = helper.release(at.address);
+  await far.next({ type: "release", id: 1, address: at.address });
+  await far.send({ type: "done", id: 1 });
+  await released;
+});
+
 test("Helper.gone fires when the helper ends, and what waits fails", async () => {
   const { helper, far } = await connect();
   const waiting = helper.writeHosts([]);
@@ -175,7 +184,10 @@ interface Far extends Pick<Channel, "send" | "close"> {
   next(expected: object): Promise<void>;
 }
 
-async function connect(options: Parameters<typeof connectHelper>[1] = {}): Promise<{ helper: Helper; far: Far }> {
+async function connect(
+  options: Parameters<typeof connectHelper>[1] = {},
+  removed: readonly string[] = [],
+): Promise<{ helper: Helper; far: Far }> {
   const [near, end] = channelPair();
   const messages: unknown[] = [];
   let arrived = Promise.withResolvers<void>();
@@ -183,7 +195,7 @@ async function connect(options: Parameters<typeof connectHelper>[1] = {}): Promi
     messages.push(message);
     arrived.resolve();
   });
-  await end.send(helperHello(7, 0));
+  await end.send(helperHello(7, 0, removed));
   const helper = await connectHelper(near, options);
   const next = async (expected: object) => {
     while (messages.length === 0) {

@@ -4,6 +4,7 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   symlinkSync,
   unlinkSync,
@@ -13,11 +14,17 @@ import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../test/support/temporary-folder.ts";
+import { withBlock } from "../hostsfile/block.ts";
+import { hostName } from "../model/host-name.ts";
+import { addressAt, parseLoopbackRange } from "../model/loopback.ts";
 import { helperConfig } from "./config.ts";
 import { Places } from "./places.ts";
 import { HelperState } from "./state.ts";
+import type { HelperSystem } from "./system-commands.ts";
 
 const user = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+const range = parseLoopbackRange("127.91.0.0/16");
+const [one, two] = [addressAt(range, 1), addressAt(range, 2)];
 const dead = { pid: 4_194_305, startTime: "1", bootId: "gone" };
 
 test("Places.tidy() leaves a link that another daemon made in place of ours, however often it runs", async () => {
@@ -84,6 +91,77 @@ test("Places.open() leaves a dead socket that lies elsewhere", async () => {
   }
 });
 
+test("Places writes an alias into the record before it is made, and takes it back in the end", async () => {
+  using world = makeWorld();
+  const mac = macOf();
+  const places = await world.open(mac.system);
+  const recorded: unknown[] = [];
+  mac.before(() => recorded.push(world.aliases()));
+  await places.ensureAddress(one);
+  await places.ensureAddress(two);
+  await places.release(two);
+  assert.deepEqual(recorded, [[one], [one, two], [one, two]]);
+  assert.deepEqual([[...mac.present], world.aliases()], [[one], [one]]);
+  await places.tidy();
+  assert.deepEqual([[...mac.present], world.records()], [[], []]);
+});
+
+test("Places.open() removes a dead helper's aliases and says so, and keeps the record while that fails", async () => {
+  using world = makeWorld();
+  const mac = macOf([one, two]);
+  const state = await HelperState.open(world.state, user.uid === 0);
+  await state.record({ owner: dead, hostsFile: world.hosts, aliases: [one] });
+  mac.before(() => {
+    throw new Error("busy");
+  });
+  assert.deepEqual((await world.open(mac.system)).removed, []);
+  assert.deepEqual([world.said.length, world.records().length], [1, 1]);
+  mac.before(() => {});
+  assert.deepEqual((await world.open(mac.system)).removed, ["1 addresses of the loopback interface"]);
+  assert.deepEqual([[...mac.present], world.records()], [[two], []]);
+});
+
+test("Places.open() says which block and link it removed", async () => {
+  using world = makeWorld();
+  const block = withBlock(readFileSync(world.hosts), { ...dead, instance: "killed" }, [
+    { address: one, names: [hostName("old.shop")] },
+  ]);
+  writeFileSync(world.hosts, block);
+  mkdirSync(world.runtime, { mode: 0o700 });
+  const target = join(world.runtime, "s.sock");
+  symlinkSync(target, world.link);
+  const state = await HelperState.open(world.state, user.uid === 0);
+  await state.record({ owner: dead, hostsFile: world.hosts, link: { path: world.link, target } });
+  assert.deepEqual((await world.open()).removed, [
+    `the link "${world.link}"`,
+    `the runtime folder "${world.runtime}"`,
+    `the block of process ${dead.pid} in "${world.hosts}"`,
+  ]);
+  assert.deepEqual((await world.open()).removed, []);
+});
+
+/** A Mac whose loopback interface has these addresses beside its own. */
+function macOf(addresses: readonly string[] = []) {
+  const present = new Set(addresses);
+  let before = () => {};
+  const system: HelperSystem = {
+    platform: "darwin",
+    loopbackAddresses: () => present,
+    async run(command, [, verb, address = ""]) {
+      if (command !== "/sbin/ifconfig") return;
+      before();
+      if (verb === "alias") present.add(address);
+      else present.delete(address);
+    },
+  };
+  return {
+    ...{ present, system },
+    before(run: () => void) {
+      before = run;
+    },
+  };
+}
+
 interface World extends Disposable {
   readonly folder: string;
   readonly hosts: string;
@@ -93,7 +171,9 @@ interface World extends Disposable {
   readonly runtime: string;
   readonly said: readonly string[];
   readonly records: () => readonly string[];
-  open(): Promise<Places>;
+  /** Those of the one record. */
+  readonly aliases: () => unknown;
+  open(system?: HelperSystem): Promise<Places>;
 }
 
 function makeWorld(): World {
@@ -115,7 +195,11 @@ function makeWorld(): World {
     said,
     runtime: place(`localizer-${user.uid}`),
     records: () => readdirSync(state).filter((name) => name.startsWith("helper-")),
-    open: () => Places.open(config, (sentence) => said.push(sentence)),
+    aliases: () => {
+      const [name = ""] = readdirSync(state).filter((each) => each.startsWith("helper-"));
+      return JSON.parse(readFileSync(join(state, name), "utf8")).aliases;
+    },
+    open: (system) => Places.open(config, (sentence) => said.push(sentence), system),
     [Symbol.dispose]: () => temporary[Symbol.dispose](),
   };
 }

@@ -21,6 +21,10 @@ const broken = { code: "internal", message: /^Cannot go on with the helper's cha
 test("parseClientHello() and parseHelperHello() take each other's words, of one version", () => {
   assert.deepEqual(parseClientHello(clientHello()), clientHello());
   assert.deepEqual(parseHelperHello(helperHello(7, 0)), helperHello(7, 0));
+  assert.deepEqual(parseHelperHello(helperHello(7, 0, ["the link"])), helperHello(7, 0, ["the link"]));
+  for (const removed of ["the link", [1], many(101, 1)]) {
+    assert.throws(() => parseHelperHello({ ...helperHello(7, 0), removed }), broken);
+  }
   assert.throws(() => parseClientHello({ ...clientHello(), version: 2 }), { message: /protocol version 2, want 1$/ });
   assert.throws(() => parseHelperHello({ ...helperHello(7, 0), pid: "7" }), broken);
 });
@@ -35,6 +39,7 @@ for (const request of [
   { type: "link", id: 3, target: "/run/user/1/localizer/localizer.sock" },
   { type: "runtime-dir", id: 4 },
   { type: "end", id: 5 },
+  { type: "release", id: 6, address: "127.10.0.1" },
 ]) {
   test(`parseRequest() takes ${request.type}, and no field more or less`, () => {
     assert.deepEqual(parseRequest(request), request);

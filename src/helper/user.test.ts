@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { markedUser, requestedUser, userEnvironment, userPartVariable } from "./user.ts";
+import {
+  markedUser,
+  plainRootRefusal,
+  plainRootVariable,
+  requestedUser,
+  userEnvironment,
+  userPartVariable,
+} from "./user.ts";
 
 const alice = { uid: 4_000_000, gid: 50, name: "alice", home: "/home/alice" };
 
@@ -45,4 +52,10 @@ test("markedUser() reads back the marker, and throws on anything else", () => {
   assert.deepEqual(markedUser({ [userPartVariable]: JSON.stringify(alice) }), alice);
   assert.throws(() => markedUser({}), { code: "internal" });
   assert.throws(() => markedUser({ [userPartVariable]: JSON.stringify({ ...alice, uid: "0" }) }), { code: "internal" });
+});
+
+test("plainRootRefusal() refuses as plain root only, names both ways out, and heeds the flag", () => {
+  const asRoot = { [plainRootVariable]: "1" };
+  assert.match(plainRootRefusal(asRoot, false) ?? "", /--user.*--allow-root-exec/);
+  assert.deepEqual([plainRootRefusal(asRoot, true), plainRootRefusal({}, false)], [undefined, undefined]);
 });

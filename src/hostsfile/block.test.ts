@@ -36,6 +36,15 @@ test("withBlock() keeps the line end that it added when lines came after the blo
   assert.equal(write(`${added}later\n`, []), "no end\nlater\n");
 });
 
+test("withBlock() takes its line end from no other line when the one that got it has gone", () => {
+  assert.equal(write(write("a\nno end", [cart]).replace("no end\n", ""), []), "a\n");
+});
+
+test("withBlock() leaves the added line end to the block behind it", () => {
+  const both = write(write("no end", [cart]), [cart], other);
+  assert.equal(write(write(both, []), [], other), "no end");
+});
+
 test("withBlock() writes the line end that most lines have", () => {
   const file = write("a\r\nb\r\nc", [cart]);
   assert.equal(file.replaceAll("\r\n", "").includes("\n"), false);

@@ -7,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { ServiceKey } from "../model/service-key.ts";
+import { apiStatusOf } from "./api-status.ts";
 import type { EndpointSlice } from "./endpoint-slice.ts";
 import type { ObjectCache } from "./object-cache.ts";
 import type { Service } from "./service.ts";
@@ -83,7 +84,8 @@ export class ClusterCache implements AsyncDisposable {
 
   /**
    * Resolves when all that may be listed has been listed once: a watch that is denied is not waited for, and shows in the
-   * statuses. Waits as long as that takes; rejects with `aborted` when the cache is disposed before.
+   * statuses. Waits as long as that takes; rejects with `aborted` when the cache is disposed before, with `usage` when the
+   * server cannot read the selector.
    */
   get synced(): Promise<void> {
     return this.#synced.promise;
@@ -143,6 +145,16 @@ export class ClusterCache implements AsyncDisposable {
     if (this.#fallBackIfDenied()) return;
     this.#tellStatus(status);
     this.#settle();
+    this.#endIfSelectorIsWrong(status);
+  }
+
+  /** No later try can help: only who wrote it can. */
+  #endIfSelectorIsWrong({ plural, lastError }: WatchStatus): void {
+    const { selector } = this.#options;
+    const said = apiStatusOf(lastError);
+    if (selector === undefined || plural !== "services" || said?.httpStatus !== 400) return;
+    const sentence = `Cannot use the selector "${selector}": ${said.message}`;
+    this.#synced.reject(new LocalizerError("usage", sentence, { cause: lastError }));
   }
 
   /** Those that will be read from, if they are not yet. */

@@ -20,8 +20,11 @@ export interface H1Way {
   readonly onAnswer: () => void;
 }
 
-/** How often the silence is looked at within `silenceMs`. */
-const looks = 3;
+/**
+ * How often the silence is looked at within `silenceMs`: it is noticed a sixth late at the most, and so before a
+ * reflector takes a watch that never said anything for one whose version is wrong (after 120 s).
+ */
+const looks = 6;
 
 /**
  * Sends the call, which has the connection for itself until it is over.

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../src/clock.ts";
+import { LocalizerError } from "../../src/errors.ts";
 import { ClusterCache, type ClusterCacheOptions } from "../../src/kube/cluster-cache.ts";
 import { ObjectCache } from "../../src/kube/object-cache.ts";
 import { Logger, silentLogger } from "../../src/log.ts";
@@ -64,6 +65,16 @@ export function cacheSuite(target: ApiTarget): void {
     const merge = { contentType: "application/merge-patch+json", body: { metadata: { labels: { team: "red" } } } };
     await target.client.request({ method: "PATCH", path: `${servicesOf(namespace)}/two`, ...merge });
     await t.notes.until(() => names().length === 2);
+  });
+
+  test("ClusterCache says that a selector cannot be read, instead of waiting for ever", limits, async () => {
+    const options = { namespaces: [namespace], fallbackNamespaces: [], selector: "team in red" };
+    await using t = await open(target.client, options);
+    await assert.rejects(t.cache.synced, (error) => {
+      assert.ok(error instanceof LocalizerError);
+      assert.match(error.message, /^Cannot use the selector "team in red": unable to parse requirement: /);
+      return error.code === "usage";
+    });
   });
 }
 

@@ -141,6 +141,22 @@ export function objectSuite({ client, namespaces: [namespace, other] }: ApiTarge
       [{ method: "GET", path: `${folder}?watch=1&sendInitialEvents=true` }, /^422 Invalid: ListOptions\.meta\.k8s\.io/],
       [{ method: "GET", path: "/api/v1/nosuch" }, "404 NotFound: the server could not find the requested resource"],
       [{ method: "POST", path, body: {} }, /^405 MethodNotAllowed: the server does not allow this method on the req/],
+      [
+        { method: "PATCH", path, contentType: "application/json", body: {} },
+        "415 UnsupportedMediaType: 415: Unsupported Media Type",
+      ],
+      [
+        { method: "PUT", path, body: { ...lease("taken"), metadata: { name: "taken", uid: "another" } } },
+        /^409 Conflict: .*Precondition failed: UID in precondition: another, UID in object meta: /,
+      ],
+      [
+        { method: "POST", path: folder, body: { ...lease("x"), metadata: { name: "x", resourceVersion: "5" } } },
+        "500 : resourceVersion should not be set on objects to be created",
+      ],
+      [
+        { method: "GET", path: `${folder}?resourceVersion=1&resourceVersionMatch=Exact` },
+        "410 Expired: The resourceVersion for the provided list is too old.",
+      ],
       [{ method: "GET", path: "/apis/no.such/v1/x" }, "404 : HTTP 404"],
     ];
     try {

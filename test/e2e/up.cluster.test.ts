@@ -1,6 +1,7 @@
 /** `localizer up`, `down` and `cleanup` with the installed package on the real cluster: what outlives the terminal, and what not. */
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -134,6 +135,30 @@ describe("localizer up", () => {
     });
   }
 
+  test("by a user: sudo asks for the password on the terminal, and Ctrl-C there stops everything", async () => {
+    using place = localizerPlace(original);
+    using _left = leftovers(wordOf(place));
+    using _rule = passwordRule(user);
+    const flags = filesOf(place, kubeconfig);
+    await using terminal = openTerminal(asUser(), [installed.localizer, "up", ...flags]);
+    await terminal.shows(/password for/);
+    terminal.type("secret\n");
+    await terminal.shows(/ended with \d+/);
+    assert.match(terminal.output(), /ended with 0/);
+    await terminal.close();
+    const [setpriv = "", ...client] = asUser(installed.localizer, "--socket", place.socket, "down");
+    assert.equal((await runProgram(setpriv, client)).code, 0);
+    await gone(place);
+
+    await using other = openTerminal(asUser(), [installed.localizer, "up", ...flags]);
+    await other.shows(/password for/);
+    other.type("\x03");
+    await other.shows(/ended with \d+/);
+    assert.match(other.output(), /ended with 130/);
+    await gone(place);
+    assert.equal(readFileSync(place.hostsFile, "utf8"), original);
+  });
+
   test("a daemon that ends before it is ready gives its exit code and its words", async () => {
     using place = localizerPlace(original);
     using _left = leftovers(wordOf(place));
@@ -205,6 +230,19 @@ describe("localizer up", () => {
     }).catch(() => assert.fail(`left: ${processesOf(place).join("\n")}`));
   }
 });
+
+/** Sudo wants the user's password, "secret", each time, until it is disposed. */
+function passwordRule({ name }: ThrowawayUser): Disposable {
+  const path = `/etc/sudoers.d/${name}`;
+  const before = readFileSync(path, "utf8");
+  const write = (text: string) => {
+    rmSync(path);
+    writeFileSync(path, text, { mode: 0o440 });
+  };
+  write(`Defaults:${name} env_reset, use_pty, !lecture, timestamp_timeout=0\n${name} ALL=(root) ALL\n`);
+  execFileSync("chpasswd", { input: `${name}:secret` });
+  return { [Symbol.dispose]: () => write(before) };
+}
 
 /** Where a user without root may make a socket. */
 function usersSocket(place: LocalizerPlace): string {

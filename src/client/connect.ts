@@ -1,0 +1,63 @@
+/**
+ * The door of the package for programs: `import { connect } from "localizer/client"`.
+ *
+ * Finds the running daemon as the command line does, and gives a typed client of it:
+ *
+ * ```ts
+ * import { connect } from "localizer/client";
+ *
+ * await using daemon = await connect();
+ * const { cluster, services } = await daemon.list();
+ * console.log(`context ${cluster?.context}`);
+ * for (const { namespace, name, status, ip } of services) console.log(`${namespace}/${name} ${status} ${ip}`);
+ * ```
+ *
+ * Everything that it can throw is a `LocalizerError`: `isLocalizerError` knows one, its `code` says what kind it is
+ * (`no-daemon`, `denied`, `timeout`, …), its message is a sentence for people.
+ */
+import { LocalizerError } from "../errors.ts";
+import {
+  connectDaemon,
+  type CallOptions as RpcCallOptions,
+  type DaemonClient as RpcDaemonClient,
+} from "../rpc/client.ts";
+import type * as listed from "../rpc/listed.ts";
+import { defaultSocket } from "./default-socket.ts";
+
+/** The running daemon: `list`, `ping`, `stable`, `kill`. Every call has a deadline, 30 s unless its options say otherwise. */
+export type DaemonClient = RpcDaemonClient;
+/** What every call takes: a signal that ends it early, and how long it may take in milliseconds. */
+export type CallOptions = RpcCallOptions;
+/** What `list` gives. */
+export type ServiceList = listed.ServiceList;
+/** A Service of the list. */
+export type ListedService = listed.ListedService;
+/** A port of a Service. */
+export type ListedPort = listed.ListedPort;
+/** A pod of a headless Service. */
+export type ListedPod = listed.ListedPod;
+/** Which cluster the daemon serves. */
+export type ClusterInfo = listed.ClusterInfo;
+
+/** Which daemon is meant. */
+export interface ConnectOptions {
+  /** Its socket; without it $LOCALIZER_SOCKET, then the well-known link, then the user's own daemon. */
+  readonly socketPath?: string;
+}
+
+/**
+ * A client of the running daemon. It connects with the first call, which throws `no-daemon` when nobody answers, and again
+ * after the daemon was replaced. Dispose of it (`await using`) to hang up; an open one keeps no process alive that is done.
+ * @throws LocalizerError `denied` when the only place for a socket is one that other users can enter
+ */
+export async function connect(options: ConnectOptions = {}): Promise<DaemonClient> {
+  const { env } = process;
+  const named = options.socketPath ?? (env.LOCALIZER_SOCKET || undefined);
+  const uid = process.geteuid?.() ?? 0;
+  return connectDaemon({ socketPath: named ?? (await defaultSocket({ env, uid })) });
+}
+
+/** Says whether what was thrown is one of localizer's own errors, whose `code` can be compared. */
+export function isLocalizerError(thrown: unknown): thrown is LocalizerError {
+  return thrown instanceof LocalizerError;
+}

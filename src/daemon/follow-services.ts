@@ -1,0 +1,95 @@
+/** The part of the daemon that turns the cluster's Services into tunnels and names: built here, owned by daemon.ts. */
+import { AddressBook } from "../addresses/address-book.ts";
+import { AddressFile } from "../addresses/address-file.ts";
+import type { Clock } from "../clock.ts";
+import { Controller } from "../controller/controller.ts";
+import { HostsPublisher } from "../controller/hosts-publisher.ts";
+import type { Helper } from "../helper/client.ts";
+import { hostsInstance } from "../helper/config.ts";
+import type { ApiClient } from "../kube/api-client.ts";
+import { ClusterCache } from "../kube/cluster-cache.ts";
+import type { Cluster } from "../kube/kubeconfig.ts";
+import { ObjectCache } from "../kube/object-cache.ts";
+import { defaultSocketLink } from "../model/socket-link.ts";
+import { portHolders } from "../net/port-holder.ts";
+import type { DialPod } from "../portforward/dial-pod.ts";
+import type { DaemonOptions } from "./daemon-options.ts";
+import { foreignHostsOf, hostNamePolicy } from "./host-name-policy.ts";
+import { HostsGuard } from "./hosts-guard.ts";
+import { openSystemNames } from "./system-names.ts";
+import { watchedFile } from "./watched-file.ts";
+
+/** Left out unless the user names it: what runs there is the cluster's own. */
+const systemNamespaces = ["kube-system"];
+
+/** What it is built from. */
+export interface FollowComponents {
+  readonly cluster: Cluster;
+  readonly client: ApiClient;
+  readonly helper: Helper;
+  readonly dial: DialPod;
+  readonly clock: Clock;
+}
+
+/** What the daemon asks afterwards. Nothing is listened on or written before `controller.start`. */
+export interface FollowedServices {
+  readonly cache: ClusterCache;
+  readonly controller: Controller;
+  readonly hosts: HostsPublisher;
+  /** Does nothing before its `start`. */
+  readonly guard: HostsGuard;
+}
+
+/** Builds it on the stack, which then owns it. */
+export async function followServices(
+  options: DaemonOptions,
+  { cluster, client, helper, dial, clock }: FollowComponents,
+  stack: AsyncDisposableStack,
+): Promise<FollowedServices> {
+  const { log, namespaces, range } = options;
+  const objects = stack.use(new ObjectCache({ client, clock, log: log.child("kube") }));
+  const cache = stack.use(
+    new ClusterCache(
+      { objects, clock, log: log.child("kube") },
+      {
+        namespaces: namespaces.length > 0 ? namespaces : undefined,
+        // The context's, and whatever else the user has named.
+        fallbackNamespaces: [...new Set([cluster.namespace ?? "default", ...namedNamespaces(options)])],
+        selector: options.selector,
+      },
+    ),
+  );
+  const hosts = stack.use(
+    new HostsPublisher({ write: (entries) => helper.writeHosts(entries), clock, log: log.child("hosts") }),
+  );
+  const guard = stack.use(hostsGuardOf(options, hosts, clock));
+  const clusterUrl = cluster.server.href;
+  const addressFile = stack.use(
+    await AddressFile.open({ clock, log: log.child("addresses") }, { folder: options.stateDir, clusterUrl, range }),
+  );
+  const foreign = await foreignHostsOf(options);
+  const addresses = new AddressBook({ range, clusterUrl, taken: foreign.addresses, memory: addressFile.memory });
+  const systemNames = stack.use(await openSystemNames(clock, options.env));
+  const skipped = [...options.skipNamespaces, ...systemNamespaces.filter((name) => !namespaces.includes(name))];
+  const components = { cache, hosts, addresses, dial, listen: helper.listen, whoHolds: portHolders({ clock }) };
+  const controller = stack.use(
+    new Controller(
+      { ...components, clock, log: log.child("tunnel") },
+      {
+        filter: { skipNamespaces: new Set(skipped), skipPorts: new Set(options.skipPorts) },
+        names: hostNamePolicy(options, cluster, { foreign, systemNames }),
+      },
+    ),
+  );
+  return { cache, controller, hosts, guard };
+}
+
+function namedNamespaces({ shortNames = "off", allowSuffixes }: DaemonOptions): readonly string[] {
+  return shortNames === "off" ? allowSuffixes : [...allowSuffixes, shortNames];
+}
+
+function hostsGuardOf(options: DaemonOptions, hosts: HostsPublisher, clock: Clock): HostsGuard {
+  const { hostsFile: path = "/etc/hosts", socket = defaultSocketLink, log } = options;
+  const components = { hosts, file: watchedFile(path), clock, log: log.child("hosts") };
+  return new HostsGuard(components, { path, instance: hostsInstance(socket) });
+}
