@@ -47,7 +47,7 @@ export interface ConnectOptions {
 
 /**
  * A client of the running daemon. It connects with the first call, which throws `no-daemon` when nobody answers, and again
- * after the daemon was replaced. Dispose of it (`await using`) to hang up; an open one keeps no process alive that is done.
+ * after the daemon was replaced. Dispose of it (`await using`) to hang up: one that is left open keeps the process alive.
  * @throws LocalizerError `denied` when the only place for a socket is one that other users can enter
  */
 export async function connect(options: ConnectOptions = {}): Promise<DaemonClient> {

@@ -37,10 +37,15 @@ test("Controller serves a service that is created, and withdraws one that is del
   made.put(service("cart"));
   await made.stable();
   assert.deepEqual(made.summary(), ["cart 80"]);
+  const [at] = made.listener.open;
   made.remove("cart");
   await made.stable();
   assert.deepEqual(made.summary(), []);
   assert.deepEqual(made.listener.open, []);
+  assert.deepEqual(
+    made.released.map((address) => `${address}:80`),
+    [at],
+  );
   assert.deepEqual(made.writes, ["cart.team-a", ""]);
 });
 

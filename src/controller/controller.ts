@@ -14,6 +14,7 @@ import { WorkQueue } from "../work-queue.ts";
 import { desiredTunnel, type ServiceFilter } from "./desired.ts";
 import type { HostNamePolicy } from "./host-names.ts";
 import type { HostsPublisher } from "./hosts-publisher.ts";
+import type { NamedTunnelComponents } from "./named-tunnel.ts";
 import { ServedService, type ServedState } from "./served-service.ts";
 
 /** How many services are worked on at once. The helper binds one port at a time anyway. */
@@ -27,6 +28,7 @@ export interface ControllerComponents extends TunnelComponents {
   readonly cache: Pick<ClusterCache, "services" | "slicesOf" | "onChange" | "synced">;
   readonly addresses: AddressBook;
   readonly hosts: HostsPublisher;
+  readonly onReleased?: NamedTunnelComponents["onReleased"];
 }
 
 /** What decides beside the cluster. */

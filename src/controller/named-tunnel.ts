@@ -11,6 +11,8 @@ import type { HostNames } from "./host-names.ts";
 export interface NamedTunnelComponents extends TunnelComponents {
   readonly addresses: Pick<AddressBook, "allocate" | "release">;
   readonly hosts: { set(owner: OwnerKey, entry: HostsEntry | undefined): void };
+  /** Called when nothing listens on an address any more; must not throw. */
+  readonly onReleased?: ((address: LoopbackAddress) => void) | undefined;
 }
 
 /** Has its address from its making on, and its names in the table; `update` opens its ports. */
@@ -58,10 +60,11 @@ export class NamedTunnel implements AsyncDisposable {
 
   /** Takes names, listeners and address back. */
   async withdraw(): Promise<void> {
-    const { addresses, hosts } = this.#components;
+    const { addresses, hosts, onReleased } = this.#components;
     hosts.set(this.#owner, undefined);
     await this.#tunnel[Symbol.asyncDispose]();
     addresses.release(this.#owner);
+    onReleased?.(this.address);
   }
 
   /** Closes the listeners and no more: at the end the whole table goes. */

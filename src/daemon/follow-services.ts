@@ -10,6 +10,7 @@ import type { ApiClient } from "../kube/api-client.ts";
 import { ClusterCache } from "../kube/cluster-cache.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
 import { ObjectCache } from "../kube/object-cache.ts";
+import type { LoopbackAddress } from "../model/loopback.ts";
 import { defaultSocketLink } from "../model/socket-link.ts";
 import { portHolders } from "../net/port-holder.ts";
 import type { DialPod } from "../portforward/dial-pod.ts";
@@ -71,10 +72,13 @@ export async function followServices(
   const addresses = new AddressBook({ range, clusterUrl, taken: foreign.addresses, memory: addressFile.memory });
   const systemNames = stack.use(await openSystemNames(clock, options.env));
   const skipped = [...options.skipNamespaces, ...systemNamespaces.filter((name) => !namespaces.includes(name))];
+  const onReleased = (address: LoopbackAddress) => {
+    helper.release(address).catch((error: unknown) => log.debug("Cannot give an address back", { address, error }));
+  };
   const components = { cache, hosts, addresses, dial, listen: helper.listen, whoHolds: portHolders({ clock }) };
   const controller = stack.use(
     new Controller(
-      { ...components, clock, log: log.child("tunnel") },
+      { ...components, onReleased, clock, log: log.child("tunnel") },
       {
         filter: { skipNamespaces: new Set(skipped), skipPorts: new Set(options.skipPorts) },
         names: hostNamePolicy(options, cluster, { foreign, systemNames }),

@@ -3,26 +3,42 @@ import { lstatSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { LocalizerError } from "../../src/errors.ts";
-import { cart, ledger, openFakeDaemon, temporaryFolder } from "./fake-daemon.ts";
+import type { ServiceRow } from "../../src/server/daemon-state.ts";
+import { cart, ledger, openFakeDaemon, someCluster, temporaryFolder } from "./fake-daemon.ts";
 import { buildGoClient, GoCallError, runGoClient } from "./go-client.ts";
 
 function hasGrpcCode(code: string, sentence: RegExp): (error: unknown) => boolean {
   return (error) => error instanceof GoCallError && error.grpcCode === code && sentence.test(error.message);
 }
 
+/** As protojson prints it with the names of the .proto file: statusReason is status_reason. */
+function inProtoNames(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inProtoNames);
+  if (typeof value !== "object" || value === null) return value;
+  const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [snake(name), inProtoNames(inner)]));
+}
+
 describe("runGoClient() against openGrpcServer()", () => {
   before(() => buildGoClient().then(() => {}));
 
-  it("lists every field", async () => {
-    await using daemon = await openFakeDaemon();
-    const { statusReason: status_reason, ...rest } = cart;
-    const { statusReason: denied, ...other } = ledger;
-    assert.deepEqual(await runGoClient(daemon.socketPath, "List"), {
-      services: [
-        { ...rest, status_reason },
-        { ...other, status_reason: denied },
-      ],
+  it("lists every field, those that were added too", async () => {
+    await using daemon = await openFakeDaemon({ notices: () => ["The API server cannot be reached"] });
+    assert.deepEqual(await runGoClient(daemon.socketPath, "List", {}, "ours"), {
+      services: [inProtoNames(cart), inProtoNames(ledger)],
+      cluster: someCluster.cluster(),
+      notices: ["The API server cannot be reached"],
     });
+    const cluster = someCluster.cluster();
+    assert.deepEqual(await runGoClient(daemon.socketPath, "Ping", {}, "ours"), { cluster });
+    assert.deepEqual(await runGoClient(daemon.socketPath, "Stable", {}, "ours"), { stable: true, cluster });
+  });
+
+  it("lists what the original's contract knows, for a client that knows no other", async () => {
+    await using daemon = await openFakeDaemon();
+    const known = ({ namespace, name, status, endpoint, statusReason, ip, ports }: ServiceRow) =>
+      inProtoNames({ namespace, name, status, endpoint, statusReason, ip, ports });
+    assert.deepEqual(await runGoClient(daemon.socketPath, "List"), { services: [known(cart), known(ledger)] });
   });
 
   it("pings, asks whether it is stable, and checks the health", async () => {

@@ -9,7 +9,12 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 
 const source = join(import.meta.dirname, "goclient");
-const contract = join(import.meta.dirname, "../../proto/api/v1/localizer.proto");
+
+/** What it takes for the contract: that of the original, as its clients do, or ours with all that was added. */
+const contracts = {
+  original: join(import.meta.dirname, "original.proto"),
+  ours: join(import.meta.dirname, "../../proto/api/v1/localizer.proto"),
+} as const;
 
 /** A call that the daemon answered with an error. */
 export class GoCallError extends Error {
@@ -28,13 +33,18 @@ export class GoCallError extends Error {
  * of the .proto file; a stream as a list of messages.
  * @throws GoCallError when the call failed
  */
-export async function runGoClient(socketPath: string, method: string, request: object = {}): Promise<unknown> {
+export async function runGoClient(
+  socketPath: string,
+  method: string,
+  request: object = {},
+  contract: keyof typeof contracts = "original",
+): Promise<unknown> {
   const program = await buildGoClient();
   const { error, stdout, stderr } = await run(program, [
     "-data",
     JSON.stringify(request),
     socketPath,
-    contract,
+    contracts[contract],
     method,
   ]);
   if (error !== null && stdout === "") throw new Error(`Cannot run the Go client: ${stderr || error.message}`);

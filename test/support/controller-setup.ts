@@ -117,9 +117,11 @@ export function makeController(services: readonly Service[], { range = "127.1.0.
   const log = new Logger(({ level, message }) => level === "warn" && warnings.push(message));
   const hosts = new HostsPublisher({ write, clock, log });
   const addresses = new AddressBook({ range: parseLoopbackRange(range), clusterUrl: "https://c/" });
+  const released: string[] = [];
+  const onReleased = (address: string) => void released.push(address);
   const dial = () => Promise.reject(new LocalizerError("gone", "The pod is gone"));
   const controller = new Controller(
-    { cache: fake.cache, addresses, hosts, dial, listen: listener.listen, clock, log },
+    { cache: fake.cache, addresses, hosts, dial, listen: listener.listen, onReleased, clock, log },
     { filter: { skipNamespaces: new Set(), skipPorts: new Set() }, names },
   );
   /** Every service in short: "cart 80,443!conflict" is one with two ports of which the second is not open. */
@@ -131,7 +133,7 @@ export function makeController(services: readonly Service[], { range = "127.1.0.
       return `${name} ${ports.join(",")}`;
     });
   return {
-    ...{ ...fake, clock, listener, writes, warnings, hosts, controller, summary },
+    ...{ ...fake, clock, listener, released, writes, warnings, hosts, controller, summary },
     async start() {
       fake.synced.resolve();
       await controller.start(never);
