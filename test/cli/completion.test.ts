@@ -66,11 +66,26 @@ describe("completion bash", { skip: skipWithout("bash") }, () => {
 });
 
 describe("completion zsh", { skip: skipWithout("zsh") }, () => {
-  it("is a script that zsh takes, and is bound to the program", async () => {
+  /** What zsh would show after these words: what its own functions are called with. */
+  const script = [
+    "autoload -Uz compinit && compinit -u -D",
+    "source <(localizer completion zsh)",
+    '[[ "$_comps[localizer]" == _localizer ]] || print unbound',
+    '_describe() { shift 2; print -rl -- "$' + '{(@P)1}" }',
+    'compset() { print -r -- "without $2" }; _files() { print files }',
+    'words=("$@"); CURRENT=$#; _localizer',
+  ].join("\n");
+  const offered = (env: NodeJS.ProcessEnv, ...words: readonly string[]) =>
+    run("zsh", ["-f", "-c", script, "zsh", "localizer", ...words], env);
+
+  it("completes commands, values, files and Services", async () => {
     using place = installed();
-    const bound =
-      'autoload -Uz compinit && compinit -u -D; source <(localizer completion zsh); print -r -- "$_comps[localizer]"';
-    assert.deepEqual(await run("zsh", ["-f", "-c", bound], { PATH: place.path }), ["_localizer"]);
+    await using daemon = await openFakeDaemon();
+    const env = { PATH: place.path, LOCALIZER_SOCKET: daemon.socketPath };
+    assert.match((await offered(env, "pi")).join(), /^ping:say /);
+    assert.deepEqual(await offered(env, "list", "--output=j"), ["--output=json:"]);
+    assert.deepEqual(await offered(env, "--kubeconfig=/e"), ["without --*=", "files"]);
+    assert.deepEqual(await offered(env, "wait", "s"), ["shop/cart:running"]);
   });
 });
 

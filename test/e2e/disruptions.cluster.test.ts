@@ -31,7 +31,7 @@ describe("disruptions", () => {
 
   after(async () => {
     await localizer?.[Symbol.asyncDispose]();
-    await cluster?.kubectl(["delete", "namespace", namespace, "--wait=false"]);
+    await cluster?.kubectl(["delete", "namespace", namespace, "--wait=false", "--ignore-not-found"]);
     await cluster?.[Symbol.asyncDispose]();
   });
 

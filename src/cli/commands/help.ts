@@ -37,7 +37,7 @@ function helpOfAll(commands: readonly Command[]): string {
     `Commands:\n${columns(named.map(({ name, summary }) => [name, summary]))}`,
     `Flags:\n${flagLines(globalFlags)}`,
     "Each flag may come from the environment, from the variable in brackets; those of the command line win. Where a flag\nmay be repeated, its variable is a list with commas.",
-    "Exit codes: 0 ok, 1 internal, 2 usage, 3 no daemon, 4 not found, 5 denied, 6 timeout, 7 conflict.",
+    "Exit codes: 0 ok, 1 internal, 2 usage, 3 no daemon, 4 not found, 5 denied or not logged in, 6 timeout, 7 conflict.",
   );
 }
 
