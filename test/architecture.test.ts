@@ -62,6 +62,8 @@ const fences: Readonly<Record<string, readonly string[]>> = {
   "node:net": ["net", "model", "helper", "kube", "tunnel", "rpc", "server"],
   "node:fs": ["net", "hostsfile", "helper", "addresses", "kube", "daemon", "cli"],
   "node:dns": ["daemon"],
+  "node:v8": ["daemon", "helper"],
+  "node:vm": ["daemon"],
   "node:os": ["helper", "daemon", "client", "cli"],
   "node:timers": [],
 };

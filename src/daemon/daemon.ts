@@ -17,6 +17,7 @@ import { watchCredentials } from "./credential-changes.ts";
 import type { CurrentContext } from "./current-context.ts";
 import type { Daemon, DaemonOptions, StartDaemon } from "./daemon-options.ts";
 import { type FollowedServices, followServices } from "./follow-services.ts";
+import { collectWhenIdle, v8Memory } from "./idle-collection.ts";
 import { noticesOf } from "./notices.ts";
 import { PortForwardHealth } from "./port-forward-health.ts";
 import { serviceRow } from "./service-rows.ts";
@@ -30,6 +31,7 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   await using all = new AsyncDisposableStack();
   // All but the server. A Kill ends it before the server, which has to answer; every other end does the same.
   const works = all.use(new AsyncDisposableStack());
+  works.use(collectWhenIdle(clock, v8Memory()));
 
   const health = new PortForwardHealth(clock);
   const cluster = await openCluster(options, health, works);

@@ -4,6 +4,7 @@
  * Used by main.ts (through sudo) and by launch.ts (when localizer was started as root).
  */
 import { createServer } from "node:net";
+import { setFlagsFromString } from "node:v8";
 import { codeOf, errnoOf, LocalizerError } from "../errors.ts";
 import type { Channel } from "./channel.ts";
 import type { HelperConfig } from "./config.ts";
@@ -25,6 +26,9 @@ import {
  * broke the protocol, or when `stop` fired, and everything was taken back. Never throws.
  */
 export async function serveHelper(channel: Channel, config: HelperConfig, say: Say, stop?: AbortSignal): Promise<void> {
+  // Small and for long: some 8 MiB less with 1,000 services (`npm run bench -- --only many`).
+  setFlagsFromString("--semi-space-growth-factor=1");
+  setFlagsFromString("--optimize-for-size");
   const places = await Places.open(config, say);
   const conversation = new Conversation(channel, config, places, say);
   channel.onMessage((message, handle) => conversation.receive(message, handle));

@@ -26,7 +26,7 @@ export interface H2SessionOptions {
 export const defaultH2SessionOptions: H2SessionOptions = {
   pingIntervalMs: 4_000,
   pingsLost: 2,
-  idleMs: 30_000,
+  idleMs: 10_000,
   maxWatches: 80,
 };
 

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FakeClock } from "../../test/support/fake-clock.ts";
+import { collectWhenIdle, v8Memory } from "./idle-collection.ts";
+
+function fakeMemory() {
+  const seen = { cpu: 0, collections: 0 };
+  const memory = {
+    cpuMicroseconds: () => seen.cpu,
+    collect() {
+      seen.collections++;
+      // It costs time itself, which must not count as work.
+      seen.cpu += 200_000;
+    },
+  };
+  return { seen, memory };
+}
+
+test("collectWhenIdle() collects once after the start, and once after each busy stretch", async () => {
+  const clock = new FakeClock();
+  const { seen, memory } = fakeMemory();
+  using _collecting = collectWhenIdle(clock, memory);
+  seen.cpu += 500_000;
+  await clock.advance(2_000);
+  assert.equal(seen.collections, 0, "still busy");
+  await clock.advance(20_000);
+  assert.equal(seen.collections, 1);
+  seen.cpu += 101_000;
+  await clock.advance(2_000);
+  seen.cpu += 50_000;
+  await clock.advance(2_000);
+  assert.equal(seen.collections, 2);
+});
+
+test("collectWhenIdle() ends with its disposal", async () => {
+  const clock = new FakeClock();
+  const { seen, memory } = fakeMemory();
+  collectWhenIdle(clock, memory)[Symbol.dispose]();
+  await clock.advance(20_000);
+  assert.equal(seen.collections, 0);
+});
+
+test("v8Memory() really collects: an object that nobody holds is gone", async () => {
+  const memory = v8Memory();
+  const held = new WeakRef(Buffer.alloc(1_000_000).fill(1));
+  await new Promise((resolve) => setImmediate(resolve));
+  memory.collect();
+  assert.equal(held.deref(), undefined);
+});
