@@ -8,6 +8,8 @@ import type { ProcessIdentity } from "../helper/process-identity.ts";
 /** Larger is nothing that was written here. */
 const maxBytes = 64 * 1024;
 
+const noncePattern = /^[0-9a-f-]{36}$/;
+
 /** A process that holds a claim, or one of its locks. */
 export interface ClaimHolder extends ProcessIdentity {
   /** Tells this claim from every other that ever was. */
@@ -25,6 +27,11 @@ export function formatHolder({ pid, startTime, bootId, nonce, socketPath, cluste
 export async function readHolder(path: string): Promise<ClaimHolder | undefined> {
   const text = await readText(path);
   return text === undefined ? undefined : parseHolder(text);
+}
+
+/** False when the file said nothing that can be understood. */
+export function isReadable({ nonce }: ClaimHolder): boolean {
+  return noncePattern.test(nonce);
 }
 
 function parseHolder(text: string): ClaimHolder {
@@ -45,7 +52,7 @@ function parseHolder(text: string): ClaimHolder {
     pid: typeof pid === "number" && Number.isSafeInteger(pid) && pid > 0 ? pid : 0,
     startTime: textAt("startTime"),
     bootId: textAt("bootId"),
-    nonce: /^[0-9a-f-]{36}$/.test(nonce) ? nonce : `unreadable-${digest}`,
+    nonce: noncePattern.test(nonce) ? nonce : `unreadable-${digest}`,
     socketPath: textAt("socketPath"),
     clusterName: textAt("clusterName"),
   };

@@ -5,7 +5,6 @@ import { readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } fro
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { temporaryFolder } from "../../test/support/temporary-folder.ts";
-import { isRunning } from "../helper/process-identity.ts";
 import { formatHolder } from "./claim-holder.ts";
 import { claimCluster } from "./cluster-claim.ts";
 
@@ -20,8 +19,10 @@ function start(folder: string): ChildProcess & { readonly said: Promise<string> 
 }
 
 async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, "exit");
-  if (child.kill("SIGKILL")) await exited;
+  child.kill("SIGKILL");
+  await exited;
 }
 
 describe("claimCluster()", () => {
@@ -92,22 +93,37 @@ describe("claimCluster()", () => {
 
   it("has one winner among many that start at once after a kill, every time", { timeout: 60_000 }, async () => {
     using folder = temporaryFolder();
-    let holder = start(folder.path);
+    await using contenders = new AsyncDisposableStack();
+    const contend = () => {
+      const child = start(folder.path);
+      contenders.defer(() => kill(child));
+      return child;
+    };
+    let holder = contend();
     assert.equal(await holder.said, "claimed");
     for (let round = 0; round < 3; round++) {
       await kill(holder);
-      const rivals = Array.from({ length: 4 }, () => start(folder.path));
+      const rivals = Array.from({ length: 4 }, contend);
       const said = await Promise.all(rivals.map((rival) => rival.said));
       assert.deepEqual(said.toSorted(), ["claimed", "conflict", "conflict", "conflict"]);
       const winner = rivals[said.indexOf("claimed")];
       assert.ok(winner !== undefined);
       holder = winner;
-      await Promise.all(
-        rivals.filter((rival) => rival !== winner && rival.exitCode === null).map((rival) => once(rival, "exit")),
-      );
     }
-    await kill(holder);
-    assert.equal(await isRunning(dead), false);
+    await contenders.disposeAsync();
     assert.equal(readdirSync(folder.path).length, 1, "no lock and no draft stays");
+  });
+
+  it("leaves a draft alone that is just being written", async () => {
+    using folder = temporaryFolder();
+    const stateDir = folder.path;
+    const first = await claimCluster({ ...cluster, stateDir });
+    const [name = ""] = readdirSync(stateDir);
+    await first[Symbol.asyncDispose]();
+    const draft = `${name}.new-${"c".repeat(36)}`;
+    writeFileSync(join(stateDir, draft), "");
+    writeFileSync(join(stateDir, name), formatHolder({ ...dead, ...cluster, nonce: "d".repeat(36) }));
+    await using _claim = await claimCluster({ ...cluster, stateDir });
+    assert.deepEqual(readdirSync(stateDir).toSorted(), [name, draft]);
   });
 });

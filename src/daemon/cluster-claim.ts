@@ -12,7 +12,7 @@ import { basename, dirname, join } from "node:path";
 import { type Clock, systemClock } from "../clock.ts";
 import { errnoOf, LocalizerError } from "../errors.ts";
 import { isRunning, type ProcessIdentity, processIdentity } from "../helper/process-identity.ts";
-import { type ClaimHolder, formatHolder, readHolder } from "./claim-holder.ts";
+import { type ClaimHolder, formatHolder, isReadable, readHolder } from "./claim-holder.ts";
 
 /** How long somebody who is just taking over may take. */
 const patienceMs = 5_000;
@@ -123,7 +123,9 @@ async function removeLeftovers(path: string): Promise<void> {
     if (!prefixes.some((prefix) => name.startsWith(prefix))) continue;
     const left = join(dirname(path), name);
     const writer = await readHolder(left).catch(() => undefined);
-    if (writer !== undefined && !(await isRunning(writer))) await rm(left, { force: true });
+    // One that says nothing is just being written.
+    if (writer === undefined || !isReadable(writer) || (await isRunning(writer))) continue;
+    await rm(left, { force: true });
   }
 }
 

@@ -4,14 +4,16 @@
  * Used by cli's run command.
  */
 import { systemClock as clock } from "../clock.ts";
-import { LocalizerError } from "../errors.ts";
+import { codeOf, LocalizerError } from "../errors.ts";
 import type { Helper } from "../helper/client.ts";
 import { ApiClient } from "../kube/api-client.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
+import { defaultSocketLink } from "../model/socket-link.ts";
 import { podDialer, probePod } from "../portforward/dial-pod.ts";
 import type { DaemonState } from "../server/daemon-state.ts";
 import { type GrpcServer, openGrpcServer } from "../server/grpc-server.ts";
 import { chooseHelper } from "./choose-helper.ts";
+import { claimCluster } from "./cluster-claim.ts";
 import { clusterOf, followCurrentContext } from "./cluster-source.ts";
 import { watchCredentials } from "./credential-changes.ts";
 import type { CurrentContext } from "./current-context.ts";
@@ -35,6 +37,7 @@ export const startDaemon: StartDaemon = async (options, signal) => {
 
   const health = new PortForwardHealth(clock);
   const cluster = await openCluster(options, health, works);
+  works.use(await claimed(options, cluster));
   const client = works.use(new ApiClient({ cluster, clock }, { version: options.version }));
   const context = followCurrentContext(options, cluster.contextName, { clock, log });
   if (context !== undefined) works.use(context);
@@ -85,6 +88,22 @@ async function openCluster(
 ): Promise<Cluster> {
   const cluster = stack.use(await clusterOf(options, clock));
   return { ...cluster, credentials: watchCredentials(cluster.credentials, () => health.reset()) };
+}
+
+/**
+ * Keeps a second daemon of this user from serving the same cluster. A state folder that cannot be used costs that care,
+ * not the daemon.
+ */
+async function claimed({ stateDir, socket, log }: DaemonOptions, cluster: Cluster): Promise<AsyncDisposable> {
+  const { clusterName, server } = cluster;
+  try {
+    const socketPath = socket ?? defaultSocketLink;
+    return await claimCluster({ stateDir, serverUrl: server.href, clusterName, socketPath, clock });
+  } catch (error) {
+    if (codeOf(error) === "conflict") throw error;
+    log.warn("Cannot tell whether another localizer of yours serves this cluster", { stateDir, error });
+    return new AsyncDisposableStack();
+  }
 }
 
 /** When nothing at all may be listed there is nothing to do; at the start that is an error, later a state. */
