@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /** The program: as root it starts the helper and nothing else, else the command line. */
 import { parseArgs } from "node:util";
-import { cliFlags, spellOut } from "../src/model/cli-flags.ts";
+import { cliFlags, spellOut, upFlags } from "../src/model/cli-flags.ts";
 import { detachedVariable } from "../src/model/detached.ts";
+import { usageHint } from "../src/model/usage-hint.ts";
 
 const [major = "0"] = process.versions.node.split(".");
 if (Number(major) < 24) {
@@ -16,6 +17,7 @@ try {
   process.stderr.write(`localizer: ${error instanceof Error ? error.message : String(error)}\n`);
   // What fails before the command line is loaded: a bad user or range (usage), a folder that the user may not read (denied).
   const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
+  if (code === "usage") process.stderr.write(`  ${usageHint("")}\n`);
   process.exitCode = code === "usage" ? 2 : code === "denied" ? 5 : code === "conflict" ? 7 : 1;
 }
 
@@ -27,10 +29,16 @@ async function runCommand(): Promise<number> {
     for (const signal of ["SIGINT", "SIGHUP", "SIGQUIT", "SIGTSTP"] as const) process.on(signal, () => {});
   const { main } = await import("../src/cli/main.ts");
   if (!isDetached) return await main(argv);
-  const { leaveTerminal } = await import("../src/helper/detached-daemon.ts");
+  const { keepStartLog, leaveTerminal } = await import("../src/helper/detached-daemon.ts");
   const { processIo } = await import("../src/cli/io.ts");
   const { detachedIo } = await import("../src/cli/detached-io.ts");
-  return await main(argv, detachedIo(processIo(), leaveTerminal));
+  const { env } = process;
+  // Before anybody can ask this daemon whether all is written.
+  const started = () => {
+    leaveTerminal();
+    keepStartLog(env);
+  };
+  return await main(argv, detachedIo(processIo(), started));
 }
 
 /** Before anything of the command line is loaded: who is it for? */
@@ -91,6 +99,6 @@ async function becomeCaller(user: typeof import("../src/helper/user.ts")): Promi
 }
 
 function readFlags() {
-  const options = { ...cliFlags, timeout: { type: "string" } } as const;
+  const options = { ...cliFlags, ...upFlags };
   return parseArgs({ args: spellOut(process.argv.slice(2)), options, strict: false, allowPositionals: true });
 }

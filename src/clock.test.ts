@@ -96,3 +96,14 @@ test("withTimeout() does not begin when the caller's signal has fired", async ()
   const work = () => assert.fail("it ran");
   await assert.rejects(withTimeout(new FakeClock(), options, work), { code: "aborted" });
 });
+
+test("systemClock waits no longer than a timer can, instead of not at all", (t) => {
+  const waits: number[] = [];
+  t.mock.method(globalThis, "setTimeout", (_run: () => void, ms: number) => {
+    waits.push(ms);
+    return { unref: () => {} };
+  });
+  void systemClock.sleep(2 ** 31);
+  systemClock.after(Number.POSITIVE_INFINITY, () => {});
+  assert.deepEqual(waits, [2 ** 31 - 1, 2 ** 31 - 1]);
+});

@@ -4,7 +4,10 @@
  */
 import { LocalizerError, throwIfAborted } from "./errors.ts";
 
-/** The time, and ways to wait for it. */
+/** What setTimeout can wait, some 24.8 days; beyond it fires at once. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/** The time, and ways to wait for it. No wait is longer than 24.8 days: one that should be ends then. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
@@ -22,7 +25,7 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
   sleep,
   after(ms, run) {
-    const timer = setTimeout(run, ms);
+    const timer = setTimeout(run, Math.min(ms, maxTimerMs));
     timer.unref();
     return { [Symbol.dispose]: () => clearTimeout(timer) };
   },
@@ -50,6 +53,14 @@ export async function withTimeout<T>(
   }
 }
 
+/** Resolves when the signal fires, at once when it has; never rejects. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     throwIfAborted(signal);
@@ -57,10 +68,13 @@ function sleep(ms: number, signal?: AbortSignal): Promise<void> {
       clearTimeout(timer);
       reject(new LocalizerError("aborted", "Stopped", { cause: signal?.reason }));
     };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    }, ms);
+    const timer = setTimeout(
+      () => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      },
+      Math.min(ms, maxTimerMs),
+    );
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { codeOf, errnoOf, LocalizerError, throwIfAborted } from "./errors.ts";
+import { codeOf, errnoOf, LocalizerError, reasonOf, throwIfAborted } from "./errors.ts";
 
 function systemError(code: string, cause?: unknown): Error {
   return Object.assign(new Error(`${code}: it went wrong`, { cause }), { code });
@@ -71,4 +72,17 @@ test("throwIfAborted() throws aborted with the signal's reason, and only then", 
   throwIfAborted(controller.signal);
   controller.abort("enough");
   assert.throws(() => throwIfAborted(controller.signal), { code: "aborted", cause: "enough" });
+});
+
+test("reasonOf() has words for the system's errors, and leaves the sentences of others alone", () => {
+  assert.throws(
+    () => readFileSync("/dev/null/file"),
+    (error: unknown) => {
+      assert.ok(error instanceof Error);
+      assert.equal(reasonOf(error), "not a directory");
+      assert.equal(LocalizerError.wrap(error, 'Cannot read "file"').message, 'Cannot read "file": not a directory');
+      return true;
+    },
+  );
+  assert.equal(reasonOf(new Error("It went wrong")), "It went wrong");
 });

@@ -2,6 +2,7 @@
  * The one error class of the house. A code says what kind of thing went wrong and is what
  * callers compare; the sentence says what, where and what to do. Used by every room.
  */
+import { getSystemErrorMap } from "node:util";
 
 /**
  * What kind of failure it is. Each code has one exit code (cli) and one gRPC status (rpc).
@@ -49,7 +50,7 @@ export class LocalizerError extends Error {
   static from(thrown: unknown, code: ErrorCode = "internal"): LocalizerError {
     if (thrown instanceof LocalizerError) return thrown;
     if (thrown instanceof Error) {
-      return new LocalizerError(isAbort(thrown) ? "aborted" : code, thrown.message, { cause: thrown });
+      return new LocalizerError(isAbort(thrown) ? "aborted" : code, reasonOf(thrown), { cause: thrown });
     }
     return new LocalizerError(code, String(thrown), { cause: thrown });
   }
@@ -73,6 +74,16 @@ export function errnoOf(thrown: unknown): string | undefined {
     if (typeof code === "string" && /^E[A-Z0-9]+$/.test(code)) return code;
   }
   return undefined;
+}
+
+/**
+ * The message of an error; of one of the system's the words for its number instead of "ENOSPC: no space left on device,
+ * write", which is not meant for people. Which file it was about says whoever knows what was to be done with it.
+ */
+export function reasonOf(error: Error): string {
+  const [number, call]: readonly unknown[] = [Reflect.get(error, "errno"), Reflect.get(error, "syscall")];
+  if (typeof number !== "number" || call === undefined) return error.message;
+  return getSystemErrorMap().get(number)?.[1] ?? error.message;
 }
 
 /** Throws `aborted` when the signal has fired; call it first in everything that waits. */

@@ -78,12 +78,19 @@ export function silentLogger(): Logger {
   return new Logger(() => {});
 }
 
-/** `12:00:01 INFO tunnel: Opened tunnel key=shop/cart ports=2` */
-export function formatText(entry: LogEntry): string {
-  const time = entry.time.toTimeString().slice(0, 8);
+/** `12:00:01 INFO tunnel: Opened tunnel key=shop/cart ports=2`, for a file with the day before it: `2026-01-31 12:00:01 …`. */
+export function formatText(entry: LogEntry, { isDated = false }: { readonly isDated?: boolean } = {}): string {
+  const clockTime = entry.time.toTimeString().slice(0, 8);
+  const time = isDated ? `${dayOf(entry.time)} ${clockTime}` : clockTime;
   const scope = entry.scope === "" ? "" : `${entry.scope}: `;
   const fields = Object.entries(entry.fields).map(([name, value]) => ` ${name}=${quoteIfNeeded(plain(value))}`);
   return `${time} ${entry.level.toUpperCase().padEnd(5)} ${scope}${entry.message}${fields.join("")}`;
+}
+
+/** In local time, as the clock's. */
+function dayOf(time: Date): string {
+  const [month, day] = [time.getMonth() + 1, time.getDate()].map((part) => String(part).padStart(2, "0"));
+  return `${time.getFullYear()}-${month}-${day}`;
 }
 
 /** One JSON object: time (RFC 3339), level, scope, msg, then the fields. */

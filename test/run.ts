@@ -8,6 +8,7 @@ import { glob, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { endStuckFiles } from "./support/end-stuck-files.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const binary = (name: string) => join(root, "node_modules", ".bin", name);
@@ -87,7 +88,10 @@ async function soakOn(runtime: "current" | "debian"): Promise<string | undefined
   return await suite("test/**/*.soak.test.ts", { timeoutMs: 3_600_000 });
 }
 
-/** Runs test files one after the other through Node's own runner, whose summary is printed. */
+/**
+ * Runs test files one after the other through Node's own runner, whose summary is printed. A test may take `timeoutMs`,
+ * a file three times as long.
+ */
 async function suite(pattern: string, options: { without?: RegExp; timeoutMs: number }): Promise<string | undefined> {
   const files: string[] = [];
   for await (const file of glob(pattern, { cwd: root, exclude: ["node_modules/**", "dist/**"] })) {
@@ -95,7 +99,14 @@ async function suite(pattern: string, options: { without?: RegExp; timeoutMs: nu
   }
   if (files.length === 0) return `no test file matches ${pattern}`;
   const flags = ["--test", "--test-reporter=spec", "--test-concurrency=1", `--test-timeout=${options.timeoutMs}`];
-  return await command(process.execPath, [...flags, ...files.sort()]);
+  const stuck: string[] = [];
+  const log = (line: string) => {
+    stuck.push(line);
+    process.stderr.write(`Ended by test/run.ts: ${line}\n`);
+  };
+  const watch = (pid: number) => endStuckFiles(pid, { fileTimeoutMs: 3 * options.timeoutMs, log });
+  const failure = await command(process.execPath, [...flags, ...files.sort()], watch);
+  return stuck.length === 0 ? failure : stuck.join(", ");
 }
 
 /** Suites that make namespaces, users and mounts. */
@@ -120,8 +131,12 @@ async function generatedCode(): Promise<string | undefined> {
   }
 }
 
-/** Runs a program with our output. Returns how it failed, or undefined. */
-function command(program: string, args: readonly string[]): Promise<string | undefined> {
+/** Runs a program with our output, and something beside it. Returns how it failed, or undefined. */
+function command(
+  program: string,
+  args: readonly string[],
+  beside?: (pid: number) => Disposable,
+): Promise<string | undefined> {
   return new Promise((resolve) => {
     const path = `${join(root, "node_modules", ".bin")}:${process.env.PATH ?? ""}`;
     const child = spawn(program, args, {
@@ -129,9 +144,11 @@ function command(program: string, args: readonly string[]): Promise<string | und
       stdio: ["ignore", "inherit", "inherit"],
       env: { ...process.env, PATH: path },
     });
+    const running = child.pid === undefined ? undefined : beside?.(child.pid);
     child.on("error", (error) => resolve(error.message));
-    child.on("exit", (code, signal) =>
-      resolve(code === 0 ? undefined : `${basename(program)} ended with ${signal ?? code}`),
-    );
+    child.on("exit", (code, signal) => {
+      running?.[Symbol.dispose]();
+      resolve(code === 0 ? undefined : `${basename(program)} ended with ${signal ?? code}`);
+    });
   });
 }

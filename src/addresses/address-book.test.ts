@@ -115,6 +115,20 @@ test("AddressBook never gives the machine's own addresses, nor those that are so
   assert.throws(() => last.allocate(serviceKey("shop", "web")), { code: "unavailable" });
 });
 
+test("AddressBook gives another address to a service whose own has become somebody's, and keeps the others", () => {
+  const taken = new Set<string>();
+  const addresses = book("127.1.0.0/24", { taken });
+  const [cart, web] = [serviceKey("shop", "cart"), serviceKey("shop", "web")];
+  const before = [addresses.allocate(cart), addresses.allocate(web)];
+  taken.add(String(before[0]));
+  assert.deepEqual([addresses.isMisplaced(cart), addresses.isMisplaced(web)], [true, false]);
+  addresses.release(cart);
+  assert.equal(addresses.isMisplaced(cart), false);
+  assert.notEqual(addresses.allocate(cart), before[0]);
+  taken.clear();
+  assert.equal(addresses.allocate(web), before[1]);
+});
+
 test("AddressBook never has two owners of one address, whatever comes and goes", () => {
   const step = fc.record({ key: fc.constantFrom(...keys(12)), release: fc.boolean() });
   const range = parseLoopbackRange("127.1.0.0/29");

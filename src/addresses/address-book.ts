@@ -22,8 +22,8 @@ export interface AddressBookOptions {
   readonly range: LoopbackRange;
   /** The API server's URL as the kubeconfig has it: two clusters, two sets of addresses. */
   readonly clusterUrl: string;
-  /** Addresses that stand elsewhere in the hosts file and are somebody's. */
-  readonly taken?: ReadonlySet<string>;
+  /** Says which addresses stand elsewhere in the hosts file and are somebody's; may say something else later. */
+  readonly taken?: { has(address: string): boolean };
   /** What earlier clashes came to; without it only this book's own are known. */
   readonly memory?: AddressMemory;
 }
@@ -54,6 +54,12 @@ export class AddressBook {
     this.#owners.set(address, owner);
     this.#addresses.set(owner, address);
     return address;
+  }
+
+  /** True when the owner's address has become somebody's: released and asked for again, it gets another one. */
+  isMisplaced(owner: OwnerKey): boolean {
+    const address = this.#addresses.get(owner);
+    return address !== undefined && this.#options.taken?.has(address) === true;
   }
 
   /** The owner is gone; its address may be another's. */

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import type { DaemonOptions } from "../daemon/daemon-options.ts";
 import { LocalizerError } from "../errors.ts";
 import { formatJson, formatText, isLogLevel, type LogEntry, Logger, type LogLevel, logLevels } from "../log.ts";
+import { detachedVariable } from "../model/detached.ts";
 import { hostName, isDnsLabel } from "../model/host-name.ts";
 import { parseServiceRange } from "../model/loopback.ts";
 import { port } from "../model/port.ts";
@@ -47,11 +48,14 @@ function logLevelOf(flags: FlagValues): LogLevel {
   return level;
 }
 
-function logSink(flags: FlagValues, { stderr }: Pick<CliIo, "stderr">): (entry: LogEntry) => void {
+function logSink(flags: FlagValues, { env, stderr }: Pick<CliIo, "env" | "stderr">): (entry: LogEntry) => void {
   const text = one(flags, "log-format") ?? "text";
   switch (text.toLowerCase()) {
-    case "text":
-      return (entry) => stderr(`${formatText(entry)}\n`);
+    case "text": {
+      // A daemon that `up` has started writes into a file, for days.
+      const isDated = env[detachedVariable] !== undefined;
+      return (entry) => stderr(`${formatText(entry, { isDated })}\n`);
+    }
     case "json":
       return (entry) => stderr(`${formatJson(entry)}\n`);
     default:
@@ -73,7 +77,8 @@ function shortNamesOf(flags: FlagValues): string | undefined {
   return text;
 }
 
-function namespacesOf(flags: FlagValues, name: string): readonly string[] {
+/** The namespaces that a flag names. @throws LocalizerError `usage` when one of them is no name of a namespace */
+export function namespacesOf(flags: FlagValues, name: string): readonly string[] {
   const namespaces = many(flags, name);
   for (const namespace of namespaces) {
     if (!isDnsLabel(namespace)) {

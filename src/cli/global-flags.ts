@@ -33,7 +33,9 @@ const texts: Readonly<Record<CliFlagName, Omit<FlagHelp, keyof CliFlag>>> = {
   },
   user: { value: "NAME", env: false, text: "started as root: the user that everything but the helper runs as" },
   "allow-root-exec": { text: "as plain root, run the kubeconfig's credential plug-ins all the same" },
-  "no-helper": { text: "do without root: no port below 1024, no hosts file of the system" },
+  "no-helper": {
+    text: "do without root: ports below 1024 move up by 8000 (80 becomes 8080), and no names are written",
+  },
   "log-level": {
     value: "LEVEL",
     text: "debug, info, warn or error; default info (also $LOG_LEVEL)",

@@ -1,23 +1,32 @@
 /** What to try next, for each kind of failure. Only here, because only the command line knows what the user can type. */
 import type { ErrorCode } from "../errors.ts";
 
+/** Commands that ask a running daemon and do nothing else. */
+const questions: ReadonlySet<string> = new Set(["list", "ping", "down"]);
+/** Those that speak to the cluster, or start what does. */
+const starters: ReadonlySet<string> = new Set(["", "up"]);
+
 /** One sentence for the user, or none where the error says all. `command` is empty for the daemon itself. */
 export function hintFor(code: ErrorCode, command: string): string | undefined {
-  const isDaemon = command === "";
   switch (code) {
-    case "usage":
-      return `Run "localizer ${isDaemon ? "help" : `${command} --help`}" to see what there is`;
+    case "usage": {
+      const words = command === "" || command === "help" ? "help" : `${command} --help`;
+      return `Run "localizer ${words}" to see what there is`;
+    }
     case "no-daemon":
       return "If it listens elsewhere, name its socket with --socket";
     case "denied":
-      return isDaemon ? undefined : "Call it as the user who started the daemon";
+      return questions.has(command) ? "Call it as the user who started the daemon" : undefined;
     case "unauthenticated":
       return 'Log in to the cluster again, then see whether "kubectl version" works';
     case "conflict":
-      return isDaemon ? 'If it is another localizer, "localizer down" stops it' : undefined;
+      return command === "" ? 'If it is another localizer, "localizer down" stops it' : undefined;
     case "timeout":
+      // The sentences of these two name the cause, or the log.
+      if (command === "wait" || command === "up") return undefined;
+      return hintForSilence(command);
     case "unavailable":
-      return isDaemon ? 'See whether "kubectl version" reaches the cluster' : "See the daemon's log for the reason";
+      return hintForSilence(command);
     case "internal":
       return "With --log-level debug it says more";
     case "not-found":
@@ -29,4 +38,10 @@ export function hintFor(code: ErrorCode, command: string): string | undefined {
     default:
       return code satisfies never;
   }
+}
+
+function hintForSilence(command: string): string {
+  return starters.has(command)
+    ? 'See whether "kubectl version" reaches the cluster'
+    : "See the daemon's log for the reason";
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 
@@ -33,4 +34,24 @@ describe("processIo()", () => {
       assert.deepEqual(await once(child, "exit"), [0, null]);
     });
   }
+
+  const words = `
+    const { processIo } = await import(process.argv[1]);
+    processIo().stdout("words");
+    process.exitCode = 0;
+  `;
+  const args = ["--input-type=module", "-e", words, join(import.meta.dirname, "io.ts")];
+
+  it("says so and exits with 1 when what was asked for cannot be printed", { skip: !existsSync("/dev/full") }, () => {
+    const full = openSync("/dev/full", "w");
+    const { status, stderr } = spawnSync(process.execPath, args, { stdio: ["ignore", full, "pipe"], encoding: "utf8" });
+    closeSync(full);
+    assert.deepEqual([status, stderr], [1, "localizer: Cannot print the output: no space left on device\n"]);
+  });
+
+  it("takes a reader that has gone for no error", async () => {
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    child.stdout.destroy();
+    assert.deepEqual(await once(child, "exit"), [0, null]);
+  });
 });

@@ -1,5 +1,6 @@
 /** All that a command may do to the world outside: print, read the environment, hear that it should stop. */
 import { type Clock, systemClock } from "../clock.ts";
+import { errnoOf, reasonOf } from "../errors.ts";
 
 const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -23,7 +24,9 @@ export interface CliIo {
 
 /** The real process. A reader that has gone (`localizer list | head`) is no error. */
 export function processIo(): CliIo {
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  process.stdout.on("error", onLostOutput);
+  // There is nowhere left to say it.
+  process.stderr.on("error", () => {});
   return {
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
@@ -33,6 +36,16 @@ export function processIo(): CliIo {
     onStop,
     exit: (code) => process.exit(code),
   };
+}
+
+/** A script must not take half an answer for a whole one. */
+function onLostOutput(error: Error): void {
+  if (errnoOf(error) === "EPIPE") return;
+  process.stderr.write(`localizer: Cannot print the output: ${reasonOf(error)}\n`);
+  // Later than whatever the command says of itself.
+  process.once("exit", () => {
+    process.exitCode ||= 1;
+  });
 }
 
 function onStop(listener: (request: StopRequest) => void): Disposable {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { cart, ledger, someCluster } from "../../test/rpc/fake-daemon.ts";
 import type { ServiceList } from "../rpc/listed.ts";
-import { clusterLine, listFormats } from "./list-formats.ts";
+import { clusterLine, listFormats, shortReason } from "./list-formats.ts";
 
 const cluster = someCluster.cluster();
-const found: ServiceList = { cluster, notices: [], services: [cart, ledger] };
+const found: ServiceList = { cluster, notices: [], services: [cart, ledger], leftOut: [], selector: "" };
 
 function print(format: string, list: Partial<ServiceList> = {}): string {
   return listFormats[format]?.({ ...found, ...list }) ?? assert.fail(`no format ${format}`);
@@ -33,6 +33,21 @@ describe("listFormats table", () => {
 
   it("does without a cluster when the daemon is too old to tell", () => {
     assert.match(print("table", { cluster: undefined }), /^NAMESPACE /);
+  });
+});
+
+describe("shortReason()", () => {
+  it("is the first clause, of at most 60 letters, with an ellipsis for what is left out", () => {
+    assert.equal(shortReason("no pod is ready"), "no pod is ready");
+    assert.equal(shortReason("no pod is ready; port 80 listens on 8080"), "no pod is ready …");
+    const long = shortReason("word ".repeat(40));
+    assert.deepEqual([long.length <= 60, long.endsWith(" …")], [true, true]);
+  });
+
+  it("stands in the table alone: wide has all of it", () => {
+    const services = [{ ...cart, statusReason: "one; two" }];
+    assert.match(print("table", { services }), /Running +one … +cart/);
+    assert.match(print("wide", { services }), /Running +one; two +cart/);
   });
 });
 

@@ -24,9 +24,12 @@ export function clusterLine({ context, cluster, server, namespaces }: ClusterInf
 
 const columns = ["NAMESPACE", "NAME", "STATUS", "REASON", "ENDPOINT", "IP ADDRESS", "PORT(S)"] as const;
 
+/** Of a reason in the table. */
+const reasonLength = 60;
+
 /** The columns are those of the original. */
 function asTable(list: ServiceList): string {
-  return withHead(list, () => formatTable(columns, list.services.map(cellsOf)));
+  return withHead(list, () => formatTable(columns, list.services.map(shortCellsOf)));
 }
 
 /** Below each service its ports, and, if it is headless, its pods. */
@@ -40,8 +43,8 @@ function asWideTable(list: ServiceList): string {
 }
 
 /** Everything; field names are those of the wire's JSON. */
-function asJson({ cluster, notices, services }: ServiceList): string {
-  return `${JSON.stringify({ cluster, notices, services }, undefined, 2)}\n`;
+function asJson({ cluster, notices, services, leftOut, selector }: ServiceList): string {
+  return `${JSON.stringify({ cluster, notices, services, leftOut, selector }, undefined, 2)}\n`;
 }
 
 /** For life without root: what the helper would write. Only what may stand in a hosts file, whoever sent it. */
@@ -59,6 +62,18 @@ function withHead({ cluster, notices, services }: ServiceList, table: () => stri
   const head = [...(cluster === undefined ? [] : [clusterLine(cluster)]), ...notices.map(oneLine)];
   const body = services.length === 0 ? "There are no Services to show\n" : table();
   return `${head.map((line) => `${line}\n`).join("")}${body}`;
+}
+
+/** A line that a terminal can show; `wide` and `json` have all of it. */
+function shortCellsOf(service: ListedService): readonly string[] {
+  return cellsOf({ ...service, statusReason: shortReason(service.statusReason) });
+}
+
+/** The first clause, and of that what fits; an ellipsis stands for the rest. Pure. */
+export function shortReason(reason: string): string {
+  const [first = ""] = reason.split("; ", 1);
+  if (first === reason && reason.length <= reasonLength) return reason;
+  return `${first.slice(0, reasonLength - 2).trimEnd()} …`;
 }
 
 function cellsOf({ namespace, name, status, statusReason, endpoint, ip, ports }: ListedService): readonly string[] {

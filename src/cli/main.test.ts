@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { cart, ledger, openFakeDaemon, someCluster, temporaryFolder } from "../../test/rpc/fake-daemon.ts";
 import { fakeIo } from "../../test/rpc/fake-io.ts";
+import { FakeClock } from "../../test/support/fake-clock.ts";
 import { LocalizerError } from "../errors.ts";
-import { main } from "./main.ts";
+import { main, tellFailure } from "./main.ts";
 
 describe("main() list", () => {
   it("prints the original's columns, sorted by namespace and name", async () => {
@@ -29,7 +32,21 @@ describe("main() list", () => {
     await using daemon = await openFakeDaemon();
     const io = fakeIo({ LOCALIZER_SOCKET: daemon.socketPath });
     assert.equal(await main(["-o", "json", "list", "--namespace", "shop"], io), 0);
-    assert.deepEqual(JSON.parse(io.out()), { cluster: someCluster.cluster(), notices: [], services: [cart] });
+    assert.deepEqual(JSON.parse(io.out()), {
+      cluster: someCluster.cluster(),
+      notices: [],
+      services: [cart],
+      leftOut: [],
+      selector: "",
+    });
+  });
+
+  it("says of a namespace that is not followed why, and not that it is empty", async () => {
+    const leftOut = [{ namespace: "bar", name: "", status: "skipped", reason: "--skip-namespace bar leaves it out" }];
+    await using daemon = await openFakeDaemon({ leftOut: () => leftOut });
+    const io = fakeIo({ LOCALIZER_SOCKET: daemon.socketPath });
+    assert.equal(await main(["list", "--namespace", "bar"], io), 0);
+    assert.match(io.out(), /^Namespace "bar" is left out: --skip-namespace bar leaves it out$/m);
   });
 
   it("says so when there is nothing", async () => {
@@ -84,6 +101,42 @@ describe("main() ping, down", () => {
           "  If it listens elsewhere, name its socket with --socket\n",
       );
     }
+  });
+
+  it("says after 3 s that a daemon does not answer a ping, and wait takes no longer than it may", async () => {
+    using folder = temporaryFolder();
+    const socketPath = join(folder.path, "s");
+    const silent = createServer(() => {}).listen(socketPath);
+    await once(silent, "listening");
+    for (const [argv, limitMs] of [
+      [["ping"], 3_000],
+      [["wait", "--timeout", "1s"], 1_000],
+    ] as const) {
+      const clock = new FakeClock();
+      const startedMs = clock.monotonic();
+      const io = fakeIo({ LOCALIZER_SOCKET: socketPath }, clock);
+      let code: number | undefined;
+      const running = main(argv, io).then((result) => {
+        code = result;
+      });
+      while (code === undefined) {
+        await new Promise((resolve) => setImmediate(resolve));
+        if (clock.pending > 0) await clock.advance(50);
+      }
+      await running;
+      const tookMs = clock.monotonic() - startedMs;
+      assert.equal(code, 6, io.err());
+      assert.ok(tookMs >= limitMs && tookMs <= limitMs + 300, `${argv[0]} took ${tookMs} ms`);
+    }
+    silent.close();
+  });
+
+  it("describes causes that are no errors", () => {
+    const said: string[] = [];
+    const error = new LocalizerError("denied", "No", { cause: { httpStatus: 403 } });
+    const how = { command: "", isDebug: true, stderr: (text: string) => void said.push(text) };
+    assert.equal(tellFailure(error, how), 5);
+    assert.deepEqual(said, ["localizer: No\n  caused by: { httpStatus: 403 }\n"]);
   });
 
   it("adds the causes with --log-level debug, and never a stack", async () => {
@@ -143,6 +196,16 @@ describe("main() help, version, usage", () => {
     }
   });
 
+  it("prints a text of its own as paragraphs: no line is broken where there is room for the next word", async () => {
+    const io = fakeIo();
+    await main(["list", "--help"], io);
+    const lines = io.out().split("\n");
+    const at = lines.findIndex((line) => line.startsWith("With --namespace, or $LOCALIZER_NAMESPACE"));
+    assert.ok(at > 0);
+    const [first = "", second = ""] = lines.slice(at);
+    assert.ok(first.length + 1 + (second.split(" ")[0] ?? "").length > 110, first);
+  });
+
   it("exits with 2, one sentence and a hint for what it cannot read", async () => {
     for (const [argv, text] of [
       [
@@ -151,8 +214,17 @@ describe("main() help, version, usage", () => {
       ],
       [
         ["help", "lsit"],
-        'localizer: There is no command "lsit"; did you mean "list"?\n  Run "localizer help --help" to see what there is\n',
+        'localizer: There is no command "lsit"; did you mean "list"?\n  Run "localizer help" to see what there is\n',
       ],
+      [
+        ["wait", "--timeuot", "3s"],
+        'localizer: There is no flag "--timeuot"; did you mean "--timeout"?\n  Run "localizer wait --help" to see what there is\n',
+      ],
+      [
+        ["list", "--namespace", "a b"],
+        'localizer: Cannot use "a b" for --namespace: it is no name of a namespace\n  Run "localizer list --help" to see what there is\n',
+      ],
+      [["\u001b[2Jx"], 'localizer: There is no command " [2Jx"\n  Run "localizer help" to see what there is\n'],
       [
         ["list", "-o", "xml"],
         'localizer: Cannot print as "xml": want table, wide, json or hosts\n  Run "localizer list --help" to see what there is\n',

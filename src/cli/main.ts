@@ -2,6 +2,7 @@
  * The command line: reads what was typed, runs one command, says in one sentence and a hint what went wrong.
  * Promises an exit code and never a stack trace. Used by bin; knows of the daemon only its wire.
  */
+import { inspect } from "node:util";
 import { LocalizerError } from "../errors.ts";
 import type { Command } from "./command.ts";
 import { parseCommandLine } from "./command-line.ts";
@@ -22,6 +23,7 @@ import { isOn, one, withEnvironment } from "./flag-values.ts";
 import { globalFlags } from "./global-flags.ts";
 import { hintFor } from "./hint.ts";
 import { type CliIo, processIo } from "./io.ts";
+import { oneLine } from "./table.ts";
 
 /** Runs the program; `argv` without the interpreter and the script. Returns the exit code, never throws. */
 export async function main(
@@ -33,7 +35,9 @@ export async function main(
   const commands = [daemon, starter, list, wait, ping, down, cleanup, completion, version];
   const help = helpCommand(commands);
   const [first, ...rest] = argv;
-  let name = "";
+  // What fails before the command line is understood is about the command that it seems to name.
+  let name =
+    argv.find((word) => commands.some((command) => command.name === word)) ?? (argv.includes("help") ? "help" : "");
   let isDebug = false;
   try {
     if (first === completeWord) return await complete(rest, [...commands, help], io);
@@ -47,10 +51,18 @@ export async function main(
     if (isOn(flags, "version")) return await version.run({ io, flags, operands: [] });
     return await command.run({ io, flags, operands });
   } catch (thrown) {
-    const error = LocalizerError.from(thrown);
-    io.stderr(sentences(error, name, isDebug));
-    return exitCodes[error.code];
+    return tellFailure(thrown, { command: name, isDebug, stderr: io.stderr });
   }
+}
+
+/** Says what was thrown as every command does, for bin too, which can fail before a command runs. Returns the exit code. */
+export function tellFailure(
+  thrown: unknown,
+  { command, isDebug = false, stderr }: { command: string; isDebug?: boolean; stderr: (text: string) => void },
+): number {
+  const error = LocalizerError.from(thrown);
+  stderr(sentences(error, command, isDebug));
+  return exitCodes[error.code];
 }
 
 /** The error for a person: what went wrong, what to do, and for --log-level debug what led to it. */
@@ -59,14 +71,25 @@ function sentences(error: LocalizerError, command: string, isDebug: boolean): st
   const hint = hintFor(error.code, command);
   if (hint !== undefined) lines.push(`  ${hint}`);
   if (isDebug) lines.push(...causes(error).map((cause) => `  caused by: ${cause}`));
-  return `${lines.join("\n")}\n`;
+  // Words of the command line, the daemon and the API server stand in it.
+  return lines.map((line) => `${printable(line)}\n`).join("");
+}
+
+/** Keeps the line ends of the text itself. */
+function printable(text: string): string {
+  return text.split("\n").map(oneLine).join("\n");
 }
 
 function causes(error: LocalizerError): readonly string[] {
   const found: string[] = [];
   for (let cause = error.cause; cause !== undefined && found.length < 8; ) {
-    found.push(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause));
+    found.push(cause instanceof Error ? `${cause.name}: ${cause.message}` : described(cause));
     cause = cause instanceof Error ? cause.cause : undefined;
   }
   return found;
+}
+
+/** What was thrown need not be an error: an API server's answer is an object. */
+function described(cause: unknown): string {
+  return typeof cause === "object" ? inspect(cause, { breakLength: Infinity, depth: 2 }) : String(cause);
 }

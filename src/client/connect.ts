@@ -15,7 +15,7 @@
  * Everything that it can throw is a `LocalizerError`: `isLocalizerError` knows one, its `code` says what kind it is
  * (`no-daemon`, `denied`, `timeout`, …), its message is a sentence for people.
  */
-import { LocalizerError } from "../errors.ts";
+import * as errors from "../errors.ts";
 import {
   connectDaemon,
   type CallOptions as RpcCallOptions,
@@ -36,6 +36,16 @@ export type ListedService = listed.ListedService;
 export type ListedPort = listed.ListedPort;
 /** A pod of a headless Service. */
 export type ListedPod = listed.ListedPod;
+/** A name that is not written, and why. */
+export type SkippedName = listed.SkippedName;
+/** Services that are not even listed, and why. */
+export type LeftOut = listed.LeftOut;
+/** How a Service or a port stands: listening, running, waiting, refusing, denied, conflict, skipped, or a newer daemon's word. */
+export type ListedStatus = listed.ListedStatus;
+/** What every call throws. */
+export type LocalizerError = errors.LocalizerError;
+/** What kind of failure a LocalizerError is. */
+export type ErrorCode = errors.ErrorCode;
 /** Which cluster the daemon serves. */
 export type ClusterInfo = listed.ClusterInfo;
 
@@ -59,5 +69,5 @@ export async function connect(options: ConnectOptions = {}): Promise<DaemonClien
 
 /** Says whether what was thrown is one of localizer's own errors, whose `code` can be compared. */
 export function isLocalizerError(thrown: unknown): thrown is LocalizerError {
-  return thrown instanceof LocalizerError;
+  return thrown instanceof errors.LocalizerError;
 }

@@ -85,7 +85,7 @@ test("Controller writes no hosts file when only endpoints change", async () => {
   await using made = makeController([service("cart")]);
   await made.start();
   await made.stable();
-  const readyPod = () => made.controller.readyPod()?.name;
+  const readyPod = () => made.controller.readyPods().get("team-a")?.name;
   assert.equal(readyPod(), undefined);
   made.putSlice(slice("cart", "cart-0"));
   await made.stable();

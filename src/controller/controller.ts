@@ -8,14 +8,15 @@ import { LocalizerError, throwIfAborted } from "../errors.ts";
 import type { ClusterCache } from "../kube/cluster-cache.ts";
 import { keyOfService } from "../kube/service.ts";
 import type { PodRef } from "../model/endpoint.ts";
-import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
+import type { ServiceKey } from "../model/service-key.ts";
 import type { TunnelComponents } from "../tunnel/tunnel-components.ts";
 import { WorkQueue } from "../work-queue.ts";
 import { desiredTunnel, type ServiceFilter } from "./desired.ts";
 import type { HostNamePolicy } from "./host-names.ts";
 import type { HostsPublisher } from "./hosts-publisher.ts";
 import type { NamedTunnelComponents } from "./named-tunnel.ts";
-import { ServedService, type ServedState } from "./served-service.ts";
+import { ServedService } from "./served-service.ts";
+import { type ServiceState, ServiceTable } from "./service-table.ts";
 
 /** How many services are worked on at once. The helper binds one port at a time anyway. */
 const workers = 4;
@@ -37,25 +38,15 @@ export interface ControllerOptions {
   readonly names: HostNamePolicy;
 }
 
-/** How a service stands, as facts; the words for it are the daemon's. */
-export type ServiceState =
-  | { readonly kind: "skipped"; readonly key: ServiceKey; readonly reason: string }
-  | { readonly kind: "failed"; readonly key: ServiceKey; readonly error: LocalizerError }
-  | ({ readonly kind: "tunnel" } & ServedState);
-
-/** How the tunnel to one pod of a headless Service stands. */
-export type PodTunnelState = ServedState["pods"][number];
+export type { PodTunnelState, ServiceState } from "./service-table.ts";
 
 /** Follows the cache from `start` until it is disposed. */
 export class Controller implements AsyncDisposable {
   readonly #components: ControllerComponents;
   readonly #options: ControllerOptions;
   readonly #queue: WorkQueue<ServiceKey>;
-  readonly #served = new Map<ServiceKey, ServedService>();
-  readonly #unserved = new Map<ServiceKey, ServiceState>();
+  readonly #table = new ServiceTable();
   readonly #stop = new AbortController();
-  /** Every key of the two maps, sorted; made when somebody looks and dropped when a key comes or goes. */
-  #keys: readonly ServiceKey[] | undefined;
   #running: Promise<void> | undefined;
 
   constructor(components: ControllerComponents, options: ControllerOptions) {
@@ -96,23 +87,17 @@ export class Controller implements AsyncDisposable {
 
   /** Every service and how it stands, by key. */
   get states(): readonly ServiceState[] {
-    this.#keys ??= [...this.#served.keys(), ...this.#unserved.keys()].sort();
-    return this.#keys
-      .map((key): ServiceState | undefined => {
-        const served = this.#served.get(key);
-        return served === undefined ? this.#unserved.get(key) : { kind: "tunnel", ...served.state };
-      })
-      .filter((state) => state !== undefined);
+    return this.#table.states;
   }
 
-  /** A pod that some service, of that namespace if one is named, could send a connection to now. */
-  readyPod(namespace?: string): PodRef | undefined {
-    for (const [key, { ports }] of this.#served) {
-      if (namespace !== undefined && namespaceOf(key) !== namespace) continue;
-      const port = ports.find(({ endpoint }) => endpoint !== undefined);
-      if (port?.endpoint !== undefined) return port.endpoint.pod;
-    }
-    return undefined;
+  /** By namespace a pod that some service could send a connection to now. */
+  readyPods(): ReadonlyMap<string, PodRef> {
+    return this.#table.readyPods();
+  }
+
+  /** Connections that are open now, those among them that still look for a pod. */
+  get connections(): number {
+    return [...this.#table.served.values()].reduce((sum, served) => sum + served.connections, 0);
   }
 
   /** Ends the work and closes every tunnel. */
@@ -120,9 +105,8 @@ export class Controller implements AsyncDisposable {
     this.#stop.abort();
     this.#queue[Symbol.dispose]();
     await this.#running;
-    await Promise.all([...this.#served.values()].map((served) => served[Symbol.asyncDispose]()));
-    this.#served.clear();
-    this.#keys = undefined;
+    const served = [...this.#table.served.keys()].map((key) => this.#table.withdraw(key));
+    await Promise.all(served.map((one) => one?.[Symbol.asyncDispose]()));
   }
 
   async #work(): Promise<void> {
@@ -144,25 +128,26 @@ export class Controller implements AsyncDisposable {
     // Said once: the state of the service keeps saying it.
     if (this.#queue.numRequeues(key) === 0) this.#components.log.warn("Cannot serve in full", { key, error });
     this.#queue.addRateLimited(key);
-    if (!this.#served.has(key)) this.#unserve(key, { kind: "failed", key, error });
+    if (!this.#table.served.has(key)) this.#table.unserve(key, { kind: "failed", key, error });
   }
 
   async #reconcile(key: ServiceKey): Promise<void> {
     const { cache } = this.#components;
     const { filter } = this.#options;
-    const seen = this.#served.get(key)?.seen;
+    const seen = this.#table.served.get(key)?.seen;
     const desired = desiredTunnel(cache.services.get(key), cache.slicesOf(key), filter, seen);
     switch (desired.kind) {
       case "absent":
         await this.#withdraw(key);
-        this.#unserve(key, undefined);
+        this.#table.unserve(key, undefined);
         return;
       case "skipped":
         await this.#withdraw(key);
-        this.#unserve(key, { kind: "skipped", key, reason: desired.reason });
+        this.#table.unserve(key, { kind: "skipped", key, reason: desired.reason });
         return;
       case "tunnel":
-        await (this.#served.get(key) ?? this.#serve(key)).update(desired, this.#stop.signal);
+        if (this.#table.served.get(key)?.isMisplaced) await this.#move(key);
+        await (this.#table.served.get(key) ?? this.#serve(key)).update(desired, this.#stop.signal);
         return;
       default:
         desired satisfies never;
@@ -172,26 +157,23 @@ export class Controller implements AsyncDisposable {
   /** @throws LocalizerError `unavailable` when no address is left */
   #serve(key: ServiceKey): ServedService {
     const served = new ServedService(this.#components, key, this.#options.names);
-    this.#unserve(key, undefined);
-    this.#served.set(key, served);
-    this.#keys = undefined;
+    this.#table.serve(key, served);
     this.#components.log.debug("Opening tunnel", { key, address: served.address });
     return served;
   }
 
   async #withdraw(key: ServiceKey): Promise<void> {
-    const served = this.#served.get(key);
+    const served = this.#table.withdraw(key);
     if (served === undefined) return;
-    this.#served.delete(key);
-    this.#keys = undefined;
     await served.withdraw();
     this.#components.log.debug("Closed tunnel", { key });
   }
 
-  /** How a service without a tunnel stands; undefined when it does not exist or has one. */
-  #unserve(key: ServiceKey, state: ServiceState | undefined): void {
-    if (state === undefined ? this.#unserved.delete(key) : !this.#unserved.has(key)) this.#keys = undefined;
-    if (state !== undefined) this.#unserved.set(key, state);
+  /** Its address stands by now on somebody else's line of the hosts file; it gets another when it is served again. */
+  async #move(key: ServiceKey): Promise<void> {
+    const address = this.#table.served.get(key)?.address;
+    this.#components.log.warn("An address is somebody else's in the hosts file; the service moves", { key, address });
+    await this.#withdraw(key);
   }
 
   /** Gives the policy's answers a moment, so that the first table has them; those that take longer come later. */
@@ -206,8 +188,8 @@ export class Controller implements AsyncDisposable {
   }
 
   #namesChanged(changed: ServiceKey | "all"): void {
-    for (const key of changed === "all" ? [...this.#served.keys()] : [changed]) {
-      const served = this.#served.get(key);
+    for (const key of changed === "all" ? [...this.#table.served.keys()] : [changed]) {
+      const served = this.#table.served.get(key);
       // One that is not served computes its names when it is.
       if (served === undefined) continue;
       served.namesAreStale = true;

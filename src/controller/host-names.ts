@@ -18,7 +18,7 @@ export interface HostNamePolicy {
   /** Says whether a word is a top-level domain of the public DNS. */
   readonly isTopLevelDomain: (word: string) => boolean;
   /** Names that stand elsewhere in the hosts file, the machine's own, the API server's. */
-  readonly taken: ReadonlySet<string>;
+  readonly taken: { has(name: string): boolean };
   /** Whether the system resolves the bare name, to something else; undefined while that is not known: `onChange` tells. */
   resolvesElsewhere(name: string): boolean | undefined;
   /** True when every answer that was asked for is there. */

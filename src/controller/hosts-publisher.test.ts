@@ -207,3 +207,35 @@ test("HostsPublisher.rewrite() writes the same table again, and `written` is wha
   await turns();
   assert.equal(made.publisher.written, undefined);
 });
+
+test("HostsPublisher.hold() keeps every change from the file, and resume() writes once", async () => {
+  await using made = makePublisher();
+  const { publisher, clock, writes } = made;
+  publisher.set(cart, entry("127.1.0.1", "cart.shop"));
+  void publisher.start();
+  await clock.advance(1_000);
+  publisher.hold();
+  assert.equal(publisher.settled, false);
+  publisher.set(web, entry("127.1.0.2", "web.shop"));
+  publisher.rewrite();
+  await clock.advance(60_000);
+  publisher.set(cart, undefined);
+  await clock.advance(60_000);
+  assert.deepEqual([writes.length, publisher.settled], [1, false]);
+  publisher.resume();
+  publisher.resume();
+  await turns();
+  await clock.advance(60_000);
+  assert.deepEqual([writes.slice(1), publisher.settled], [["127.1.0.2 web.shop"], true]);
+});
+
+test("HostsPublisher.hold() also ends the retries of a write that failed, and does not keep it from ending", async () => {
+  const made = makePublisher((attempt) => (attempt === 1 ? Promise.reject(full) : undefined));
+  made.publisher.set(cart, entry("127.1.0.1", "cart.shop"));
+  await made.publisher.start();
+  made.publisher.hold();
+  await made.clock.advance(60_000);
+  assert.equal(made.writes.length, 1);
+  await made.publisher[Symbol.asyncDispose]();
+  assert.equal(made.clock.pending, 0);
+});

@@ -27,6 +27,7 @@ export class HostsPublisher implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #attempted = Promise.withResolvers<void>();
   #revision = 0;
+  #isHeld = false;
   #written = 0;
   #error: LocalizerError | undefined;
   #inFile: readonly HostsEntry[] | undefined;
@@ -37,9 +38,9 @@ export class HostsPublisher implements AsyncDisposable {
     this.#components = components;
   }
 
-  /** True when the file holds the table, or there is nothing to hold. */
+  /** True when the file holds the table, or there is nothing to hold. Never while writing is held. */
   get settled(): boolean {
-    return this.#running !== undefined && this.#written === this.#revision;
+    return this.#running !== undefined && this.#written === this.#revision && !this.#isHeld;
   }
 
   /** What the last write brought to the file; undefined while one is under way, and after one that failed. */
@@ -67,6 +68,18 @@ export class HostsPublisher implements AsyncDisposable {
     this.#wake?.();
   }
 
+  /** Writes nothing until `resume`; changes gather. A write that is under way ends. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Ends `hold`, and writes the table once, changed or not. */
+  resume(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.rewrite();
+  }
+
   /** Starts to write; before it, changes only gather. Resolves when what has gathered was written, or could not be (`error`). */
   async start(): Promise<void> {
     this.#running ??= this.#run();
@@ -85,11 +98,11 @@ export class HostsPublisher implements AsyncDisposable {
     const { signal } = this.#stop;
     let failures = 0;
     while (!signal.aborted) {
-      if (this.#written === this.#revision) {
+      if (this.#isHeld || this.#written === this.#revision) {
         this.#attempted.resolve();
         await this.#changed();
+        continue;
       }
-      if (signal.aborted) break;
       failures = (await this.#writeOnce()) ? 0 : failures + 1;
       this.#attempted.resolve();
       if (failures > 0) log.warn("Cannot write the hosts file", { attempt: failures, error: this.#error });

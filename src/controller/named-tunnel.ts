@@ -9,7 +9,7 @@ import type { HostNames } from "./host-names.ts";
 
 /** What a named tunnel works with. */
 export interface NamedTunnelComponents extends TunnelComponents {
-  readonly addresses: Pick<AddressBook, "allocate" | "release">;
+  readonly addresses: Pick<AddressBook, "allocate" | "release" | "isMisplaced">;
   readonly hosts: { set(owner: OwnerKey, entry: HostsEntry | undefined): void };
   /** Called when nothing listens on an address any more; must not throw. */
   readonly onReleased?: ((address: LoopbackAddress) => void) | undefined;
@@ -42,6 +42,11 @@ export class NamedTunnel implements AsyncDisposable {
 
   get ports(): readonly TunnelPortStatus[] {
     return this.#tunnel.ports;
+  }
+
+  /** True when its address has become somebody else's: it has to be withdrawn and made anew. */
+  get isMisplaced(): boolean {
+    return this.#components.addresses.isMisplaced(this.#owner);
   }
 
   /** Other names for the same address. */

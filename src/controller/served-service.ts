@@ -54,6 +54,11 @@ export class ServedService implements AsyncDisposable {
     return this.#seen;
   }
 
+  /** True when its address has become somebody else's: it has to be withdrawn and made anew. */
+  get isMisplaced(): boolean {
+    return this.#tunnel.isMisplaced;
+  }
+
   get address(): LoopbackAddress {
     return this.#tunnel.address;
   }
@@ -80,6 +85,12 @@ export class ServedService implements AsyncDisposable {
     return this.#tunnel.ports;
   }
 
+  /** Open now, through its own ports and those of its pods. */
+  get connections(): number {
+    const ports = this.#all().flatMap((tunnel) => tunnel.ports);
+    return ports.reduce((sum, port) => sum + port.connections, 0);
+  }
+
   /**
    * Makes it what is desired; all of it is tried, also when a part fails.
    * @throws LocalizerError the first failure: a port that cannot be bound, a pod for which no address is left; `aborted`
@@ -91,7 +102,7 @@ export class ServedService implements AsyncDisposable {
     const wanted = new Set(desired.pods.map(({ hostname }) => hostname));
     for (const hostname of this.#podErrors.keys()) if (!wanted.has(hostname)) this.#podErrors.delete(hostname);
     for (const [hostname, pod] of this.#pods) {
-      if (wanted.has(hostname)) continue;
+      if (wanted.has(hostname) && !pod.isMisplaced) continue;
       this.#pods.delete(hostname);
       await pod.withdraw();
     }

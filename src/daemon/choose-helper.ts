@@ -1,7 +1,7 @@
 /** Where root's help comes from: the process that started us, sudo, or nowhere because the user said so. */
 import type { Clock } from "../clock.ts";
 import { codeOf } from "../errors.ts";
-import type { Helper } from "../helper/client.ts";
+import type { Helper } from "../helper/helper-role.ts";
 import { launchHelperThroughSudo } from "../helper/launch-sudo.ts";
 import { helperOfParent } from "../helper/parent.ts";
 import { localHelper } from "../helper/unprivileged.ts";
@@ -16,13 +16,18 @@ export interface ChosenHelper {
   readonly privileged: boolean;
 }
 
+/** What is known of a helper that did not answer in the end. */
+export const untidiedWarning =
+  "The helper did not end in order: names and addresses are mended by the next start or `localizer cleanup`";
+
 /**
  * Without sudo, or refused by it, the daemon goes on without root and says so.
  * @throws LocalizerError `aborted` when the signal fires, `internal` when what answers is no helper of ours
  */
 export async function chooseHelper(options: DaemonOptions, clock: Clock, signal: AbortSignal): Promise<ChosenHelper> {
   const { env, log } = options;
-  const parent = await helperOfParent({ signal, clock, env });
+  const untidied = () => log.warn(untidiedWarning);
+  const parent = await helperOfParent({ signal, clock, env, untidied });
   if (options.helper === "none") {
     await parent?.[Symbol.asyncDispose]();
     return { helper: localHelper({ log: log.child("helper"), env }), privileged: false };
@@ -36,9 +41,7 @@ export async function chooseHelper(options: DaemonOptions, clock: Clock, signal:
       range: formatLoopbackRange(options.range),
       stateDir: options.rootStateDir,
       detach: env[detachedVariable] !== undefined,
-      signal,
-      clock,
-      env,
+      ...{ signal, clock, env, untidied },
     });
     return { helper, privileged: true };
   } catch (error) {

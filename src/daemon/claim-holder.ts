@@ -14,13 +14,15 @@ const noncePattern = /^[0-9a-f-]{36}$/;
 export interface ClaimHolder extends ProcessIdentity {
   /** Tells this claim from every other that ever was. */
   readonly nonce: string;
+  /** Empty while it is starting. */
   readonly socketPath: string;
   readonly clusterName: string;
 }
 
 /** The file's text. */
-export function formatHolder({ pid, startTime, bootId, nonce, socketPath, clusterName }: ClaimHolder): string {
-  return `${JSON.stringify({ pid, startTime, bootId, nonce, socketPath, clusterName })}\n`;
+export function formatHolder(holder: ClaimHolder): string {
+  const { pid, startTime, bootId, pidNamespace, nonce, socketPath, clusterName } = holder;
+  return `${JSON.stringify({ pid, startTime, bootId, pidNamespace, nonce, socketPath, clusterName })}\n`;
 }
 
 /** Reads a claim; undefined when there is none. @throws LocalizerError when there is something that may not be read */
@@ -46,12 +48,14 @@ function parseHolder(text: string): ClaimHolder {
   const textAt = (name: string): string => String(at(name) ?? "");
   const pid = at("pid");
   const nonce = textAt("nonce");
+  const pidNamespace = textAt("pidNamespace");
   // The same text always gives the same name, and no process has pid 0.
   const digest = createHash("sha256").update(text).digest("hex").slice(0, 16);
   return {
     pid: typeof pid === "number" && Number.isSafeInteger(pid) && pid > 0 ? pid : 0,
     startTime: textAt("startTime"),
     bootId: textAt("bootId"),
+    ...(pidNamespace === "" ? {} : { pidNamespace }),
     nonce: noncePattern.test(nonce) ? nonce : `unreadable-${digest}`,
     socketPath: textAt("socketPath"),
     clusterName: textAt("clusterName"),

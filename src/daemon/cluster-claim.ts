@@ -1,5 +1,5 @@
 /**
- * One daemon of a user for each cluster: a file in his state folder says who serves it, and it counts as long as that very
+ * One daemon of a user for each cluster: a file in his runtime folder says who serves it, and it counts as long as that very
  * process runs. Promises one holder at most, whoever starts at once and whoever is killed in between.
  *
  * A claim appears complete or not at all (written aside, then linked). A dead holder's is replaced only by who holds the lock
@@ -7,7 +7,7 @@
  * his own name, and so on. Names are never used twice, so a late-comer with an old view finds that it is old.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { link, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { link, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Clock, systemClock } from "../clock.ts";
 import { errnoOf, LocalizerError } from "../errors.ts";
@@ -20,17 +20,23 @@ const pollMs = 20;
 
 /** Which cluster is claimed, where and for whom. */
 export interface ClusterClaimOptions {
-  /** The user's own folder; made when it is missing. */
-  readonly stateDir: string;
+  /** The user's own folder. */
+  readonly folder: string;
   /** The API server's URL: it decides what is one cluster. */
   readonly serverUrl: string;
   /** What the user calls it. */
   readonly clusterName: string;
-  /** Where this daemon answers, for whoever is refused. */
-  readonly socketPath: string;
+  /** The sockets that commands find by themselves, for whoever is refused. */
+  readonly foundSockets?: readonly string[];
   readonly clock?: Clock;
   /** This process, if not the one that runs. */
   readonly identity?: ProcessIdentity;
+}
+
+/** A cluster that is this process's until it is disposed. */
+export interface ClusterClaim extends AsyncDisposable {
+  /** Says where this daemon answers from now on, for whoever is refused. Never throws: a failure costs him that alone. */
+  answersOn(socketPath: string): Promise<void>;
 }
 
 /**
@@ -38,24 +44,36 @@ export interface ClusterClaimOptions {
  * @throws LocalizerError `conflict` when another daemon of this user serves it; `denied` and the like when the folder cannot
  * be used
  */
-export async function claimCluster(options: ClusterClaimOptions): Promise<AsyncDisposable> {
-  const { stateDir, serverUrl, clusterName, socketPath, clock = systemClock } = options;
+export async function claimCluster(options: ClusterClaimOptions): Promise<ClusterClaim> {
+  const { folder, serverUrl, clusterName, foundSockets = [], clock = systemClock } = options;
   const identity = options.identity ?? (await processIdentity(process.pid));
   if (identity === undefined) throw new LocalizerError("internal", "Cannot tell which process this is");
   const digest = createHash("sha256").update(serverUrl).digest("hex").slice(0, 16);
-  const path = join(stateDir, `claim-${digest}`);
-  const mine = { ...identity, nonce: randomUUID(), socketPath, clusterName };
+  const path = join(folder, `claim-${digest}`);
+  // Where it will answer only its helper decides; whoever is refused meanwhile is told the process.
+  const mine = { ...identity, nonce: randomUUID(), socketPath: "", clusterName };
   const draft = `${path}.new-${mine.nonce}`;
   try {
-    await mkdir(stateDir, { recursive: true, mode: 0o700 });
     await writeSynced(draft, formatHolder(mine));
-    await take({ path, draft, mine, clock });
+    await take({ path, draft, mine, clock, foundSockets });
   } catch (error) {
     throw LocalizerError.wrap(error, `Cannot serve cluster "${clusterName}"`);
   } finally {
     await rm(draft, { force: true }).catch(() => {});
   }
   return {
+    async answersOn(socketPath) {
+      const text = formatHolder({ ...mine, socketPath });
+      try {
+        await writeSynced(draft, text);
+        // Still ours, as below; and by the same name, so that nobody takes it for another claim.
+        if ((await readHolder(path))?.nonce === mine.nonce) await rename(draft, path);
+      } catch {
+        // What it said before stands.
+      } finally {
+        await rm(draft, { force: true }).catch(() => {});
+      }
+    },
     async [Symbol.asyncDispose]() {
       // Nobody replaces a living holder's, so what is ours now stays ours until it is removed.
       const holder = await readHolder(path).catch(() => undefined);
@@ -69,20 +87,21 @@ interface Attempt {
   readonly draft: string;
   readonly mine: ClaimHolder;
   readonly clock: Clock;
+  readonly foundSockets: readonly string[];
 }
 
 async function take(attempt: Attempt): Promise<void> {
-  const { path, draft, clock } = attempt;
+  const { path, draft, clock, foundSockets } = attempt;
   const deadline = clock.monotonic() + patienceMs;
   for (;;) {
     if (await linked(draft, path)) return;
     const holder = await readHolder(path);
     if (holder === undefined) continue;
-    if (await isRunning(holder)) throw held(holder);
+    if (await isRunning(holder)) throw held(holder, foundSockets);
     const rival = await takeOver(attempt, holder);
     if (rival === undefined) return;
     // Somebody else is about to have it, or has just let go.
-    if (rival !== "again" && clock.monotonic() >= deadline) throw held(rival);
+    if (rival !== "again" && clock.monotonic() >= deadline) throw held(rival, foundSockets);
     await clock.sleep(pollMs);
   }
 }
@@ -151,8 +170,11 @@ async function writeSynced(path: string, text: string): Promise<void> {
   }
 }
 
-function held({ pid, socketPath }: ClaimHolder): LocalizerError {
-  const stop = `"localizer --socket ${socketPath} down" stops it`;
-  const sentence = `another localizer of yours does, process ${pid} (socket ${socketPath}); ${stop}`;
+function held({ pid, socketPath }: ClaimHolder, foundSockets: readonly string[]): LocalizerError {
+  if (socketPath === "") {
+    return new LocalizerError("conflict", `another localizer of yours is about to, process ${pid}`);
+  }
+  const stop = foundSockets.includes(socketPath) ? "localizer down" : `localizer down --socket ${socketPath}`;
+  const sentence = `another localizer of yours does, process ${pid} (socket ${socketPath}); "${stop}" stops it`;
   return new LocalizerError("conflict", sentence);
 }

@@ -1,9 +1,9 @@
-/** From the user's settings to the cluster to serve, and word when the kubeconfig's current context moves on. */
+/** From the user's settings to the cluster to serve, and word when the kubeconfig moves on. */
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import type { Clock } from "../clock.ts";
 import { plainRootRefusal } from "../helper/user.ts";
-import { type LoadedCluster, loadCluster } from "../kube/kubeconfig.ts";
+import { type Cluster, type LoadedCluster, loadCluster } from "../kube/kubeconfig.ts";
 import type { KubeconfigSource } from "../kube/kubeconfig-merge.ts";
 import type { Logger } from "../log.ts";
 import { CurrentContext, fileMark } from "./current-context.ts";
@@ -25,14 +25,14 @@ export function clusterOf(settings: ClusterSettings, clock: Clock): Promise<Load
   });
 }
 
-/** Follows the current context; undefined when the user has named one, for then it does not matter. */
+/** Follows what the kubeconfig says about the served context, and unless the user has named it, which one is current. */
 export function followCurrentContext(
   settings: ClusterSettings,
-  served: string,
+  served: Pick<Cluster, "contextName" | "server" | "userName">,
   components: { readonly clock: Clock; readonly log: Logger },
-): CurrentContext | undefined {
-  if (settings.context !== undefined) return undefined;
-  return new CurrentContext({ ...components, markOf: fileMark }, { kubeconfig: kubeconfigOf(settings), served });
+): CurrentContext {
+  const options = { kubeconfig: kubeconfigOf(settings), served, isNamed: settings.context !== undefined };
+  return new CurrentContext({ ...components, markOf: fileMark }, options);
 }
 
 function kubeconfigOf({ kubeconfig, env }: ClusterSettings): KubeconfigSource {

@@ -5,7 +5,7 @@ import { FakeClock } from "../../test/support/fake-clock.ts";
 import { Logger } from "../log.ts";
 import { CurrentContext } from "./current-context.ts";
 
-function setup(start: Readonly<Record<string, string>> = { "/a": "current-context: a" }) {
+function setup(start: Readonly<Record<string, string>> = { "/a": "current-context: a" }, { isNamed = false } = {}) {
   const clock = new FakeClock();
   const files: Record<string, string | undefined> = { ...start };
   const lines: string[] = [];
@@ -21,7 +21,11 @@ function setup(start: Readonly<Record<string, string>> = { "/a": "current-contex
   };
   const env = { KUBECONFIG: Object.keys(start).join(":") };
   const kubeconfig = { env, home: "/home/me", readFile };
-  const context = new CurrentContext({ clock, log, markOf: async (path) => files[path] }, { kubeconfig, served: "a" });
+  const served = { contextName: "a", server: new URL("https://127.0.0.1:6443"), userName: "u" };
+  const context = new CurrentContext(
+    { clock, log, markOf: async (path) => files[path] },
+    { kubeconfig, served, isNamed },
+  );
   const look = async () => {
     await clock.advance(5_000);
     await turns();
@@ -110,3 +114,52 @@ test("CurrentContext does not believe a file that changed while it was read", as
   assert.equal(t.lines.length, 1);
   await t.context[Symbol.asyncDispose]();
 });
+
+test("CurrentContext reads nothing again while the file stays without a current context, or broken", async () => {
+  for (const text of ["contexts: []", "current-context: b\nusers: [{", ""]) {
+    const t = setup();
+    await t.look();
+    t.files["/a"] = text;
+    await t.look();
+    const reads = t.reads();
+    await t.look();
+    await t.look();
+    assert.equal(t.reads(), reads, JSON.stringify(text));
+    await t.context[Symbol.asyncDispose]();
+  }
+});
+
+/** A kubeconfig whose context a leads there. */
+function leading(server: string, user = "u", current = "a"): string {
+  return `
+current-context: ${current}
+contexts: [{name: a, context: {cluster: c, user: ${user}}}, {name: b, context: {}}]
+clusters: [{name: c, cluster: {server: ${JSON.stringify(server)}}}]
+users: [{name: u, user: {}}, {name: v, user: {}}]`;
+}
+
+for (const isNamed of [false, true]) {
+  test(`CurrentContext gives a notice while the served context ${isNamed ? "that was named " : ""}leads elsewhere`, async () => {
+    const t = setup({ "/a": leading("https://127.0.0.1:6443/") }, { isNamed });
+    await t.look();
+    assert.equal(t.context.notice, undefined);
+    t.files["/a"] = leading("https://127.0.0.1:7000");
+    await t.look();
+    const elsewhere = `The kubeconfig's context "a" now leads to https://127.0.0.1:7000; this daemon serves https://127.0.0.1:6443`;
+    assert.equal(t.context.notice, elsewhere);
+    t.files["/a"] = "contexts: []";
+    await t.look();
+    assert.equal(t.context.notice, elsewhere, "it leads nowhere");
+    t.files["/a"] = leading("https://127.0.0.1:6443", "v");
+    await t.look();
+    assert.equal(t.context.notice, `The kubeconfig's context "a" now leads to the user "v"; this daemon acts as "u"`);
+    t.files["/a"] = leading("https://127.0.0.1:7000", "u", "b");
+    await t.look();
+    if (isNamed) assert.equal(t.context.notice, elsewhere);
+    else assert.match(t.context.notice ?? "", /current context is now "b"/);
+    t.files["/a"] = leading("https://127.0.0.1:6443");
+    await t.look();
+    assert.equal(t.context.notice, undefined);
+    await t.context[Symbol.asyncDispose]();
+  });
+}

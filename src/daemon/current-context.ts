@@ -1,11 +1,14 @@
 /**
- * Which context the kubeconfig calls current while the daemon serves another: a user who switches must not believe that
- * the names now lead to the new cluster. Looks every 5 s at the files' marks and reads only what changed; a file that
- * cannot be read, or is just being written, changes nothing. Used by daemon, when no --context was given.
+ * Which context the kubeconfig calls current while the daemon serves another, and where the served one now leads: a user
+ * who switches, or makes a cluster anew, must not believe that the names lead to the new cluster. Looks every 5 s at the
+ * files' marks and reads only what changed; a file that cannot be read, or is just being written, changes nothing.
+ * Used by daemon.
  */
 import { stat } from "node:fs/promises";
 import type { Clock } from "../clock.ts";
 import { codeOf } from "../errors.ts";
+import { type Cluster, destinationOf } from "../kube/kubeconfig.ts";
+import type { KubeconfigFile } from "../kube/kubeconfig-file.ts";
 import { type KubeconfigSource, kubeconfigPaths, readKubeconfig } from "../kube/kubeconfig-merge.ts";
 import type { Logger } from "../log.ts";
 
@@ -20,8 +23,10 @@ export interface CurrentContextComponents {
 /** What it follows. */
 export interface CurrentContextOptions {
   readonly kubeconfig: KubeconfigSource;
-  /** The context that the daemon serves. */
-  readonly served: string;
+  /** What the daemon serves. */
+  readonly served: Pick<Cluster, "contextName" | "server" | "userName">;
+  /** The user has named the context: which one is current does not matter. */
+  readonly isNamed: boolean;
 }
 
 const intervalMs = 5_000;
@@ -39,20 +44,23 @@ export class CurrentContext implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #loop: Promise<void>;
   #current: string;
+  /** Where the served context leads, if not to where the daemon serves. */
+  #elsewhere: string | undefined;
   /** Of the files as last read; undefined: read them. */
   #marks: string | undefined;
 
   constructor(components: CurrentContextComponents, options: CurrentContextOptions) {
     this.#components = components;
     this.#options = options;
-    this.#current = options.served;
+    this.#current = options.served.contextName;
     this.#loop = this.#follow();
   }
 
-  /** A sentence for the user while the current context is not the one served. */
+  /** A sentence for the user while the current context is not the one served, or that one leads elsewhere. */
   get notice(): string | undefined {
-    if (this.#current === this.#options.served) return undefined;
-    return `The kubeconfig's current context is now "${this.#current}"; this daemon serves "${this.#options.served}"`;
+    const { contextName } = this.#options.served;
+    if (this.#current === contextName) return this.#elsewhere;
+    return `The kubeconfig's current context is now "${this.#current}"; this daemon serves "${contextName}"`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -76,21 +84,69 @@ export class CurrentContext implements AsyncDisposable {
   async #look(): Promise<void> {
     const marks = await this.#readMarks();
     if (marks === this.#marks) return;
-    const file = await readKubeconfig(this.#options.kubeconfig);
-    // Written in between, or cut off for a moment, as kubectl does before it writes: the next look will tell.
-    if (file?.currentContext === undefined || marks !== (await this.#readMarks())) return;
+    const file = await this.#read();
+    // Written in between: the next look will tell.
+    if (marks !== (await this.#readMarks()) || this.#stop.signal.aborted) return;
     this.#marks = marks;
-    if (file.currentContext === this.#current || this.#stop.signal.aborted) return;
-    this.#current = file.currentContext;
-    const { served } = this.#options;
-    const facts = { current: this.#current, served };
-    if (this.#current === served)
+    if (file === undefined) return;
+    this.#lookAtCurrent(file);
+    this.#lookAtServed(file);
+  }
+
+  /** Undefined for what is half written, too: when the rest of it comes, the marks are others. */
+  async #read(): Promise<KubeconfigFile | undefined> {
+    try {
+      return await readKubeconfig(this.#options.kubeconfig);
+    } catch (error) {
+      if (codeOf(error) !== "usage") throw error;
+      this.#components.log.debug("Cannot follow the kubeconfig", { error });
+      return undefined;
+    }
+  }
+
+  /** Without a current context all stays as it was: kubectl cuts the file off for a moment before it writes. */
+  #lookAtCurrent({ currentContext }: KubeconfigFile): void {
+    const { served, isNamed } = this.#options;
+    if (isNamed || currentContext === undefined || currentContext === this.#current) return;
+    this.#current = currentContext;
+    const facts = { current: currentContext, served: served.contextName };
+    if (currentContext === served.contextName)
       this.#components.log.info("The kubeconfig's current context is the served one again", facts);
     else this.#components.log.warn("The kubeconfig's current context is not the one that is served", facts);
+  }
+
+  #lookAtServed(file: KubeconfigFile): void {
+    const elsewhere = elsewhereOf(file, this.#options.served);
+    if (elsewhere === undefined || elsewhere.notice === this.#elsewhere) return;
+    this.#elsewhere = elsewhere.notice;
+    const facts = { context: this.#options.served.contextName, server: elsewhere.server };
+    if (elsewhere.notice === undefined)
+      this.#components.log.info("The served context leads to where this daemon serves again", facts);
+    else this.#components.log.warn("The served context no longer leads to where this daemon serves", facts);
   }
 
   async #readMarks(): Promise<string> {
     const paths = kubeconfigPaths(this.#options.kubeconfig);
     return JSON.stringify(await Promise.all(paths.map((path) => this.#components.markOf(path).catch(() => undefined))));
+  }
+}
+
+/** Undefined when the context is not there, or of no use: then it leads nowhere, and the daemon goes on. */
+function elsewhereOf(
+  file: KubeconfigFile,
+  served: CurrentContextOptions["served"],
+): { readonly server: string; readonly notice: string | undefined } | undefined {
+  try {
+    const { server, userName } = destinationOf(file, served.contextName);
+    const now = `The kubeconfig's context "${served.contextName}" now leads to`;
+    if (server.href !== served.server.href) {
+      const [there, here] = [server, served.server].map(({ href }) => href.replace(/\/$/, ""));
+      return { server: server.href, notice: `${now} ${there}; this daemon serves ${here}` };
+    }
+    if (userName === served.userName) return { server: server.href, notice: undefined };
+    const notice = `${now} the user "${userName}"; this daemon acts as "${served.userName}"`;
+    return { server: server.href, notice };
+  } catch {
+    return undefined;
   }
 }

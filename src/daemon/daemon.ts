@@ -3,82 +3,101 @@
  * unwinds it at the end; what a killed run left behind is tidied by the helper at the next start.
  * Used by cli's run command.
  */
-import { systemClock as clock } from "../clock.ts";
-import { codeOf, LocalizerError } from "../errors.ts";
-import type { Helper } from "../helper/client.ts";
+import { aborted, systemClock as clock } from "../clock.ts";
+import { LocalizerError, throwIfAborted } from "../errors.ts";
+import { checkPlaces } from "../helper/check-places.ts";
+import type { Helper } from "../helper/helper-role.ts";
+import { plainRootWarning } from "../helper/user.ts";
 import { ApiClient } from "../kube/api-client.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
-import { defaultSocketLink } from "../model/socket-link.ts";
 import { podDialer, probePod } from "../portforward/dial-pod.ts";
 import type { DaemonState } from "../server/daemon-state.ts";
 import { type GrpcServer, openGrpcServer } from "../server/grpc-server.ts";
 import { chooseHelper } from "./choose-helper.ts";
-import { claimCluster } from "./cluster-claim.ts";
+import { claimFor, removeTemporaryFolder } from "./claim-place.ts";
 import { clusterOf, followCurrentContext } from "./cluster-source.ts";
 import { watchCredentials } from "./credential-changes.ts";
 import type { CurrentContext } from "./current-context.ts";
 import type { Daemon, DaemonOptions, StartDaemon } from "./daemon-options.ts";
 import { type FollowedServices, followServices } from "./follow-services.ts";
 import { collectWhenIdle, v8Memory } from "./idle-collection.ts";
+import { leftOutOf } from "./left-out.ts";
+import { NamedNamespaces } from "./named-namespaces.ts";
 import { noticesOf } from "./notices.ts";
-import { PortForwardHealth } from "./port-forward-health.ts";
+import { PortForwardHealth, type Probing } from "./port-forward-health.ts";
+import { reachCluster } from "./reach-cluster.ts";
 import { serviceRow } from "./service-rows.ts";
-import { socketPath } from "./socket-place.ts";
-import { StartReport } from "./start-report.ts";
+import { openAtSocket } from "./socket-place.ts";
+import { namesPlace, StartReport } from "./start-report.ts";
+
+/** The line that ends the start waits for the first probes at most so long. */
+const firstRoundMs = 2_000;
 
 /** Starts everything. Nothing is left behind when it fails. */
 export const startDaemon: StartDaemon = async (options, signal) => {
   const { log } = options;
   const report = new StartReport(clock, log);
+  checkPlaces({ ...options, withHelper: options.helper !== "none" });
+  const warning = plainRootWarning(options.env);
+  if (warning !== undefined) log.warn(warning);
   await using all = new AsyncDisposableStack();
+  all.defer(removeTemporaryFolder);
   // All but the server. A Kill ends it before the server, which has to answer; every other end does the same.
   const works = all.use(new AsyncDisposableStack());
-  works.use(collectWhenIdle(clock, v8Memory()));
+  const memory = v8Memory();
 
-  const health = new PortForwardHealth(clock);
+  const health = new PortForwardHealth(clock, log.child("tunnel"));
   const cluster = await openCluster(options, health, works);
-  works.use(await claimed(options, cluster));
+  const claim = works.use(await claimFor(options, cluster, clock));
   const client = works.use(new ApiClient({ cluster, clock }, { version: options.version }));
-  const context = followCurrentContext(options, cluster.contextName, { clock, log });
-  if (context !== undefined) works.use(context);
+  const context = works.use(followCurrentContext(options, cluster, { clock, log }));
   // By itself: somebody may have to log in, which takes longer than a request may.
   await cluster.credentials.current(signal);
-  await client.getJson("/version", { signal });
+  await reachCluster(client, cluster, signal);
   report.clusterReached(cluster);
 
   const { helper, privileged } = await chooseHelper(options, clock, signal);
   works.use(helper);
   const dial = health.watch(podDialer(cluster, clock));
   const services = await followServices(options, { cluster, client, helper, dial, clock }, works);
-  const { cache, controller, guard } = services;
+  const { cache, controller, hosts, guard } = services;
+  works.use(collectWhenIdle(clock, memory, () => controller.connections === 0));
   const found = () => report.servicesFound(cache.services.list().length, cache.scope.namespaces ?? []);
   // A failed start says why by itself.
   cache.synced.then(found, () => {});
   await startOrDenied(services, signal);
-  report.namesWritten(controller.states, privileged);
-  if (privileged) guard.start();
-
-  const server = all.use(
-    await openGrpcServer({
-      socketPath: await socketPath(options, helper, privileged),
-      state: daemonState({ cluster, context, services, health, works }),
-      log: log.child("server"),
-      clock,
-    }),
-  );
-  if (privileged) await helper.linkSocket(server.socketPath);
-  works.use(
+  // Before the rest, for the line that ends the start waits for what it finds out.
+  const probing = works.use(
     health.keepProbing(
-      (namespace) => controller.readyPod(namespace),
+      () => controller.readyPods(),
       (pod, probeSignal) => probePod(cluster, clock, pod, probeSignal),
     ),
   );
+  const named = works.use(new NamedNamespaces({ client, clock, log }, namespacesOf(options)));
+  report.namesWritten(controller.states, namesPlace(privileged, hosts.error));
+  if (privileged) guard.start();
 
-  return daemonOf(
-    { works, all: all.move() },
-    { server, helper, summary: report.summary(controller.states, cluster, privileged) },
+  const state = daemonState({ options, cluster, context, services, health, named, works });
+  const server = all.use(
+    await openAtSocket(options, { helper, privileged }, (socketPath) =>
+      openGrpcServer({ socketPath, state, log: log.child("server"), clock }),
+    ),
   );
+  if (privileged) await helper.linkSocket(server.socketPath);
+  await claim.answersOn(server.socketPath);
+  await answered(probing, signal);
+  const names = namesPlace(privileged, hosts.error);
+  const summary = report.summary(controller.states, { contextName: cluster.contextName, health, names });
+  return daemonOf({ works, all: all.move() }, { server, helper, summary });
 };
+
+/** Until the first probes have told whether services answer, but not for long: they are served already. */
+async function answered({ firstRound }: Probing, signal: AbortSignal): Promise<void> {
+  const enough = Promise.withResolvers<void>();
+  using _timer = clock.after(firstRoundMs, enough.resolve);
+  await Promise.race([firstRound, enough.promise, aborted(signal)]);
+  throwIfAborted(signal);
+}
 
 /** The cluster, with word to `health` whenever the credentials change. */
 async function openCluster(
@@ -90,43 +109,43 @@ async function openCluster(
   return { ...cluster, credentials: watchCredentials(cluster.credentials, () => health.reset()) };
 }
 
-/**
- * Keeps a second daemon of this user from serving the same cluster. A state folder that cannot be used costs that care,
- * not the daemon.
- */
-async function claimed({ stateDir, socket, log }: DaemonOptions, cluster: Cluster): Promise<AsyncDisposable> {
-  const { clusterName, server } = cluster;
-  try {
-    const socketPath = socket ?? defaultSocketLink;
-    return await claimCluster({ stateDir, serverUrl: server.href, clusterName, socketPath, clock });
-  } catch (error) {
-    if (codeOf(error) === "conflict") throw error;
-    log.warn("Cannot tell whether another localizer of yours serves this cluster", { stateDir, error });
-    return new AsyncDisposableStack();
-  }
-}
-
 /** When nothing at all may be listed there is nothing to do; at the start that is an error, later a state. */
 async function startOrDenied({ controller, cache }: FollowedServices, signal: AbortSignal): Promise<void> {
   const denied = Promise.withResolvers<never>();
   const look = () => {
     const { statuses } = cache;
-    if (statuses.every(({ state }) => state === "denied")) denied.reject(statuses[0]?.lastError);
+    if (statuses.every(({ state }) => state === "denied")) denied.reject(withRights(statuses[0]?.lastError));
   };
   using _statuses = cache.onStatus(look);
   look();
   await Promise.race([controller.start(signal), denied.promise]);
 }
 
+/** Those whose names were typed. One that is only allowed as a suffix may be another cluster's. */
+function namespacesOf({ namespaces, shortNames = "off" }: DaemonOptions): readonly string[] {
+  return shortNames === "off" ? namespaces : [...namespaces, shortNames];
+}
+
+/** Says which rights it takes; who is not known at all lacks none. */
+function withRights(thrown: unknown): LocalizerError {
+  const error = LocalizerError.from(thrown);
+  if (error.code !== "denied") return error;
+  const rights = "it takes the rights to list and watch services and endpointslices";
+  const sentence = `${error.message}; ${rights}, in all namespaces or in those named with --namespace`;
+  return new LocalizerError("denied", sentence, { cause: error });
+}
+
 /** What the server may ask. */
 function daemonState(parts: {
+  readonly options: DaemonOptions;
   readonly cluster: Cluster;
-  readonly context: CurrentContext | undefined;
+  readonly context: CurrentContext;
   readonly services: FollowedServices;
   readonly health: PortForwardHealth;
+  readonly named: NamedNamespaces;
   readonly works: AsyncDisposableStack;
 }): DaemonState {
-  const { cluster, context, services, health, works } = parts;
+  const { options, cluster, context, services, health, named, works } = parts;
   const { cache, controller, hosts, guard } = services;
   return {
     cluster: () => ({
@@ -138,14 +157,23 @@ function daemonState(parts: {
     }),
     notices: () =>
       noticesOf({
-        context: context?.notice,
+        context: context.notice,
         credentials: cluster.credentials.failure,
+        namespaces: named.notices,
         scope: cache.scope,
         watches: cache.statuses,
         hosts: hosts.error,
         guard: guard.notice,
       }),
-    list: () => controller.states.map((state) => serviceRow(state, health)),
+    list: () => {
+      const written = hosts.settled ? {} : { written: { entries: hosts.written } };
+      return controller.states.map((state) => {
+        const cluster = { service: cache.services.get(state.key), slices: cache.slicesOf(state.key) };
+        return serviceRow(state, health, { ...cluster, ...written });
+      });
+    },
+    leftOut: () => leftOutOf({ options, scope: cache.scope, watches: cache.statuses }),
+    selector: () => options.selector ?? "",
     isStable: () => controller.isStable,
     stop: () => works.disposeAsync(),
   };

@@ -4,24 +4,26 @@ import { AddressFile } from "../addresses/address-file.ts";
 import type { Clock } from "../clock.ts";
 import { Controller } from "../controller/controller.ts";
 import { HostsPublisher } from "../controller/hosts-publisher.ts";
-import type { Helper } from "../helper/client.ts";
 import { hostsInstance } from "../helper/config.ts";
+import type { Helper } from "../helper/helper-role.ts";
+import { foreignHosts } from "../hostsfile/foreign.ts";
 import type { ApiClient } from "../kube/api-client.ts";
 import { ClusterCache } from "../kube/cluster-cache.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
 import { ObjectCache } from "../kube/object-cache.ts";
+import type { HostsEntry } from "../model/hosts-table.ts";
 import type { LoopbackAddress } from "../model/loopback.ts";
+import { serviceKey } from "../model/service-key.ts";
 import { defaultSocketLink } from "../model/socket-link.ts";
 import { portHolders } from "../net/port-holder.ts";
 import type { DialPod } from "../portforward/dial-pod.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
-import { foreignHostsOf, hostNamePolicy } from "./host-name-policy.ts";
+import { type ForeignNames, foreignNamesOf } from "./foreign-names.ts";
+import { hostNamePolicy, shortNamesNamespace } from "./host-name-policy.ts";
 import { HostsGuard } from "./hosts-guard.ts";
+import { systemNamespaces } from "./left-out.ts";
 import { openSystemNames } from "./system-names.ts";
 import { watchedFile } from "./watched-file.ts";
-
-/** Left out unless the user names it: what runs there is the cluster's own. */
-const systemNamespaces = ["kube-system"];
 
 /** What it is built from. */
 export interface FollowComponents {
@@ -63,14 +65,17 @@ export async function followServices(
   const hosts = stack.use(
     new HostsPublisher({ write: (entries) => helper.writeHosts(entries), clock, log: log.child("hosts") }),
   );
-  const guard = stack.use(hostsGuardOf(options, hosts, clock));
+  const foreign = await foreignNamesOf(options);
+  const guard = stack.use(hostsGuardOf(options, { hosts, foreign, clock }));
   const clusterUrl = cluster.server.href;
   const addressFile = stack.use(
     await AddressFile.open({ clock, log: log.child("addresses") }, { folder: options.stateDir, clusterUrl, range }),
   );
-  const foreign = await foreignHostsOf(options);
   const addresses = new AddressBook({ range, clusterUrl, taken: foreign.addresses, memory: addressFile.memory });
-  const systemNames = stack.use(await openSystemNames(clock, options.env));
+  const shortNamesFor = shortNamesNamespace(options, cluster);
+  const isInUse = (name: string) =>
+    shortNamesFor !== undefined && cache.services.get(serviceKey(shortNamesFor, name)) !== undefined;
+  const systemNames = stack.use(await openSystemNames(clock, { env: options.env, isInUse }));
   const skipped = [...options.skipNamespaces, ...systemNamespaces.filter((name) => !namespaces.includes(name))];
   const onReleased = (address: LoopbackAddress) => {
     helper.release(address).catch((error: unknown) => log.debug("Cannot give an address back", { address, error }));
@@ -92,8 +97,13 @@ function namedNamespaces({ shortNames = "off", allowSuffixes }: DaemonOptions): 
   return shortNames === "off" ? allowSuffixes : [...allowSuffixes, shortNames];
 }
 
-function hostsGuardOf(options: DaemonOptions, hosts: HostsPublisher, clock: Clock): HostsGuard {
+function hostsGuardOf(
+  options: DaemonOptions,
+  { hosts, foreign, clock }: { hosts: HostsPublisher; foreign: ForeignNames; clock: Clock },
+): HostsGuard {
   const { hostsFile: path = "/etc/hosts", socket = defaultSocketLink, log } = options;
-  const components = { hosts, file: watchedFile(path), clock, log: log.child("hosts") };
-  return new HostsGuard(components, { path, instance: hostsInstance(socket) });
+  const instance = hostsInstance(socket);
+  const onRead = (bytes: Buffer, written: readonly HostsEntry[]) => foreign.set(foreignHosts(bytes, instance, written));
+  const components = { hosts, file: watchedFile(path), onRead, clock, log: log.child("hosts") };
+  return new HostsGuard(components, { path, instance });
 }

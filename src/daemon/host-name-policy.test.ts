@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { test } from "node:test";
+import { ForeignNames } from "./foreign-names.ts";
 import { hostNamePolicy } from "./host-name-policy.ts";
 
 type Options = Parameters<typeof hostNamePolicy>[0];
 
 const defaults: Options = { namespaces: [], allowSuffixes: [], shortNames: undefined, clusterDomain: "cluster.local" };
-const foreign = { names: new Set(["printer"]), addresses: new Set<never>() };
+const foreign = new ForeignNames({ names: new Set(["printer"]), addresses: new Set() });
 
 /** The policy of a user with these options, and how DNS's answers get to it. */
 function policyOf(options: Partial<Options> = {}, namespace: string | undefined = "team-a") {
@@ -45,7 +46,8 @@ test("hostNamePolicy() knows the namespaces that the user named, one for short n
 test("hostNamePolicy() knows top-level domains, and the names of the machine, the hosts file and the API server", () => {
   const { policy } = policyOf();
   assert.deepEqual(["shop", "dev", "team-a"].map(policy.isTopLevelDomain), [true, true, false]);
-  assert.deepEqual(policy.taken, new Set(["printer", hostname().toLowerCase(), "api.corp.example"]));
+  const taken = ["printer", hostname().toLowerCase(), "api.corp.example", "cart"].map((name) => policy.taken.has(name));
+  assert.deepEqual(taken, [true, true, true, false]);
 });
 
 test("hostNamePolicy() hands on what DNS says, as the service whose bare name it is", () => {
@@ -58,4 +60,20 @@ test("hostNamePolicy() hands on what DNS says, as the service whose bare name it
   assert.deepEqual(changed, ["team-a/cart"]);
   subscription[Symbol.dispose]();
   assert.equal(listeners.size, 0);
+});
+
+test("hostNamePolicy() follows the hosts file: names that are somebody's by now, and word of it for all services", () => {
+  const live = new ForeignNames({ names: new Set(["printer"]), addresses: new Set() });
+  const systemNames = { resolvesElsewhere: () => false, settled: true, onAnswer: () => ({ [Symbol.dispose]() {} }) };
+  const cluster = { namespace: undefined, server: new URL("https://c/") };
+  const policy = hostNamePolicy(defaults, cluster, { foreign: live, systemNames });
+  const heard: string[] = [];
+  const subscription = policy.onChange((changed) => heard.push(changed));
+  live.set({ names: new Set(["printer"]), addresses: new Set() });
+  assert.deepEqual(heard, []);
+  live.set({ names: new Set(["cart"]), addresses: new Set() });
+  assert.deepEqual([heard, policy.taken.has("cart"), policy.taken.has("printer")], [["all"], true, false]);
+  subscription[Symbol.dispose]();
+  live.set({ names: new Set(), addresses: new Set() });
+  assert.deepEqual(heard, ["all"]);
 });

@@ -59,9 +59,23 @@ test("HostsGuard gives up at the third time within a minute, says who it might b
   assert.match(world.guard.notice ?? "", /keeps removing .* from "\/etc\/hosts": perhaps a VPN client, endpoint/);
   assert.equal(world.lines.filter(({ level }) => level === "warn").length, 1);
   await world.clock.advance(9 * 60_000);
-  assert.equal(world.rewrites(), 2);
+  assert.deepEqual([world.rewrites(), world.holds()], [2, 1]);
   await world.clock.advance(61_000);
-  assert.deepEqual([world.rewrites(), world.guard.notice], [3, undefined]);
+  assert.deepEqual([world.rewrites(), world.holds(), world.guard.notice], [3, 0, undefined]);
+});
+
+test("HostsGuard tells what stands in the file whenever it changes, also while it rests, and never during a write", async () => {
+  await using world = await guarded();
+  assert.equal(world.told.length, 1);
+  await world.change(`10.0.0.1 nas\n${world.text()}`);
+  assert.match(world.told[1] ?? "", /^1 10\.0\.0\.1 nas\n/);
+  for (let times = 0; times < 3; times++) await world.change(foreign);
+  assert.ok(world.guard.notice);
+  await world.change("10.0.0.2 printer\n");
+  assert.equal(world.told.at(-1), "1 10.0.0.2 printer\n");
+  world.write(undefined);
+  await world.change("10.0.0.3 fax\n");
+  assert.equal(world.told.at(-1), "1 10.0.0.2 printer\n");
 });
 
 test("HostsGuard mends without end what is broken once in a while", async () => {
@@ -102,7 +116,7 @@ async function guarded(head = foreign) {
   const watchers = new Set<() => void>();
   let text: string | undefined = head;
   let version = 0;
-  let [reads, rewrites, isBroken] = [0, 0, false];
+  let [reads, rewrites, holds, isBroken] = [0, 0, 0, false];
   let written: readonly HostsEntry[] | undefined;
   const put = (next: string | undefined) => {
     text = next;
@@ -136,16 +150,24 @@ async function guarded(head = foreign) {
       return written;
     },
     rewrite,
+    hold: () => void holds++,
+    resume() {
+      holds--;
+      rewrite();
+    },
   };
   const log = new Logger((line) => lines.push(line));
-  const guard = new HostsGuard({ hosts, file, clock, log }, { path: "/etc/hosts", instance: "default" });
+  const told: string[] = [];
+  const onRead = (bytes: Buffer, entries: readonly HostsEntry[]) => void told.push(`${entries.length} ${bytes}`);
+  const guard = new HostsGuard({ hosts, file, onRead, clock, log }, { path: "/etc/hosts", instance: "default" });
   guard.start();
   await turns();
   return {
-    ...{ clock, guard, lines, put, write },
+    ...{ clock, guard, lines, told, put, write },
     text: () => text ?? "",
     reads: () => reads,
     rewrites: () => rewrites,
+    holds: () => holds,
     watchers: () => watchers.size,
     fail(broken: boolean) {
       isBroken = broken;

@@ -1,7 +1,8 @@
 /**
  * Watches over our block in the hosts file: what somebody else changed or removed is written again, and who does it again and
  * again is not fought: after three times within a minute the guard rests for ten minutes and says so (decision 9).
- * Promises to read the file only when it has changed, and never to judge while a write of our own is under way.
+ * Promises to read the file only when it has changed, and never to judge while a write of our own is under way. Whoever
+ * wants to know what else stands there is told whenever it has been read.
  */
 import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
@@ -15,6 +16,9 @@ export interface GuardedHosts {
   /** What stands in the file if nobody has touched it; undefined while that is not certain. */
   readonly written: readonly HostsEntry[] | undefined;
   rewrite(): void;
+  /** Writes nothing, whatever changes, until `resume`, which writes once. */
+  hold(): void;
+  resume(): void;
 }
 
 /** The file, as far as the guard looks at it. */
@@ -30,6 +34,8 @@ export interface WatchedFile {
 export interface HostsGuardComponents {
   readonly hosts: GuardedHosts;
   readonly file: WatchedFile;
+  /** Told of every text of the file, and of our entries that may stand in it; must not throw. */
+  readonly onRead?: (bytes: Buffer, written: readonly HostsEntry[]) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -119,12 +125,14 @@ export class HostsGuard implements AsyncDisposable {
   }
 
   async #look(): Promise<void> {
-    const { hosts, file, clock } = this.#components;
-    if (this.#restsUntil !== undefined) {
-      if (clock.monotonic() < this.#restsUntil) return;
+    const { hosts, file, clock, onRead } = this.#components;
+    if (this.#restsUntil !== undefined && clock.monotonic() >= this.#restsUntil) {
       this.#restsUntil = undefined;
       this.#mended = [];
       this.#seen = undefined;
+      // It writes, which a later look will judge.
+      hosts.resume();
+      return;
     }
     const entries = hosts.written;
     const version = await file.version();
@@ -133,7 +141,9 @@ export class HostsGuard implements AsyncDisposable {
     // A write of our own, or a change, since the bytes were read: the next look decides.
     if (hosts.written !== entries || (await file.version()) !== version) return;
     this.#seen = version;
-    if (!holdsBlock(bytes, this.#options.instance, entries)) this.#mend();
+    onRead?.(bytes, entries);
+    // What else stands in the file matters while the guard rests, too.
+    if (this.#restsUntil === undefined && !holdsBlock(bytes, this.#options.instance, entries)) this.#mend();
   }
 
   #mend(): void {
@@ -142,6 +152,7 @@ export class HostsGuard implements AsyncDisposable {
     const recent = this.#mended.filter((at) => now - at < foughtWithinMs);
     if (recent.length + 1 >= foughtTimes) {
       this.#restsUntil = now + restMs;
+      hosts.hold();
       log.warn("Another program keeps changing localizer's block in the hosts file; it is left alone for a while", {
         notice: this.notice,
       });

@@ -19,7 +19,7 @@ function fakeMemory() {
 test("collectWhenIdle() collects once after the start, and once after each busy stretch", async () => {
   const clock = new FakeClock();
   const { seen, memory } = fakeMemory();
-  using _collecting = collectWhenIdle(clock, memory);
+  using _collecting = collectWhenIdle(clock, memory, () => true);
   seen.cpu += 500_000;
   await clock.advance(2_000);
   assert.equal(seen.collections, 0, "still busy");
@@ -32,10 +32,23 @@ test("collectWhenIdle() collects once after the start, and once after each busy 
   assert.equal(seen.collections, 2);
 });
 
+test("collectWhenIdle() waits until no connection is open, however long that takes", async () => {
+  const clock = new FakeClock();
+  const { seen, memory } = fakeMemory();
+  let connections = 1;
+  using _collecting = collectWhenIdle(clock, memory, () => connections === 0);
+  seen.cpu += 500_000;
+  await clock.advance(600_000);
+  assert.equal(seen.collections, 0);
+  connections = 0;
+  await clock.advance(20_000);
+  assert.equal(seen.collections, 1);
+});
+
 test("collectWhenIdle() ends with its disposal", async () => {
   const clock = new FakeClock();
   const { seen, memory } = fakeMemory();
-  collectWhenIdle(clock, memory)[Symbol.dispose]();
+  collectWhenIdle(clock, memory, () => true)[Symbol.dispose]();
   await clock.advance(20_000);
   assert.equal(seen.collections, 0);
 });

@@ -18,14 +18,21 @@ const lookEveryMs = 2_000;
 /** CPU of one interval above which it was no rest, and there is something to collect. */
 const busyMicroseconds = 100_000;
 
-/** Collects once, in the first quiet interval after each busy one, the start among them. Disposing ends it. */
-export function collectWhenIdle(clock: Pick<Clock, "after">, memory: ProcessMemory): Disposable {
+/**
+ * Collects once, after the first quiet interval behind each busy one, the start among them, as soon as nobody would notice:
+ * `isQuiet` says whether no connection is open, for a collection holds up every one. Disposing ends it.
+ */
+export function collectWhenIdle(
+  clock: Pick<Clock, "after">,
+  memory: ProcessMemory,
+  isQuiet: () => boolean,
+): Disposable {
   let before = memory.cpuMicroseconds();
   let isDirty = true;
   const look = () => {
     const now = memory.cpuMicroseconds();
     if (now - before > busyMicroseconds) isDirty = true;
-    else if (isDirty) {
+    else if (isDirty && isQuiet()) {
       isDirty = false;
       memory.collect();
     }

@@ -11,6 +11,7 @@ const well: NoticeSources = {
     { plural: "services", state: "watching" },
     { plural: "endpointslices", state: "syncing" },
   ],
+  namespaces: [],
   hosts: undefined,
   guard: undefined,
 };
@@ -44,4 +45,14 @@ test("noticesOf() leaves out what follows from a missing credential", () => {
   const credentials = new LocalizerError("unauthenticated", 'Cannot log in as "joe": needs login');
   const watches = [{ plural: "services", state: "denied", lastError: credentials }] as const;
   assert.deepEqual(noticesOf({ ...well, credentials, watches }), [credentials.message]);
+});
+
+test("noticesOf() keeps what does not follow from a missing credential", () => {
+  const credentials = new LocalizerError("unauthenticated", 'Cannot log in as "joe": needs login');
+  const away = new LocalizerError("unavailable", "Cannot connect to the API server");
+  const watches = [
+    { plural: "services", state: "retrying", lastError: away },
+    { plural: "endpointslices", state: "retrying", lastError: credentials },
+  ] as const;
+  assert.deepEqual(noticesOf({ ...well, credentials, watches }), [credentials.message, away.message]);
 });

@@ -3,7 +3,9 @@ import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import type { PodTunnelState, ServiceState } from "../controller/controller.ts";
 import { LocalizerError } from "../errors.ts";
+import { parseEndpointSlice } from "../kube/endpoint-slice.ts";
 import { hostName } from "../model/host-name.ts";
+import type { HostsEntry } from "../model/hosts-table.ts";
 import { isLoopbackAddress, type LoopbackAddress } from "../model/loopback.ts";
 import { port } from "../model/port.ts";
 import { serviceKey } from "../model/service-key.ts";
@@ -15,6 +17,8 @@ const key = serviceKey("shop", "cart");
 const pod = { namespace: "shop", name: "cart-0", uid: "u1" };
 const forbidden = new LocalizerError("denied", "pods is forbidden");
 const taken = new LocalizerError("conflict", "Cannot listen on 127.1.2.3:80: the port is taken");
+const takenToo = new LocalizerError("conflict", "Cannot listen on 127.1.2.3:443: the port is taken");
+const isTaken = "the port is taken; --skip-port leaves a port out";
 const privileged = new LocalizerError("denied", "Cannot listen on 127.1.2.3:443: ports below 1024 need the helper");
 const refused = new LocalizerError("refused", "nothing listens on that port");
 
@@ -24,7 +28,8 @@ async function health(attempts: "none" | "worked" | "denied"): Promise<PortForwa
   const probe = async () => {
     if (attempts === "denied") throw forbidden;
   };
-  const probing = found.keepProbing(() => pod, probe);
+  const probing = found.keepProbing(() => new Map([[pod.namespace, pod]]), probe);
+  await probing.firstRound;
   await probing[Symbol.asyncDispose]();
   return found;
 }
@@ -83,6 +88,7 @@ test("serviceRow() shows a tunnel with its pod, address and ports", async () => 
       { port: 443, status: "running", reason: "", listen: "127.1.2.3:443", ...quiet },
     ],
     pods: [],
+    namesPending: false,
   });
 });
 
@@ -92,7 +98,10 @@ test("serviceRow() shows each pod of a headless service, and says what fails the
     { ...podTunnel("cart-1", "127.1.2.5"), ports: [portStatus(80, { ...noPod, state: "failed", ...atNothing })] },
   ];
   const row = serviceRow({ ...tunnel(portStatus(80)), pods }, await health("worked"));
-  assert.deepEqual([row.status, row.statusReason], ["conflict", `cart-1: ${taken.message}`]);
+  assert.deepEqual(
+    [row.status, row.statusReason],
+    ["conflict", `cart-1 80: ${taken.message}; --skip-port leaves a port out`],
+  );
   assert.deepEqual(
     row.pods.map(({ hostname, ip, names }) => [hostname, ip, names]),
     [
@@ -131,14 +140,19 @@ test("serviceRow() has one word for how a tunnel stands, and the reason", async 
     [[portStatus(80, { state: "waiting", at: undefined })], works, "waiting", "it is being opened"],
     [[portStatus(80, { at: shifted })], works, "running", "port 80 listens on 8080"],
     [[portStatus(80, { at: shifted, ...noPod })], works, "waiting", "no pod is ready; port 80 listens on 8080"],
-    [[portStatus(80, { ...noPod, bindError: taken }), portStatus(443)], works, "conflict", taken.message],
-    [[portStatus(80, { bindError: taken }), portStatus(443, { bindError: taken })], works, "conflict", taken.message],
-    [[portStatus(443, { ...noPod, bindError: privileged })], works, "denied", privileged.message],
+    [[portStatus(80, { ...noPod, bindError: taken }), portStatus(443)], works, "conflict", `80: ${isTaken}`],
+    [
+      [portStatus(80, { bindError: taken }), portStatus(443, { bindError: takenToo })],
+      works,
+      "conflict",
+      `80, 443: ${isTaken}`,
+    ],
+    [[portStatus(443, { ...noPod, bindError: privileged })], works, "denied", "443: ports below 1024 need the helper"],
     [
       [portStatus(80, { ...noPod, bindError: taken }), portStatus(443, { ...noPod, bindError: privileged })],
       works,
       "conflict",
-      `${taken.message}; ${privileged.message}`,
+      "80: the port is taken; 443: ports below 1024 need the helper; --skip-port leaves a port out",
     ],
     [
       [portStatus(80, { lastError: refused }), portStatus(443, { lastError: refused })],
@@ -153,31 +167,65 @@ test("serviceRow() has one word for how a tunnel stands, and the reason", async 
   }
 });
 
-test("serviceRow() adds what is left out and what is wrong with the hosts file", async () => {
+test("serviceRow() adds what is left out", async () => {
   const state = {
     ...tunnel(portStatus(80)),
     notice: "not forwarded: 53/UDP",
     names: { names: [], skipped: [{ name: "cart.shop", reason: '"shop" is a top-level domain' }] },
   };
-  const hostsError = new LocalizerError("unavailable", "no space is left");
-  const row = serviceRow(state, await health("worked"), hostsError);
+  const row = serviceRow(state, await health("worked"));
   assert.deepEqual([row.names, row.skippedNames], [[], state.names.skipped]);
-  assert.equal(
-    row.statusReason,
-    'hosts file: no space is left; not forwarded: 53/UDP; no name cart.shop: "shop" is a top-level domain',
+  assert.equal(row.statusReason, 'not forwarded: 53/UDP; no name cart.shop: "shop" is a top-level domain');
+});
+
+test("serviceRow() says whether its names stand in the hosts file", async () => {
+  const state = tunnel(portStatus(80));
+  const { address, names } = state;
+  const known = await health("worked");
+  const pending = (entries: readonly HostsEntry[] | undefined) =>
+    serviceRow(state, known, { written: { entries } }).namesPending;
+  assert.deepEqual(
+    [pending(undefined), pending([]), pending([{ address, names: [] }]), pending([{ address, names: names.names }])],
+    [true, true, true, false],
   );
+  assert.equal(serviceRow(state, known).namesPending, false);
+});
+
+test("serviceRow() names a target port that no ready pod has", async () => {
+  const labels = { "kubernetes.io/service-name": "cart" };
+  const targetRef = { kind: "Pod", namespace: "shop", name: "cart-0", uid: "u1" };
+  const slices = [
+    parseEndpointSlice({
+      metadata: { namespace: "shop", name: "cart-x", uid: "x", labels },
+      ...{ addressType: "IPv4", ports: [], endpoints: [{ addresses: ["10.1.1.1"], targetRef }] },
+    }),
+  ];
+  const ports = [{ name: "", protocol: "TCP", port: port(80), targetPort: "nosuch" }] as const;
+  const facts = { service: { ports, publishNotReadyAddresses: false }, slices };
+  const reasonOf = async (status: TunnelPortStatus) => {
+    const row = serviceRow(tunnel(status), await health("worked"), facts);
+    return [row.status, row.statusReason];
+  };
+  assert.deepEqual(await reasonOf(portStatus(80, noPod)), ["waiting", 'no ready pod has the port "nosuch"']);
+  assert.deepEqual(await reasonOf(portStatus(80, refusing)), [
+    "refusing",
+    'no ready pod has the port "nosuch", so connections are refused',
+  ]);
 });
 
 test("serviceRow() shows a service without a tunnel with the reason alone", async () => {
-  const details = { names: [], skippedNames: [], portRows: [], pods: [] };
-  const bare = { namespace: "shop", name: "cart", endpoint: "", ip: "", ports: [], ...details };
+  const details = { names: [], skippedNames: [], portRows: [], pods: [], namesPending: false };
+  const bare = { namespace: "shop", name: "cart", endpoint: "", ip: "", ports: ["53/UDP"], ...details };
+  const ports = [{ name: "", protocol: "UDP", port: port(53), targetPort: port(53) }] as const;
+  const facts = { service: { ports, publishNotReadyAddresses: false } };
   const skipped = serviceRow(
     { kind: "skipped", key, reason: "it has no selector, so no pods" },
     await health("denied"),
+    facts,
   );
   assert.deepEqual(skipped, { ...bare, status: "skipped", statusReason: "it has no selector, so no pods" });
   const error = new LocalizerError("unavailable", "no address is left");
-  const failed = serviceRow({ kind: "failed", key, error }, await health("worked"));
+  const failed = serviceRow({ kind: "failed", key, error }, await health("worked"), facts);
   assert.deepEqual(failed, { ...bare, status: "conflict", statusReason: "no address is left" });
   assert.equal(serviceRow({ kind: "failed", key, error: forbidden }, await health("none")).status, "denied");
 });

@@ -4,8 +4,23 @@
  */
 import type { Clock } from "../clock.ts";
 import type { ServiceState } from "../controller/controller.ts";
+import type { LocalizerError } from "../errors.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
 import { type Logger, silentLogger } from "../log.ts";
+import type { ServiceStatus } from "../model/service-status.ts";
+import { type Forwarding, serviceRow } from "./service-rows.ts";
+
+/** Whether names lead to the addresses. */
+export interface NamesPlace {
+  /** Why there are none; undefined when they stand in the hosts file. */
+  readonly missing: string | undefined;
+}
+
+/** Where the names are: nowhere without root, nor when the hosts file could not be written. Pure. */
+export function namesPlace(isPrivileged: boolean, hostsError: LocalizerError | undefined): NamesPlace {
+  if (!isPrivileged) return { missing: "no hosts file without root" };
+  return { missing: hostsError && `no names: ${hostsError.message}` };
+}
 
 /** Takes the time from its making. */
 export class StartReport {
@@ -31,32 +46,43 @@ export class StartReport {
     this.#log.info("Found the services", { services, ...only, after: this.#elapsed() });
   }
 
-  /** Every name stands in the hosts file; without root they are told instead, and where was said before. */
-  namesWritten(states: readonly ServiceState[], privileged: boolean): void {
-    if (!privileged) return;
+  /** Every name stands in the hosts file. Without root they are told instead, and where was said before; a failed write was said, too. */
+  namesWritten(states: readonly ServiceState[], names: NamesPlace): void {
+    if (names.missing !== undefined) return;
     const tunnels = tunnelsOf(states);
-    const names = tunnels.flatMap(({ names: own, pods }) => [own, ...pods.map((pod) => pod.names)]);
-    const count = names.reduce((sum, each) => sum + each.names.length, 0);
+    const all = tunnels.flatMap(({ names: own, pods }) => [own, ...pods.map((pod) => pod.names)]);
+    const count = all.reduce((sum, each) => sum + each.names.length, 0);
     this.#log.info("Wrote the names", { names: count, after: this.#elapsed() });
   }
 
-  /** `12 services of "dev" answer under their names (15 ports, 1 without a tunnel), after 0.8 s` */
-  summary(states: readonly ServiceState[], cluster: Pick<Cluster, "contextName">, privileged: boolean): string {
+  /** `12 services of "dev" answer under their names (15 ports, 2 waiting for a pod, 1 skipped), after 0.8 s` */
+  summary(
+    states: readonly ServiceState[],
+    {
+      contextName,
+      health,
+      names,
+    }: { readonly contextName: string; readonly health: Forwarding; readonly names: NamesPlace },
+  ): string {
     const tunnels = tunnelsOf(states);
     const pods = tunnels.flatMap((tunnel) => tunnel.pods);
     const ports = [...tunnels, ...pods].flatMap((tunnel) => tunnel.ports);
     const closed = ports.filter(({ bindError }) => bindError !== undefined).length;
     const shifted = ports.filter(({ port, at }) => at !== undefined && at.port !== port).length;
-    const silent = tunnels.filter((tunnel) => tunnel.ports.every(({ ready }) => ready === 0)).length;
+    const words = states.map((state) => serviceRow(state, health).status);
+    const count = (...wanted: readonly ServiceStatus[]) => words.filter((word) => wanted.includes(word)).length;
     const notes = [counted(ports.length - closed, "port")];
+    const note = (number: number, text: string) => number > 0 && notes.push(`${number} ${text}`);
     if (pods.length > 0) notes.push(`${counted(pods.length, "pod")} by name`);
     if (shifted > 0) notes.push(`${counted(shifted, "low port")} shifted`);
-    if (closed > 0) notes.push(`${closed} could not be opened`);
-    if (silent > 0) notes.push(`${silent} without a ready pod`);
-    if (states.length > tunnels.length) notes.push(`${states.length - tunnels.length} without a tunnel`);
-    const how = privileged ? "under their names" : "under their addresses (no hosts file without root)";
+    note(closed, "could not be opened");
+    note(count("waiting", "refusing"), "waiting for a pod");
+    note(count("denied"), "denied");
+    note(count("conflict"), "in conflict");
+    note(count("skipped"), "skipped");
+    const how = names.missing === undefined ? "under their names" : `under their addresses (${names.missing})`;
     // Never "1 service": programs wait for this line.
-    const what = `${tunnels.length} services of "${cluster.contextName}"`;
+    const what = `${count("running", "listening")} services of "${contextName}"`;
     return `${what} answer ${how} (${notes.join(", ")}), after ${this.#elapsed()}`;
   }
 

@@ -11,7 +11,7 @@ function makeNames({ known = {}, otherwise = "ENOTFOUND" }: { known?: Record<str
   const clock = new FakeClock();
   const asked: string[] = [];
   const heard: string[] = [];
-  const state = { known, otherwise, cancelled: 0 };
+  const state = { known, otherwise, cancelled: 0, gone: new Set<string>() };
   const resolve = (type: string) => async (name: string) => {
     if (type === "A") asked.push(name);
     const answer = state.known[`${type} ${name}`] ?? state.otherwise;
@@ -20,7 +20,10 @@ function makeNames({ known = {}, otherwise = "ENOTFOUND" }: { known?: Record<str
     return answer;
   };
   const resolver = { resolve4: resolve("A"), resolve6: resolve("AAAA"), cancel: () => void state.cancelled++ };
-  const names = new SystemNames({ resolver, clock }, { search: ["corp.example", "lan"] });
+  const names = new SystemNames(
+    { resolver, clock },
+    { search: ["corp.example", "lan"], isInUse: (name) => !state.gone.has(name) },
+  );
   names.onAnswer((name) => heard.push(`${name} ${names.resolvesElsewhere(name)}`));
   return { ...{ clock, asked, heard, state, names }, [Symbol.dispose]: () => names[Symbol.dispose]() };
 }
@@ -44,7 +47,7 @@ for (const [title, known, answer] of table) {
     assert.equal(made.names.settled, false);
     await turns();
     assert.deepEqual([made.heard, made.names.settled], [[`cart ${answer}`], true]);
-    assert.equal(made.clock.pending, 0);
+    assert.equal(made.clock.pending, 1, "the sweep");
   });
 }
 
@@ -57,14 +60,62 @@ test("SystemNames asks below the search domains first, then the name as it is, a
   assert.deepEqual(made.heard, ["cart false"]);
 });
 
-test("SystemNames takes a name for free when no answer came within a second", async () => {
+test("SystemNames takes a name for free for now when no answer came within a second", async () => {
   using made = makeNames({ otherwise: "silence" });
   made.names.resolvesElsewhere("cart");
   await made.clock.advance(999);
   assert.deepEqual(made.heard, []);
   await made.clock.advance(1);
   await turns();
-  assert.deepEqual([made.heard, made.clock.pending], [["cart false"], 0]);
+  assert.deepEqual([made.heard, made.clock.pending], [["cart false"], 1]);
+});
+
+test("SystemNames asks again a minute later for a name that nobody answered, and tells when it is somebody's", async () => {
+  using made = makeNames({ otherwise: "ESERVFAIL" });
+  made.names.resolvesElsewhere("cart");
+  await turns();
+  assert.deepEqual(made.heard, ["cart false"]);
+  made.state.known = { "A cart.lan": ["10.1.1.1"] };
+  made.state.otherwise = "ENOTFOUND";
+  await made.clock.advance(60_000);
+  await turns();
+  assert.deepEqual(made.heard, ["cart false", "cart true"]);
+  made.state.known = {};
+  made.state.otherwise = "ESERVFAIL";
+  await made.clock.advance(11 * 60_000);
+  await turns();
+  assert.equal(made.names.resolvesElsewhere("cart"), true, "silence is no answer");
+});
+
+test("SystemNames asks again after 10 minutes, one name after the other, tells only what is new, and stays settled", async () => {
+  using made = makeNames({});
+  for (const name of ["a", "b", "c"]) made.names.resolvesElsewhere(name);
+  await turns();
+  const { length } = made.asked;
+  await made.clock.advance(9 * 60_000);
+  assert.equal(made.asked.length, length);
+  made.state.known = { "A b.lan": ["10.1.1.1"] };
+  made.state.otherwise = "silence";
+  await made.clock.advance(60_000);
+  await turns();
+  assert.deepEqual([made.asked.slice(length), made.names.settled], [["a.corp.example"], true]);
+  made.state.otherwise = "ENOTFOUND";
+  await made.clock.advance(1_000);
+  await turns();
+  assert.deepEqual(made.heard.slice(3), ["b true"]);
+});
+
+test("SystemNames forgets names that nobody uses, and asks for them anew when somebody does", async () => {
+  using made = makeNames({});
+  made.names.resolvesElsewhere("cart");
+  await turns();
+  made.state.gone.add("cart");
+  await made.clock.advance(60_000);
+  assert.deepEqual([made.asked.length, made.clock.pending], [3, 0]);
+  made.state.gone.clear();
+  assert.equal(made.names.resolvesElsewhere("cart"), undefined);
+  await turns();
+  assert.equal(made.asked.length, 6);
 });
 
 test("SystemNames asks for eight names at once", async () => {

@@ -10,7 +10,8 @@ import { addressAt, parseLoopbackRange } from "../model/loopback.ts";
 import { port } from "../model/port.ts";
 import type { ListenAddress } from "../net/listen.ts";
 import type { Channel } from "./channel.ts";
-import { connectHelper, type Helper } from "./client.ts";
+import { connectHelper } from "./connect-helper.ts";
+import type { Helper } from "./helper-role.ts";
 import { helperHello } from "./protocol.ts";
 
 const at: ListenAddress = { address: addressAt(parseLoopbackRange("127.90.0.0/16"), 2), port: port(18_090) };
@@ -164,6 +165,19 @@ test("Helper dispose does not wait for ever", async () => {
   clock.fire(5_000);
   await ended;
   assert.equal(isAbandoned, true);
+});
+
+test("Helper dispose tells whether the helper has said that everything is taken back", async () => {
+  for (const isSaid of [true, false]) {
+    let untidied = 0;
+    const { helper, far } = await connect({ untidied: () => void untidied++ });
+    const ended = helper[Symbol.asyncDispose]();
+    await far.next({ type: "end", id: 1 });
+    if (isSaid) await far.send({ type: "done", id: 1 });
+    else far.close();
+    await ended;
+    assert.deepEqual([helper.tidied, untidied], [isSaid, isSaid ? 0 : 1]);
+  }
 });
 
 test("Helper.prepareRuntimeDir prefers the session's folder, else asks", async () => {

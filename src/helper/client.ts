@@ -1,7 +1,7 @@
 /**
- * The user's side of the helper: what the daemon asks of root, and nothing else.
+ * The user's side of the helper, through a channel.
  * Promises one request in flight, that no listener is lost on its way over, and a signal when the helper is gone.
- * Used by the daemon; unprivileged.ts has the same shape for life without root.
+ * Made by connect-helper.ts; helper-role.ts says what each method does.
  */
 import { Server, Socket } from "node:net";
 import { type Clock, systemClock, withTimeout } from "../clock.ts";
@@ -11,98 +11,13 @@ import type { LoopbackAddress } from "../model/loopback.ts";
 import { adoptServer, bindError, type Listen, type Listener } from "../net/listen.ts";
 import type { Channel } from "./channel.ts";
 import { broken } from "./fields.ts";
-import {
-  clientHello,
-  type HelperHello,
-  parseHelperHello,
-  parseReply,
-  type Reply,
-  type RequestBody,
-} from "./protocol.ts";
+import type { ConnectOptions, Helper } from "./helper-role.ts";
+import { type HelperHello, parseReply, type Reply, type RequestBody } from "./protocol.ts";
 import { ensurePrivateDirectory, sessionRuntimeDirectory } from "./runtime-directory.ts";
-
-/** The place where listeners are made and the machine's files are written. Disposing it undoes both. */
-export interface Helper extends AsyncDisposable {
-  /** The process that binds, and the user it runs as (0 for root). */
-  readonly identity: { readonly pid: number; readonly uid: number };
-  /** What it removed at its start, because dead ones had left it: a few words each. */
-  readonly removed: readonly string[];
-  /** Binds as root and hands the listener over. Throws as `listenHere` does. */
-  readonly listen: Listen;
-  /**
-   * Makes this the whole table; an empty one removes the block.
-   * @throws LocalizerError `conflict` when another program rewrites the file all the time, or another localizer holds the block
-   */
-  writeHosts(entries: readonly HostsEntry[]): Promise<void>;
-  /**
-   * Says that nothing will listen on the address any more: where it had to be added to the machine (macOS) it is removed.
-   * @throws LocalizerError `unavailable` when the system refuses
-   */
-  release(address: LoopbackAddress): Promise<void>;
-  /** A folder that only this user can enter, for the real socket. */
-  prepareRuntimeDir(): Promise<string>;
-  /**
-   * Makes the well-known socket path a link to `target`.
-   * @throws LocalizerError `conflict` when something that is not a left-over link stands there, `denied` for a bad target
-   */
-  linkSocket(target: string): Promise<void>;
-  /** Fires when the helper ended or broke its protocol; not when it was disposed. */
-  readonly gone: AbortSignal;
-}
-
-/** How to talk to a helper. */
-export interface ConnectOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly clock?: Clock;
-  /** The environment that may name the session's runtime folder. */
-  readonly env?: NodeJS.ProcessEnv;
-  /** Waits for what carried the helper (its process) after the channel is closed. */
-  readonly settled?: () => Promise<void>;
-  /** Lets go of it when it did not end in time. */
-  readonly abandon?: () => void;
-}
 
 // A hosts write may wait for a slow disk; past this the helper hangs, and a hanging helper is a dead one.
 const answerTimeoutMs = 30_000;
 const endTimeoutMs = 5_000;
-
-/**
- * Says hello and waits for the helper's; that may take as long as a person needs for a password.
- * @throws LocalizerError `unavailable` when the channel closes first, `internal` when the other side is no helper of ours
- */
-export async function connectHelper(channel: Channel, options: ConnectOptions = {}): Promise<Helper> {
-  throwIfAborted(options.signal);
-  const hello = Promise.withResolvers<HelperHello>();
-  const onAbort = () => hello.reject(new LocalizerError("aborted", "Stopped", { cause: options.signal?.reason }));
-  options.signal?.addEventListener("abort", onAbort, { once: true });
-  let client: HelperClient | undefined;
-  channel.onMessage((message, handle) => {
-    if (client !== undefined) return client.receive(message, handle);
-    try {
-      const parsed = parseHelperHello(message);
-      // Made here, so that no later message can arrive before it.
-      client = new HelperClient(channel, parsed, options);
-      hello.resolve(parsed);
-    } catch (error) {
-      hello.reject(error);
-    }
-  });
-  channel.onClose(() => {
-    const ended = new LocalizerError("unavailable", "Cannot reach the helper: it ended");
-    hello.reject(ended);
-    client?.lose(ended);
-  });
-  try {
-    await Promise.all([channel.send(clientHello()), hello.promise]);
-    if (client === undefined) throw broken("no hello");
-    return client;
-  } catch (error) {
-    channel.close();
-    throw error;
-  } finally {
-    options.signal?.removeEventListener("abort", onAbort);
-  }
-}
 
 interface Waiting {
   readonly id: number;
@@ -110,7 +25,8 @@ interface Waiting {
   readonly fail: (error: unknown) => void;
 }
 
-class HelperClient implements Helper {
+/** A helper that was greeted; connect-helper.ts makes it. */
+export class HelperClient implements Helper {
   readonly identity: { readonly pid: number; readonly uid: number };
   readonly removed: readonly string[];
   readonly #channel: Channel;
@@ -121,6 +37,7 @@ class HelperClient implements Helper {
   #waiting: Waiting | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #ended: Promise<void> | undefined;
+  #isTidied = true;
 
   constructor(channel: Channel, hello: HelperHello, options: ConnectOptions) {
     this.identity = { pid: hello.pid, uid: hello.uid };
@@ -128,6 +45,10 @@ class HelperClient implements Helper {
     this.#channel = channel;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+  }
+
+  get tidied(): boolean {
+    return this.#isTidied;
   }
 
   get gone(): AbortSignal {
@@ -203,10 +124,16 @@ class HelperClient implements Helper {
 
   async #end(): Promise<void> {
     const bounded = { action: "Cannot end the helper", timeoutMs: endTimeoutMs };
+    let isDone = false;
     await withTimeout(this.#clock, bounded, (signal) => {
-      const ended = this.#request({ type: "end" }, undefined, wantDone).then(() => this.#options.settled?.());
+      const ended = this.#request({ type: "end" }, undefined, wantDone).then(() => {
+        isDone = true;
+        return this.#options.settled?.();
+      });
       return Promise.race([ended, rejectOnAbort(signal)]);
     }).catch(() => this.#options.abandon?.());
+    this.#isTidied = isDone;
+    if (!isDone) this.#options.untidied?.();
     this.#channel.close();
   }
 

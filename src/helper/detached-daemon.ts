@@ -8,8 +8,9 @@ import { closeSync, fstatSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { detachedVariable } from "../model/detached.ts";
-import { openLogFile } from "./log-file.ts";
+import { detachedVariable, formatDetachedLog, parseDetachedLog } from "../model/detached.ts";
+import { defaultSocketLink } from "../model/socket-link.ts";
+import { keepLog, type LogFile, logName, openLogDraft } from "./log-file.ts";
 import { asUser, type User } from "./user.ts";
 
 /** What a root parent that was started by `up` is told, by a process that may not signal it any more. */
@@ -17,7 +18,10 @@ export const stopWord = "stop";
 
 /** A daemon that is starting. */
 export interface DetachedDaemon {
+  /** Where its log lies once the start has succeeded. */
   readonly logPath: string;
+  /** Where it lies until then. */
+  readonly startLogPath: string;
   /** The line that ends its start. Never settles when there is none. */
   readonly summary: Promise<string>;
   /** Its exit code: 128 + n when signal n ended it. */
@@ -34,6 +38,8 @@ export interface DetachedOptions {
   readonly flags: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly stateDir: string;
+  /** The socket's public path; its log is named after it. */
+  readonly socket?: string | undefined;
   /** As root: whose the log is, and that the daemon is a root parent, which this process may have to stop as that user. */
   readonly user?: User;
   /** The program; by default this one's. */
@@ -42,21 +48,28 @@ export interface DetachedOptions {
 
 /**
  * Starts it in this process group: a terminal belongs to one, and sudo and credential plug-ins may have to ask.
- * @throws LocalizerError as `openLogFile` does
+ * @throws LocalizerError as `openLogDraft` does
  */
 export function startDetached(options: DetachedOptions): DetachedDaemon {
-  const { user, stateDir } = options;
-  const log = user === undefined ? openLogFile(stateDir) : asUser(user, () => openLogFile(stateDir));
+  const { user, stateDir, socket = defaultSocketLink } = options;
+  const open = () => openLogDraft(stateDir, logName(socket));
+  const log = user === undefined ? open() : asUser(user, open);
   try {
     const child = spawn(process.execPath, [options.bin ?? binPath(), ...options.flags], {
       stdio: [inputForChild(), "pipe", log.descriptor, ...(user === undefined ? [] : (["ipc"] as const))],
       serialization: "json",
-      env: { ...options.env, [detachedVariable]: "1" },
+      env: { ...options.env, [detachedVariable]: formatDetachedLog(log) },
     });
-    return daemonOf(child, log.path);
+    return daemonOf(child, log);
   } finally {
     closeSync(log.descriptor);
   }
+}
+
+/** In the daemon: its start has succeeded, so its log takes the place of the one before. */
+export function keepStartLog(env: NodeJS.ProcessEnv): void {
+  const log = parseDetachedLog(env[detachedVariable]);
+  if (log !== undefined) keepLog(log);
 }
 
 /**
@@ -70,7 +83,7 @@ export function leaveTerminal(): void {
   if (descriptor !== 0) closeSync(descriptor);
 }
 
-function daemonOf(child: ChildProcess, logPath: string): DetachedDaemon {
+function daemonOf(child: ChildProcess, { path, draft }: LogFile): DetachedDaemon {
   // A word to a process that has ended is no error.
   child.on("error", () => {});
   const ended = new Promise<number>((resolve) => {
@@ -86,7 +99,8 @@ function daemonOf(child: ChildProcess, logPath: string): DetachedDaemon {
     });
   });
   return {
-    logPath,
+    logPath: path,
+    startLogPath: draft,
     summary,
     ended,
     stop() {

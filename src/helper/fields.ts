@@ -32,6 +32,17 @@ export function fieldsOf<Required extends string, Optional extends string = neve
   return { ...value } as Checked<Required, Optional>;
 }
 
+/** As `fieldsOf`, without the fields that are not named: for what a newer localizer may have written. */
+export function knownFieldsOf<Required extends string, Optional extends string = never>(
+  value: unknown,
+  required: readonly Required[],
+  optional: readonly Optional[] = [],
+): Checked<Required, Optional> {
+  const known: ReadonlySet<string> = new Set([...required, ...optional]);
+  const kept = isObject(value) ? Object.fromEntries(Object.entries(value).filter(([name]) => known.has(name))) : value;
+  return fieldsOf(kept, required, optional);
+}
+
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -8,15 +8,18 @@ import { fileURLToPath } from "node:url";
 import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import { channelToChild } from "./channel.ts";
-import { connectHelper, type Helper } from "./client.ts";
 import { type HelperArguments, helperArgv } from "./config.ts";
+import { connectHelper } from "./connect-helper.ts";
 import { detachFlag } from "./detach.ts";
+import type { Helper } from "./helper-role.ts";
 
 /** Bounds for the helper, and how it is started. */
 export interface SudoLaunchOptions extends HelperArguments {
   readonly signal?: AbortSignal | undefined;
   readonly clock?: Clock;
   readonly env?: NodeJS.ProcessEnv;
+  /** As in `ConnectOptions`. */
+  readonly untidied?: () => void;
   /** The helper leaves this terminal's session and sudo ends: for a daemon that outlives its terminal. */
   readonly detach?: boolean;
   /** The program that grants root, called as sudo is. */

@@ -6,11 +6,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
-import { extname, resolve } from "node:path";
+import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { systemClock } from "../clock.ts";
-import { cliFlags, spellOut } from "../model/cli-flags.ts";
 import { detachedVariable } from "../model/detached.ts";
 import { channelToChild } from "./channel.ts";
 import { helperConfig } from "./config.ts";
@@ -18,7 +16,15 @@ import { abortedByCrash } from "./crash.ts";
 import { leaveTerminal, stopWord } from "./detached-daemon.ts";
 import type { Say } from "./places.ts";
 import { serveHelper } from "./root.ts";
-import { lookUpUser, requestedUser, type User, userEnvironment, userPartVariable } from "./user.ts";
+import { absolute, isYes, rootFlags, textOf } from "./root-flags.ts";
+import {
+  lookUpUser,
+  plainRootEnvironment,
+  requestedUser,
+  type User,
+  userEnvironment,
+  userPartVariable,
+} from "./user.ts";
 import { droppedVariables, variablesOfSudo, writableProgramFiles } from "./warnings.ts";
 
 const childGraceMs = 2_000;
@@ -30,6 +36,9 @@ const places = {
   "ip-cidr": "LOCALIZER_IP_CIDR",
   "root-state-dir": "LOCALIZER_ROOT_STATE_DIR",
 } as const;
+type PlaceFlag = keyof typeof places;
+// The keys of the object that was just written.
+const placeFlags = Object.keys(places) as readonly PlaceFlag[];
 
 /** Root itself, when nobody said whom it works for. */
 export const rootUser: User = { uid: 0, gid: 0, name: "root", home: "/root" };
@@ -40,12 +49,12 @@ export const rootUser: User = { uid: 0, gid: 0, name: "root", home: "/root" };
  * @throws LocalizerError `usage` when the user or the range is none
  */
 export async function runAsRootParent(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const { values } = parseArgs({ args: spellOut(argv), options: cliFlags, strict: false, allowPositionals: true });
+  const values = rootFlags(argv);
   const request = requestedUser(values.user, env);
   const user = request === undefined ? rootUser : lookUpUser(request);
   const { ignored, childEnv } = request === undefined ? { ignored: [], childEnv: env } : withoutPlaces(env);
   // An empty variable counts as none, as for the user's part.
-  const read = (flag: keyof typeof places) => textOf(values[flag] ?? (childEnv[places[flag]] || undefined));
+  const read = (flag: PlaceFlag) => textOf(values[flag] ?? (childEnv[places[flag]] || undefined));
   const given = {
     hostsFile: absolute(read("hosts-file")),
     socketLink: absolute(read("socket")),
@@ -60,14 +69,18 @@ export async function runAsRootParent(argv: readonly string[], env: NodeJS.Proce
     say(`Ignored ${ignored.map((flag) => places[flag]).join(", ")}, which may be the user's: use ${flags}`);
   }
   const crash = abortedByCrash(say);
-  const child = startUserPart(argv, childEnv, user);
+  const partEnv = request === undefined ? plainRootEnvironment(env) : userEnvironment(childEnv, user);
+  const child = startUserPart(argv, partEnv, user);
   if (childEnv[detachedVariable] === undefined) ignoreSignalsBut(child);
   else outliveTerminal(child);
+  // Who goes without a helper is not to hear that it finds its places wanting.
+  const isWithout = isYes(values["no-helper"] ?? childEnv.LOCALIZER_NO_HELPER);
   const exit = once(child, "exit");
   const exited = new AbortController();
   child.once("exit", () => exited.abort());
   crash.addEventListener("abort", () => endSoon(child));
-  await serveHelper(channelToChild(child), config, say, AbortSignal.any([crash, exited.signal]));
+  const stop = AbortSignal.any([crash, exited.signal]);
+  await serveHelper(channelToChild(child), config, isWithout ? () => {} : say, stop);
   const [code, signal] = await exit;
   return crash.aborted ? 1 : exitCode(code, signal);
 }
@@ -96,13 +109,12 @@ function outliveTerminal(child: ChildProcess): void {
 
 /** What the variables say may be the user's, so root does not follow it; the child must not either, or the two would disagree. */
 export function withoutPlaces(env: NodeJS.ProcessEnv): {
-  readonly ignored: readonly (keyof typeof places)[];
+  readonly ignored: readonly PlaceFlag[];
   readonly childEnv: NodeJS.ProcessEnv;
 } {
   const childEnv = { ...env };
-  const flags = ["hosts-file", "socket", "ip-cidr", "root-state-dir"] as const;
-  const ignored = flags.filter((flag) => childEnv[places[flag]]);
-  for (const flag of flags) delete childEnv[places[flag]];
+  const ignored = placeFlags.filter((flag) => childEnv[places[flag]]);
+  for (const flag of placeFlags) delete childEnv[places[flag]];
   return { ignored, childEnv };
 }
 
@@ -113,7 +125,7 @@ function startUserPart(argv: readonly string[], env: NodeJS.ProcessEnv, user: Us
   return spawn(process.execPath, [bin, ...argv], {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
     serialization: "json",
-    env: { ...userEnvironment(env, user), [userPartVariable]: JSON.stringify(user) },
+    env: { ...env, [userPartVariable]: JSON.stringify(user) },
   });
 }
 
@@ -130,10 +142,8 @@ function ignoreSignalsBut(child: ChildProcess): void {
 function warn(user: User, env: NodeJS.ProcessEnv): void {
   const [writable] = writableProgramFiles();
   if (writable !== undefined) say(`Others can write "${writable}", which runs as root here`);
-  if (user.uid === 0) {
-    say("Working as root: name the user to work for with --user, or start localizer as that user");
-    return;
-  }
+  // As root it is the daemon that says so: it knows by then that its flags are right.
+  if (user.uid === 0) return;
   const dropped = droppedVariables(variablesOfSudo() ?? [], env);
   if (dropped.length > 0)
     say(`sudo dropped ${dropped.join(", ")}: start localizer without sudo, and it asks for root itself`);
@@ -147,13 +157,4 @@ function exitCode(code: unknown, signal: unknown): number {
   if (typeof code === "number") return code;
   const [, number] = Object.entries(constants.signals).find(([name]) => name === signal) ?? [];
   return 128 + (number ?? 0);
-}
-
-/** Against the same folder as the user's part, which is started in it. */
-function absolute(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : resolve(path);
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
 }

@@ -1,6 +1,7 @@
 /** The user's part of `sudo localizer`: its helper is the process that started it. */
 import { channelToParent } from "./channel.ts";
-import { type ConnectOptions, connectHelper, type Helper } from "./client.ts";
+import { connectHelper } from "./connect-helper.ts";
+import type { ConnectOptions, Helper } from "./helper-role.ts";
 import { userPartVariable } from "./user.ts";
 
 /**

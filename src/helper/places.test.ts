@@ -17,7 +17,7 @@ import { temporaryFolder } from "../../test/support/temporary-folder.ts";
 import { withBlock } from "../hostsfile/block.ts";
 import { hostName } from "../model/host-name.ts";
 import { addressAt, parseLoopbackRange } from "../model/loopback.ts";
-import { helperConfig } from "./config.ts";
+import { helperConfig, hostsInstance } from "./config.ts";
 import { Places } from "./places.ts";
 import { HelperState } from "./state.ts";
 import type { HelperSystem } from "./system-commands.ts";
@@ -138,6 +138,24 @@ test("Places.open() says which block and link it removed", async () => {
     `the block of process ${dead.pid} in "${world.hosts}"`,
   ]);
   assert.deepEqual((await world.open()).removed, []);
+});
+
+test("Places leaves a block of another container's process, and says what to do", {
+  skip: process.platform !== "linux",
+}, async () => {
+  using world = makeWorld();
+  const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  const foreign = { ...dead, bootId, pidNamespace: "1", instance: hostsInstance(world.link) };
+  const entries = [{ address: one, names: [hostName("old.shop")] }];
+  const block = withBlock(readFileSync(world.hosts), foreign, entries);
+  assert.ok(block !== "unchanged");
+  writeFileSync(world.hosts, block);
+  const places = await world.open();
+  assert.deepEqual([places.removed, readFileSync(world.hosts)], [[], block]);
+  await assert.rejects(places.writeHosts(entries), {
+    code: "conflict",
+    message: /of another container; if that one is gone/,
+  });
 });
 
 /** A Mac whose loopback interface has these addresses beside its own. */

@@ -1,7 +1,5 @@
 /** What the helper makes on the machine besides listeners: hosts block, socket link, runtime folder; and their end. */
-import { lstatSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { basename, dirname } from "node:path";
 import { LocalizerError } from "../errors.ts";
 import { type BlockOwner, blockOwners, withBlock } from "../hostsfile/block.ts";
 import { HostsFile } from "../hostsfile/hosts-file.ts";
@@ -9,7 +7,8 @@ import type { HostsEntry } from "../model/hosts-table.ts";
 import type { LoopbackAddress } from "../model/loopback.ts";
 import { type HelperConfig, hostsInstance } from "./config.ts";
 import { LoopbackAliases } from "./loopback-alias.ts";
-import { isRunning, type ProcessIdentity, processIdentity } from "./process-identity.ts";
+import { isForeign, isSameProcess, processIdentity } from "./process-identity.ts";
+import { deadOwners, type RecoveryParts, removeDeadBlocks, removeRecorded } from "./recovery.ts";
 import { makeRuntimeDirectory, removeRuntimeDirectory } from "./runtime-directory.ts";
 import { checkedLink, makeLink, removeLink, type SocketLink } from "./socket-link.ts";
 import { HelperState } from "./state.ts";
@@ -59,8 +58,9 @@ export class Places {
     const attempt = trying(say);
     const state = await attempt(() => HelperState.open(config.stateDir, isRoot()));
     const places = new Places(config, say, { owner, state, system });
-    await attempt(() => places.#tidyRecorded());
-    await attempt(async () => places.#removeDeadBlocks(await places.#hostsFile()));
+    const parts = places.#recoveryParts();
+    if (state !== undefined) await attempt(() => removeRecorded(state, parts));
+    await attempt(async () => removeDeadBlocks(await places.#hostsFile(), parts));
     return places;
   }
 
@@ -82,17 +82,17 @@ export class Places {
   /** @throws LocalizerError `conflict` when a living helper of the same socket holds the block */
   async writeHosts(entries: readonly HostsEntry[]): Promise<void> {
     const file = await this.#hostsFile();
-    const dead = await deadOwners(await file.read());
+    const before = await file.read();
+    const dead = await deadOwners(before);
+    const foreign = await foreignOwners(before);
     await this.#record();
     const isChanged = await file.update((bytes) => {
       const holder = blockOwners(bytes).find(
-        (other) => this.#isRival(other) && !dead.some((one) => isSame(one, other)),
+        (other) => this.#isRival(other) && !dead.some((one) => isSameProcess(one, other)),
       );
       if (holder === undefined) return withBlock(bytes, this.#owner, entries);
-      throw new LocalizerError(
-        "conflict",
-        `Cannot write hosts file "${file.path}": another localizer holds the block, process ${holder.pid}`,
-      );
+      const isForeignOne = foreign.some((one) => isSameProcess(one, holder));
+      throw new LocalizerError("conflict", `Cannot write hosts file "${file.path}": ${held(holder, isForeignOne)}`);
     });
     if (isChanged) await flushDnsCache(this.#system);
   }
@@ -139,19 +139,6 @@ export class Places {
     return true;
   }
 
-  /** With the dead socket behind it, where that lies in a runtime folder that a helper made. */
-  async #removeRecordedLink(link: SocketLink): Promise<boolean> {
-    const wasThere = isThere(link.path);
-    if (!(await removeLink(link))) return false;
-    if (wasThere && !isThere(link.path)) this.#removed.push(`the link "${link.path}"`);
-    const folder = dirname(link.target);
-    const isMade = dirname(folder) === this.#config.runtimeBase && /^localizer-\d+$/.test(basename(folder));
-    if (!isMade || !isThere(folder)) return true;
-    await removeRuntimeDirectory(folder, link.target);
-    if (!isThere(folder)) this.#removed.push(`the runtime folder "${folder}"`);
-    return true;
-  }
-
   async #removeOwnBlock(): Promise<true> {
     if (this.#hosts === undefined) return true;
     await this.#hosts.update((bytes) => {
@@ -161,34 +148,14 @@ export class Places {
     return true;
   }
 
-  async #tidyRecorded(): Promise<void> {
-    const records = (await this.#state?.records()) ?? [];
-    const alive = await Promise.all(records.map(({ owner }) => isRunning(owner)));
-    const inUse = new Set(records.flatMap(({ aliases = [] }, index) => (alive[index] ? aliases : [])));
-    for (const record of records.filter((_, index) => !alive[index])) {
-      const aliases = await this.#aliases.tidy(record.aliases ?? [], inUse);
-      if (aliases > 0) this.#removed.push(`${aliases} addresses of the loopback interface`);
-      const isLinkGone = record.link === undefined || (await this.#removeRecordedLink(record.link));
-      const file = await HostsFile.at(record.hostsFile, await this.#hostsOptions()).catch(() => undefined);
-      await file?.removeLeftover(record.owner.pid);
-      if (file !== undefined) await this.#removeDeadBlocks(file);
-      if (isLinkGone) await this.#state?.forget(record.owner.pid);
-    }
-  }
-
-  async #removeDeadBlocks(file: HostsFile): Promise<void> {
-    const dead = await deadOwners(await file.read());
-    let gone: readonly BlockOwner[] = [];
-    const isChanged = await file.update((bytes) => {
-      const owners = blockOwners(bytes);
-      const isDead = (owner: BlockOwner) => dead.some((one) => isSame(one, owner));
-      const living = new Set(owners.filter((owner) => !isDead(owner)).map(({ instance }) => instance));
-      gone = owners.filter((owner) => !living.has(owner.instance));
-      return gone.reduce((text, owner) => changed(withBlock(text, owner, []), text), bytes);
-    });
-    if (!isChanged) return;
-    this.#removed.push(...gone.map(({ pid }) => `the block of process ${pid} in "${file.path}"`));
-    await flushDnsCache(this.#system);
+  #recoveryParts(): RecoveryParts {
+    return {
+      aliases: this.#aliases,
+      runtimeBase: this.#config.runtimeBase,
+      system: this.#system,
+      hostsFile: async (path) => await HostsFile.at(path, await this.#hostsOptions()),
+      removed: this.#removed,
+    };
   }
 
   async #hostsFile(): Promise<HostsFile> {
@@ -216,26 +183,19 @@ export class Places {
   }
 
   #isRival(other: BlockOwner): boolean {
-    return other.instance === this.#owner.instance && !isSame(other, this.#owner);
+    return other.instance === this.#owner.instance && !isSameProcess(other, this.#owner);
   }
 }
 
-async function deadOwners(bytes: Buffer): Promise<readonly BlockOwner[]> {
+async function foreignOwners(bytes: Buffer): Promise<readonly BlockOwner[]> {
   const owners = blockOwners(bytes);
-  const alive = await Promise.all(owners.map(isRunning));
-  return owners.filter((_, index) => !alive[index]);
+  const foreign = await Promise.all(owners.map(isForeign));
+  return owners.filter((_, index) => foreign[index]);
 }
 
-function isSame(a: ProcessIdentity, b: ProcessIdentity): boolean {
-  return a.pid === b.pid && a.startTime === b.startTime && a.bootId === b.bootId;
-}
-
-function changed(result: Buffer | "unchanged", before: Buffer): Buffer {
-  return result === "unchanged" ? before : result;
-}
-
-function isThere(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+function held({ pid }: BlockOwner, isForeignOne: boolean): string {
+  const who = `another localizer holds the block, process ${pid}`;
+  return isForeignOne ? `${who} of another container; if that one is gone, remove the block by hand` : who;
 }
 
 function isRoot(): boolean {

@@ -20,6 +20,12 @@ test("shiftedListen() moves a forbidden low port up by 8000, or to the next that
   );
 });
 
+test("shiftedListen() moves to no number that the address wants for itself", async () => {
+  const listen = shiftedListen(binding({ from: 1024 }));
+  const wanted = new Set([port(80), port(8080), port(8081)]);
+  assert.equal((await listen({ address, port: port(80) }, () => {}, undefined, wanted)).at.port, 8082);
+});
+
 test("shiftedListen() says conflict when 20 ports are taken, and tries no more", async () => {
   const asked: number[] = [];
   const taken = Array.from({ length: 20 }, (_, index) => 8080 + index);

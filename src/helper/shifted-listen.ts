@@ -10,19 +10,21 @@ const tries = 20;
 const lowPorts = 1_024;
 
 /**
- * Binds where it was told if that is allowed; a port below 1024 that is not moves to port + 8000 or the next free one of 20.
+ * Binds where it was told if that is allowed; a port below 1024 that is not moves to port + 8000 or the next of 20 that is free and that
+ * the address does not want for another port of its own.
  * `Listener.at` says where it went. Every other failure is that of `listen`.
  * @throws LocalizerError `conflict` when all of the 20 are taken
  */
 export function shiftedListen(listen: Listen): Listen {
-  return async (at, onConnection, signal) => {
+  return async (at, onConnection, signal, wanted) => {
     try {
       return await listen(at, onConnection, signal);
     } catch (error) {
       if (at.port >= lowPorts || !isForbidden(error)) throw error;
       const first = at.port + shift;
       for (let port = first; port < first + tries; port++) {
-        const listener = isPort(port) ? await unlessTaken(listen({ ...at, port }, onConnection, signal)) : undefined;
+        if (!isPort(port) || wanted?.has(port)) continue;
+        const listener = await unlessTaken(listen({ ...at, port }, onConnection, signal));
         if (listener !== undefined) return listener;
       }
       const range = `${first} to ${first + tries - 1}`;

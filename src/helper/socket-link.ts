@@ -5,9 +5,7 @@ import { errnoOf, LocalizerError } from "../errors.ts";
 import { systemHostsFs } from "../hostsfile/hosts-file.ts";
 import { resolveDirectory } from "../hostsfile/trusted-path.ts";
 import { probeUnixSocket } from "../net/unix-socket.ts";
-
-// sun_path of macOS, the shorter one, without its final NUL.
-const maxSocketPath = 103;
+import { demandSocketPath } from "./check-places.ts";
 
 /** A link that was made: where, and where it leads. */
 export interface SocketLink {
@@ -20,12 +18,7 @@ export interface SocketLink {
  * @throws LocalizerError `usage` for a path that is no socket's, `denied` for a folder that is not trusted
  */
 export async function checkedLink(path: string, target: string, uid: number, asRoot: boolean): Promise<SocketLink> {
-  for (const text of [path, target]) {
-    const isSocketPath = /^\/[\x21-\x7e]+$/.test(text) && text.length <= maxSocketPath;
-    if (!isSocketPath) {
-      throw new LocalizerError("usage", `Cannot use ${JSON.stringify(text)} as a socket: want a short absolute path`);
-    }
-  }
+  for (const text of [path, target]) demandSocketPath(text);
   const folder = await lstat(dirname(target)).catch(() => undefined);
   if (!folder?.isDirectory() || folder.uid !== uid) {
     throw new LocalizerError("denied", `Cannot link to "${target}": its folder does not belong to user ${uid}`);

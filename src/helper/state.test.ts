@@ -34,13 +34,15 @@ test("HelperState.records() gives back what was recorded and not forgotten", asy
   assert.deepEqual(await state.records(), [second]);
 });
 
-test("HelperState.records() forgets what it cannot read", async () => {
+test("HelperState.records() understands a newer helper's record, and deletes none that it does not", async () => {
   using folder = temporaryFolder();
   const state = await HelperState.open(folder.path, false);
-  writeFileSync(join(folder.path, "helper-1.json"), "{ half");
-  writeFileSync(join(folder.path, "helper-2.json"), JSON.stringify({ ...record, more: 1 }));
-  assert.deepEqual(await state.records(), []);
-  assert.deepEqual(readdirSync(folder.path), []);
+  const put = (name: string, text: string) => writeFileSync(join(folder.path, name), text);
+  put("helper-1.json", "{ half");
+  put("helper-2.json", JSON.stringify({ ...record, owner: { ...record.owner, more: 1 }, more: 1 }));
+  put("helper-3.json", JSON.stringify({ owner: record.owner }));
+  for (const _ of [1, 2]) assert.deepEqual(await state.records(), [record]);
+  assert.deepEqual(readdirSync(folder.path), ["helper-1.json.unreadable", "helper-2.json", "helper-3.json"]);
 });
 
 test("HelperState.open() throws denied where it cannot be", async () => {

@@ -10,7 +10,7 @@ import { errnoOf, LocalizerError } from "../errors.ts";
 import { systemHostsFs } from "../hostsfile/hosts-file.ts";
 import { resolveDirectory } from "../hostsfile/trusted-path.ts";
 import { isLoopbackAddress } from "../model/loopback.ts";
-import { broken, fieldsOf, natural, text } from "./fields.ts";
+import { broken, knownFieldsOf, natural, optionalText, text } from "./fields.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 import type { SocketLink } from "./socket-link.ts";
 
@@ -69,16 +69,26 @@ export class HelperState {
     await unlink(this.#recordPath(pid)).catch(() => {});
   }
 
-  /** What helpers said, this one and others, dead or alive. One that cannot be read is forgotten. */
+  /**
+   * What helpers said, this one and others, dead or alive. What a newer one says beside is left out; a record that says too
+   * little is left where it is, and a file that is no JSON is renamed, to be no record any more.
+   */
   async records(): Promise<readonly HelperRecord[]> {
     const records: HelperRecord[] = [];
     for (const name of await readdir(this.#directory)) {
       if (!/^helper-\d+\.json$/.test(name)) continue;
       const path = join(this.#directory, name);
+      const bytes = await readFile(path, "utf8").catch(() => undefined);
+      if (bytes === undefined) continue;
+      const value = parseJson(bytes);
+      if (value === undefined) {
+        await rename(path, `${path}.unreadable`).catch(() => {});
+        continue;
+      }
       try {
-        records.push(parseRecord(JSON.parse(await readFile(path, "utf8"))));
+        records.push(parseRecord(value));
       } catch {
-        await unlink(path).catch(() => {});
+        // Its own localizer will know what to do with it.
       }
     }
     return records;
@@ -102,11 +112,25 @@ export class HelperState {
   }
 }
 
+/** Undefined, which JSON cannot say, when it is none. */
+function parseJson(bytes: string): unknown {
+  try {
+    return JSON.parse(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 function parseRecord(value: unknown): HelperRecord {
-  const fields = fieldsOf(value, ["owner", "hostsFile"], ["link", "aliases"]);
-  const owner = fieldsOf(fields.owner, ["pid", "startTime", "bootId"]);
+  const fields = knownFieldsOf(value, ["owner", "hostsFile"], ["link", "aliases"]);
+  const owner = knownFieldsOf(fields.owner, ["pid", "startTime", "bootId"], ["pidNamespace"]);
   return {
-    owner: { pid: natural(owner, "pid"), startTime: text(owner, "startTime"), bootId: text(owner, "bootId") },
+    owner: {
+      pid: natural(owner, "pid"),
+      startTime: text(owner, "startTime"),
+      bootId: text(owner, "bootId"),
+      ...optionalText(owner, "pidNamespace"),
+    },
     hostsFile: text(fields, "hostsFile"),
     ...(fields.link === undefined ? {} : { link: parseLink(fields.link) }),
     ...(fields.aliases === undefined ? {} : { aliases: parseAliases(fields.aliases) }),
@@ -119,6 +143,6 @@ function parseAliases(value: unknown): readonly string[] {
 }
 
 function parseLink(value: unknown): SocketLink {
-  const fields = fieldsOf(value, ["path", "target"]);
+  const fields = knownFieldsOf(value, ["path", "target"]);
   return { path: text(fields, "path"), target: text(fields, "target") };
 }

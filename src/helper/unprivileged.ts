@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "../log.ts";
 import { listenHere } from "../net/listen.ts";
-import type { Helper } from "./client.ts";
+import type { Helper } from "./helper-role.ts";
 import { ensurePrivateDirectory, sessionRuntimeDirectory } from "./runtime-directory.ts";
 import { shiftedListen } from "./shifted-listen.ts";
 
@@ -27,6 +27,7 @@ export function localHelper(options: LocalHelperOptions): Helper {
     removed: [],
     listen: shiftedListen(listenHere),
     gone: new AbortController().signal,
+    tidied: true,
     async writeHosts(entries) {
       const lines = entries.map(({ address, names }) => `${address} ${names.join(" ")}`);
       const table = lines.join("\n");

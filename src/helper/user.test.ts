@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   markedUser,
+  plainRootEnvironment,
   plainRootRefusal,
   plainRootVariable,
+  plainRootWarning,
   requestedUser,
   userEnvironment,
   userPartVariable,
@@ -58,4 +60,11 @@ test("plainRootRefusal() refuses as plain root only, names both ways out, and he
   const asRoot = { [plainRootVariable]: "1" };
   assert.match(plainRootRefusal(asRoot, false) ?? "", /--user.*--allow-root-exec/);
   assert.deepEqual([plainRootRefusal(asRoot, true), plainRootRefusal({}, false)], [undefined, undefined]);
+});
+
+test("plainRootEnvironment() leaves root its own home and session, and marks that nobody was named", () => {
+  const env = { HOME: "/x", XDG_RUNTIME_DIR: "/run/user/0", NODE_OPTIONS: "--no-warnings" };
+  assert.deepEqual(plainRootEnvironment(env), { ...env, [plainRootVariable]: "1" });
+  assert.match(plainRootWarning(plainRootEnvironment(env)) ?? "", /^Working as root: .* --user/);
+  assert.equal(plainRootWarning(env), undefined);
 });

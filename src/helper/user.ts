@@ -130,6 +130,17 @@ export function userEnvironment(env: NodeJS.ProcessEnv, user: User): NodeJS.Proc
   };
 }
 
+/** The environment for the user's part when root works for nobody else: root's own, as kubectl would read it. */
+export function plainRootEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { ...env, [plainRootVariable]: "1" };
+}
+
+/** What a person should know who starts localizer as root for nobody else, or undefined for a user's part. */
+export function plainRootWarning(env: NodeJS.ProcessEnv): string | undefined {
+  if (env[plainRootVariable] === undefined) return undefined;
+  return "Working as root: name the user to work for with --user, or start localizer as that user";
+}
+
 /**
  * Makes sure that this process, no longer root, can load a file.
  * @throws LocalizerError `denied` naming the folder or file that its user may not read

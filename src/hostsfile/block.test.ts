@@ -60,6 +60,15 @@ test("withBlock() keeps a line that somebody put into the block", () => {
   assert.equal(write(`${begin}10.0.0.1 intranet\n${cartLine}${end}`, []), "10.0.0.1 intranet\n");
 });
 
+test("blockOwners() reads back the pid's namespace, and a marker from before there was one", () => {
+  const contained = { ...owner, pidNamespace: "4026531836" };
+  const file = write("10.0.0.9 nas", [cart], contained);
+  assert.deepEqual(blockOwners(Buffer.from(file)), [contained]);
+  assert.match(file, /boot b-1, pidns 4026531836, lf added to [0-9a-f]{8}\)$/m);
+  assert.equal(write(file, [], contained), "10.0.0.9 nas");
+  assert.equal(write(write("", [cart]), [], contained), "");
+});
+
 test("withBlock() leaves the blocks of another instance and of the original localizer alone", () => {
   const foreign = `###start-hostfile\n127.0.0.9 old\n###end-hostfile\n${write("", [cart], other)}`;
   const file = write(foreign, [cart]);

@@ -13,6 +13,8 @@ export interface BlockOwner {
   readonly startTime: string;
   /** Which boot of the machine that start time belongs to. */
   readonly bootId: string;
+  /** In which the pid counts: containers share a boot, and each counts its own. Absent where there are none. */
+  readonly pidNamespace?: string;
   /** Tells daemons with different sockets apart: 1 to 40 of `A-Z a-z 0-9 . _ -`. */
   readonly instance: string;
 }
@@ -23,7 +25,7 @@ const maxLineBytes = 400;
 
 const word = "[A-Za-z0-9._-]";
 const beginPattern = new RegExp(
-  `^# localizer: begin \\(instance (${word}{1,40}), pid (\\d{1,10}), started (${word}{1,40}), boot (${word}{1,64})(?:, (lf|crlf) added to ([0-9a-f]{8}))?\\)$`,
+  `^# localizer: begin \\(instance (${word}{1,40}), pid (\\d{1,10}), started (${word}{1,40}), boot (${word}{1,64})(?:, pidns (${word}{1,20}))?(?:, (lf|crlf) added to ([0-9a-f]{8}))?\\)$`,
 );
 const endPattern = new RegExp(`^# localizer: end \\(instance (${word}{1,40})\\)$`);
 const entryPattern = new RegExp(`^[0-9A-Fa-f.:]+(?:[ \\t]+[^\\s#]+)+[ \\t]+# localizer:(${word}{1,40})$`);
@@ -45,9 +47,10 @@ export function withBlock(bytes: Buffer, owner: BlockOwner, entries: readonly Ho
 /** The owners named by the begin markers in the file, in their order. A marker that cannot be read names nobody. */
 export function blockOwners(bytes: Buffer): readonly BlockOwner[] {
   return splitLines(bytes.toString("latin1")).flatMap((line) => {
-    const [, instance, pid, startTime, bootId] = beginPattern.exec(bare(line)) ?? [];
+    const [, instance, pid, startTime, bootId, pidNamespace] = beginPattern.exec(bare(line)) ?? [];
     if (instance === undefined || pid === undefined || startTime === undefined || bootId === undefined) return [];
-    return [{ pid: Number(pid), startTime, bootId, instance }];
+    const owner = { pid: Number(pid), startTime, bootId, instance };
+    return [pidNamespace === undefined ? owner : { ...owner, pidNamespace }];
   });
 }
 
@@ -121,7 +124,7 @@ function withoutBlock({ lines, added }: Rest): readonly string[] {
 }
 
 function addedIn(begin: RegExpExecArray | null): AddedEnd | undefined {
-  const [, , , , , eol, digest] = begin ?? [];
+  const [, , , , , , eol, digest] = begin ?? [];
   return (eol === "lf" || eol === "crlf") && digest !== undefined ? { eol: eols[eol], digest } : undefined;
 }
 
@@ -155,8 +158,10 @@ function insertBlock(rest: Rest, owner: BlockOwner, entries: readonly HostsEntry
 
 function beginMarker(owner: BlockOwner, added: AddedEnd | undefined): string {
   const note = added === undefined ? "" : noteOf(added);
-  const { instance, pid, startTime, bootId } = owner;
-  const marker = `# localizer: begin (instance ${instance}, pid ${pid}, started ${startTime}, boot ${bootId}${note})`;
+  const { instance, pid, startTime, bootId, pidNamespace } = owner;
+  const scope = pidNamespace === undefined ? "" : `, pidns ${pidNamespace}`;
+  const who = `instance ${instance}, pid ${pid}, started ${startTime}, boot ${bootId}${scope}`;
+  const marker = `# localizer: begin (${who}${note})`;
   if (!beginPattern.test(marker)) throw new RangeError(`no owner of a hosts block: ${JSON.stringify(owner)}`);
   return marker;
 }

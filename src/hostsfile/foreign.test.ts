@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { hostName } from "../model/host-name.ts";
+import { addressAt, parseLoopbackRange } from "../model/loopback.ts";
 import { foreignHosts, isGeneratedByWsl } from "./foreign.ts";
 
 test("foreignHosts() lists names and loopback addresses outside our block", () => {
@@ -16,6 +18,30 @@ test("foreignHosts() lists names and loopback addresses outside our block", () =
   const { names, addresses } = foreignHosts(Buffer.from(file, "latin1"), "default");
   assert.deepEqual([...names], ["localhost", "intranet", "wiki", "ip6-localhost", "mail.shop"]);
   assert.deepEqual([...addresses], ["127.0.0.1", "127.1.0.2"]);
+});
+
+test("foreignHosts() gives what two localizers wrote to the one whose instance comes first, and to no other", () => {
+  const file = Buffer.from("127.1.0.1 cart.shop # localizer:aa\n127.1.0.1 cart.shop b # localizer:bb\n");
+  const [first, second] = [foreignHosts(file, "aa"), foreignHosts(file, "bb")];
+  assert.deepEqual([[...first.names], [...first.addresses]], [["b"], []]);
+  assert.deepEqual([[...second.names], [...second.addresses]], [["cart.shop"], ["127.1.0.1"]]);
+});
+
+test("foreignHosts() gives a name that only another localizer wrote to that one, whichever comes first", () => {
+  const file = Buffer.from("127.1.0.1 cart.shop # localizer:bb\n");
+  assert.deepEqual([...foreignHosts(file, "aa").names], ["cart.shop"]);
+});
+
+test("foreignHosts() knows our own lines without their mark, and takes no other line for one", () => {
+  const address = addressAt(parseLoopbackRange("127.1.0.0/16"), 1);
+  const written = [{ address, names: [hostName("cart.shop"), hostName("cart")] }];
+  const of = (text: string) => {
+    const { names, addresses } = foreignHosts(Buffer.from(text), "default", written);
+    return [...names, ...addresses];
+  };
+  assert.deepEqual(of("127.1.0.1 cart.shop\n127.1.0.1 Cart\n"), []);
+  assert.deepEqual(of("127.1.0.1 cart.shop mine\n"), ["cart.shop", "mine", "127.1.0.1"]);
+  assert.deepEqual(of("10.0.0.1 cart.shop\n"), ["cart.shop"]);
 });
 
 test("isGeneratedByWsl() knows the header, and no other file", () => {

@@ -1,4 +1,5 @@
 /** What else stands in a hosts file: names and loopback addresses that are not ours to give out. Pure. */
+import type { HostsEntry } from "../model/hosts-table.ts";
 import { isLoopbackAddress, type LoopbackAddress } from "../model/loopback.ts";
 import { foreignLines } from "./block.ts";
 
@@ -8,22 +9,47 @@ export interface ForeignHosts {
   readonly addresses: ReadonlySet<LoopbackAddress>;
 }
 
+interface Line {
+  readonly address: string;
+  readonly names: readonly string[];
+  /** The localizer that wrote it, if one did. */
+  readonly instance: string | undefined;
+}
+
 /**
  * Names and 127.x addresses on lines that the instance did not write; blocks of other localizers and of other tools count
- * as foreign. Comments are skipped.
+ * as foreign. Comments are skipped. Two kinds of lines are not foreign though they look so: one that says what stands in
+ * `written` too, from which another program took the mark; and of two localizers that came to the same name or address at
+ * the same time the one whose instance comes first keeps it, so that only the other one gives it up.
  */
-export function foreignHosts(bytes: Buffer, instance: string): ForeignHosts {
+export function foreignHosts(bytes: Buffer, instance: string, written: readonly HostsEntry[] = []): ForeignHosts {
   const names = new Set<string>();
   const addresses = new Set<LoopbackAddress>();
-  for (const line of foreignLines(bytes, instance)) {
-    // A byte order mark, seen as latin1, may stand before the first address.
-    const [entry = ""] = line.replace(/^\u00ef\u00bb\u00bf/, "").split("#");
-    const [address, ...lineNames] = entry.trim().split(/\s+/);
-    if (address === undefined || lineNames.length === 0) continue;
-    for (const name of lineNames) names.add(name.toLowerCase());
-    if (isLoopbackAddress(address)) addresses.add(address);
+  const own = ownWords(bytes, instance);
+  const ours = new Map<string, ReadonlySet<string>>(written.map((entry) => [entry.address, new Set(entry.names)]));
+  for (const line of foreignLines(bytes, instance).flatMap(parsedLine)) {
+    const copied = line.instance === undefined ? ours.get(line.address) : undefined;
+    if (copied !== undefined && line.names.every((name) => copied.has(name))) continue;
+    const kept = line.instance !== undefined && instance < line.instance ? own : new Set<string>();
+    for (const name of line.names) if (!kept.has(name)) names.add(name);
+    if (isLoopbackAddress(line.address) && !kept.has(line.address)) addresses.add(line.address);
   }
   return { names, addresses };
+}
+
+/** The names and addresses of the instance's own lines. */
+function ownWords(bytes: Buffer, instance: string): ReadonlySet<string> {
+  const lines = bytes.toString("latin1").split("\n").flatMap(parsedLine);
+  return new Set(lines.flatMap((line) => (line.instance === instance ? [line.address, ...line.names] : [])));
+}
+
+function parsedLine(line: string): readonly Line[] {
+  // A byte order mark, seen as latin1, may stand before the first address.
+  const [entry = ""] = line.replace(/^\u00ef\u00bb\u00bf/, "").split("#");
+  const [address, ...names] = entry.trim().split(/\s+/);
+  if (address === undefined || names.length === 0) return [];
+  const [, instance] = /[ \t]# localizer:([A-Za-z0-9._-]{1,40})\r?\n?$/.exec(line) ?? [];
+  return [{ address, names: names.map((name) => name.toLowerCase()), instance }];
 }
 
 /**

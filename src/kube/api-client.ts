@@ -6,11 +6,14 @@
 import { type Clock, withTimeout } from "../clock.ts";
 import { throwIfAborted } from "../errors.ts";
 import { statusError } from "./api-status.ts";
-import { type ApiAnswer, type ApiCall, mayRepeat, parseJson, readBody } from "./api-stream.ts";
+import { type ApiAnswer, type ApiCall, parseJson, readBody } from "./api-stream.ts";
 import type { Credential } from "./credentials.ts";
 import type { Cluster } from "./kubeconfig.ts";
+import { repeatLost } from "./repeat-lost.ts";
 import { SessionPool, type SessionPoolOptions } from "./session-pool.ts";
+import { userAgent } from "./user-agent.ts";
 import { readWatchEvents, type WatchEvent } from "./watch-events.ts";
+import { withCredential } from "./with-credential.ts";
 
 /** A short call. */
 export interface ApiRequest {
@@ -22,7 +25,7 @@ export interface ApiRequest {
   /** Of the body; `application/json` unless given (a patch needs its own). */
   readonly contentType?: string;
   readonly signal?: AbortSignal | undefined;
-  /** 15,000 unless given. */
+  /** 15,000 unless given. Time in which somebody logs in does not count. */
   readonly timeoutMs?: number;
 }
 
@@ -47,6 +50,8 @@ export interface ApiClientOptions {
 }
 
 const defaultTimeoutMs = 15_000;
+/** The server accepts a watch at once, whether there is something to say or not. */
+const openTimeoutMs = 30_000;
 
 /** A client of one cluster's API. Connects when first used, and again whenever a connection was lost. */
 export class ApiClient implements AsyncDisposable {
@@ -58,7 +63,7 @@ export class ApiClient implements AsyncDisposable {
   constructor({ cluster, clock }: ApiClientComponents, { version, pool }: ApiClientOptions) {
     this.#cluster = cluster;
     this.#clock = clock;
-    this.#userAgent = `localizer/${version}`;
+    this.#userAgent = userAgent(version);
     this.#pool = new SessionPool(cluster, clock, pool);
   }
 
@@ -68,9 +73,8 @@ export class ApiClient implements AsyncDisposable {
   }
 
   /**
-   * Sends a request and gives the parsed answer; undefined when it has no body. Sent a second time only if the first
-   * certainly did nothing: it was a GET, the server never took it, or it did not know us (401) and the credential could
-   * be renewed.
+   * Sends a request and gives the parsed answer; undefined when it has no body. Sent again only if the first certainly
+   * did nothing: it was a GET, the server never took it, or it did not know us (401) and the credential could be renewed.
    * @throws LocalizerError `unauthenticated`, `denied`, `not-found`, `conflict`, `expired`, `internal` (the server calls the request
    * wrong) or `unavailable` by HTTP status, all with an ApiStatus (apiStatusOf); `unavailable` when it cannot be
    * reached or talks nonsense, `timeout`, `aborted`
@@ -78,29 +82,24 @@ export class ApiClient implements AsyncDisposable {
   async request(request: ApiRequest): Promise<unknown> {
     const action = `Cannot ${request.method.toLowerCase()} ${pathOnly(request.path)}`;
     const limits = { action, timeoutMs: request.timeoutMs ?? defaultTimeoutMs, signal: request.signal };
-    return await withTimeout(this.#clock, limits, async (signal) => {
-      try {
-        return await this.#exchange(request, action, signal);
-      } catch (error) {
-        if (signal.aborted || !mayRepeat(error, request.method === "GET")) throw error;
-        return await this.#exchange(request, action, signal);
-      }
-    });
+    return await this.#within(limits, request.method === "GET", (credential, signal) =>
+      this.#exchange(request, action, { credential, signal }),
+    );
   }
 
   /**
    * Watches: one event at a time, as fast as they are taken. Ends when the server ends the watch in good order, and over
    * HTTP/1.1, which knows no PING, also after 90 s without a byte: the next watch then shows whether the server lives.
    * @param path of a list, with `watch=1` and the other parameters of the API's watch
-   * @throws LocalizerError as `request`; `expired` when the version is too old, said as HTTP 410 or by an ERROR event;
+   * @throws LocalizerError as `request`; `timeout` when it is not accepted in 30 s; `expired` when the version is too old, said as HTTP 410 or by an ERROR event;
    * `unavailable` when the connection is lost or the text is no JSON; `aborted` when the signal fires
    */
   async *watch(path: string, options: WatchOptions = {}): AsyncGenerator<WatchEvent, void, undefined> {
     const action = `Cannot watch ${pathOnly(path)}`;
-    const call = { kind: "watch", method: "GET", path, headers: {}, action, signal: options.signal } as const;
-    using answer = await this.#send(call);
-    const { status, retryAfter } = await answer.head;
-    if (status !== 200) throw statusError(action, status, parseStatus(await readBody(answer)), retryAfter);
+    const limits = { action, timeoutMs: openTimeoutMs, signal: options.signal };
+    using answer = await this.#within(limits, false, (credential, signal) =>
+      this.#openWatch({ kind: "watch", method: "GET", path, headers: {}, action, signal }, credential),
+    );
     options.onOpen?.();
     yield* readWatchEvents(answer, action);
     throwIfAborted(options.signal);
@@ -111,7 +110,23 @@ export class ApiClient implements AsyncDisposable {
     await this.#pool[Symbol.asyncDispose]();
   }
 
-  async #exchange(request: ApiRequest, action: string, signal: AbortSignal): Promise<unknown> {
+  /** The time runs from when there is a credential. The signal of the work ends with the caller's even after it. */
+  async #within<T>(
+    limits: { action: string; timeoutMs: number; signal: AbortSignal | undefined },
+    isHarmless: boolean,
+    work: (credential: Credential, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const clock = this.#clock;
+    return await withCredential(this.#cluster.credentials, { ...limits, clock }, (credential) =>
+      withTimeout(clock, limits, (signal) => repeatLost({ clock, signal }, isHarmless, () => work(credential, signal))),
+    );
+  }
+
+  async #exchange(
+    request: ApiRequest,
+    action: string,
+    { credential, signal }: { credential: Credential; signal: AbortSignal },
+  ): Promise<unknown> {
     const { method, path } = request;
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const headers = {
@@ -119,31 +134,27 @@ export class ApiClient implements AsyncDisposable {
       ...(body === undefined ? {} : { "content-type": request.contentType ?? "application/json" }),
       ...(body === undefined ? {} : { "content-length": String(body.length) }),
     };
-    using answer = await this.#send({ kind: "call", method, path, headers, body, action, signal });
+    using answer = await this.#send({ kind: "call", method, path, headers, body, action, signal }, credential);
     const { status, retryAfter } = await answer.head;
-    const text = await readBody(answer);
+    const text = await readBody(answer, action);
     if (status < 200 || status > 299) throw statusError(action, status, parseStatus(text), retryAfter);
     return text.length === 0 ? undefined : parseJson(text, action);
   }
 
-  /** Sends with the credential of now, and once more if that is refused and there may be a better one. */
-  async #send(call: ApiCall): Promise<ApiAnswer> {
-    const { credentials } = this.#cluster;
-    const credential = await credentials.current(call.signal);
-    const answer = await this.#sendAs(credential, call);
+  /** Gives the answer of a watch that is accepted. */
+  async #openWatch(call: ApiCall, credential: Credential): Promise<ApiAnswer> {
+    const answer = await this.#send(call, credential);
     try {
-      const { status } = await answer.head;
-      if (status !== 401 || !credentials.rejected(credential)) return answer;
-      // A 401 did nothing, so that any request may be sent again.
-      answer[Symbol.dispose]();
-      return await this.#sendAs(await credentials.current(call.signal), call);
+      const { status, retryAfter } = await answer.head;
+      if (status === 200) return answer;
+      throw statusError(call.action, status, parseStatus(await readBody(answer, call.action)), retryAfter);
     } catch (error) {
       answer[Symbol.dispose]();
       throw error;
     }
   }
 
-  #sendAs(credential: Credential, call: ApiCall): Promise<ApiAnswer> {
+  #send(call: ApiCall, credential: Credential): Promise<ApiAnswer> {
     const path = this.#cluster.server.pathname.replace(/\/$/, "") + call.path;
     const own = { accept: "application/json", "user-agent": this.#userAgent };
     const headers = { ...own, ...call.headers, ...credential.headers };

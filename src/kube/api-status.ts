@@ -9,7 +9,7 @@ export class ApiStatus {
   /** The one-word reason ("Expired", "AlreadyExists"), empty when there is none. */
   readonly reason: string;
   readonly message: string;
-  /** How long the server wants to be left alone, in ms. */
+  /** How long the server wants to be left alone, in ms; never more than five minutes, whatever it says. */
   readonly retryAfterMs: number | undefined;
 
   constructor(facts: Pick<ApiStatus, "httpStatus" | "reason" | "message" | "retryAfterMs">) {
@@ -19,6 +19,9 @@ export class ApiStatus {
     this.retryAfterMs = facts.retryAfterMs;
   }
 }
+
+/** A server that is away for longer is asked again all the same. */
+const maxRetryAfterMs = 5 * 60_000;
 
 /** The facts behind an error, if an API server's answer caused it, however often it was wrapped. */
 export function apiStatusOf(thrown: unknown): ApiStatus | undefined {
@@ -49,14 +52,19 @@ export function statusError(
     httpStatus: code,
     reason: textAt(body, "reason") ?? "",
     message: textAt(body, "message") ?? `HTTP ${code}`,
-    retryAfterMs: parseRetryAfter(retryAfter) ?? (seconds === undefined ? undefined : seconds * 1000),
+    retryAfterMs: parseRetryAfter(retryAfter) ?? waitMs(seconds),
   });
   return new LocalizerError(errorCodeOf(code), `${action}: ${status.message}`, { cause: status });
 }
 
 /** Seconds as a number (RFC 9110 10.2.3); the form with a date is not used by API servers and ignored. */
 function parseRetryAfter(header: string | undefined): number | undefined {
-  return header !== undefined && /^\d{1,6}$/.test(header.trim()) ? Number(header) * 1000 : undefined;
+  return header !== undefined && /^\d+$/.test(header.trim()) ? waitMs(Number(header)) : undefined;
+}
+
+function waitMs(seconds: number | undefined): number | undefined {
+  if (seconds === undefined || !Number.isFinite(seconds) || seconds <= 0) return undefined;
+  return Math.min(seconds * 1000, maxRetryAfterMs);
 }
 
 function errorCodeOf(httpStatus: number): ErrorCode {

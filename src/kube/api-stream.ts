@@ -36,6 +36,9 @@ export interface ApiAnswer extends Disposable {
   bytes(): AsyncGenerator<Buffer, void, undefined>;
 }
 
+/** Far beyond the largest list. */
+const maxBodyBytes = 1024 ** 3;
+
 /** The cause of an `unavailable`: the call broke off. */
 class StreamLost extends Error {
   /** The server certainly did not act on the request. */
@@ -63,13 +66,42 @@ export function mayRepeat(error: unknown, harmlessTwice: boolean): boolean {
   return cause instanceof StreamLost && (cause.untouched || harmlessTwice);
 }
 
-/** Takes the whole body, unzipped. */
-export async function readBody(answer: ApiAnswer): Promise<Buffer> {
+/** The error for a server that takes no requests any more; it certainly did not act on any. */
+export function leavingServer(action: string): LocalizerError {
+  const reason = "the server is shutting down";
+  return new LocalizerError("unavailable", `${action}: ${reason}`, { cause: new StreamLost(reason, true, undefined) });
+}
+
+/** Says whether the call broke off, in contrast to an answer that says no. */
+export function isLost(error: unknown): boolean {
+  return error instanceof LocalizerError && error.cause instanceof StreamLost;
+}
+
+/**
+ * Takes the whole body, unzipped.
+ * @throws LocalizerError `unavailable` when it breaks off, is larger than 1 GiB or cannot be unzipped
+ */
+export async function readBody(answer: ApiAnswer, action: string, maxBytes = maxBodyBytes): Promise<Buffer> {
   const { gzip } = await answer.head;
   const chunks: Buffer[] = [];
-  for await (const chunk of answer.bytes()) chunks.push(chunk);
+  let size = 0;
+  for await (const chunk of answer.bytes()) {
+    size += chunk.length;
+    if (size > maxBytes) throw tooLarge(action, maxBytes);
+    chunks.push(chunk);
+  }
   const body = Buffer.concat(chunks);
-  return gzip && body.length > 0 ? await promisify(gunzip)(body) : body;
+  if (!gzip || body.length === 0) return body;
+  try {
+    return await promisify(gunzip)(body, { maxOutputLength: maxBytes });
+  } catch (error) {
+    if (error instanceof RangeError) throw tooLarge(action, maxBytes);
+    throw new LocalizerError("unavailable", `${action}: the answer cannot be unzipped`, { cause: error });
+  }
+}
+
+function tooLarge(action: string, maxBytes: number): LocalizerError {
+  return new LocalizerError("unavailable", `${action}: the answer is larger than ${maxBytes} bytes`);
 }
 
 /** @throws LocalizerError `unavailable` when the bytes are no JSON; never with a piece of them, which may be secret */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { until } from "../../test/support/event-loop.ts";
+import { turns, until } from "../../test/support/event-loop.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { startSandbox } from "../../test/support/sandbox.ts";
 import { Logger, silentLogger } from "../log.ts";
@@ -31,7 +31,7 @@ async function setUp() {
     const objects = stack.use(new ObjectCache(components));
     const log: string[] = [];
     const logger = new Logger(({ level, message }) => log.push(`${level} ${message}`));
-    const cache = stack.use(new ClusterCache({ objects, clock, log: logger }, options));
+    const cache = stack.use(new ClusterCache({ objects, clock, log: logger, random: () => 0.5 }, options));
     const changed: string[] = [];
     cache.onChange((key) => changed.push(key));
     const keys = () => cache.services.list().map(({ namespace, name }) => `${namespace}/${name}`);
@@ -122,6 +122,57 @@ test("ClusterCache that worked forgives a server that did not know its roles for
   await t.clock.advance(61_000);
   assert.equal(cache.scope.because, undefined);
   assert.equal(keys().length, 3);
+});
+
+/** Lets the time come at which the rights are looked at again; back-off wakes many in between. */
+async function probeTime(clock: FakeClock): Promise<void> {
+  for (let second = 0; second < 301; second++) {
+    await clock.advance(1_000);
+    await turns(2);
+  }
+}
+
+test("ClusterCache that fell back looks at the rights again each five minutes, and follows all once it may", async () => {
+  await using t = await setUp();
+  const denial = t.deny(clusterWide, "forbidden");
+  const { cache, log, keys, changed, areAll } = t.open({ fallbackNamespaces: ["team-a"] });
+  await cache.synced;
+  await until(() => areAll("watching") && keys().length === 1);
+  const wide = () => t.calls.filter((call) => call.startsWith("list services")).length;
+  const before = wide();
+  await probeTime(t.clock);
+  await until(() => wide() === before + 1);
+  await turns();
+  assert.deepEqual([cache.scope.namespaces, wide()], [["team-a"], before + 1]);
+  denial[Symbol.dispose]();
+  changed.length = 0;
+  await probeTime(t.clock);
+  await until(() => keys().length === 2);
+  assert.deepEqual(cache.scope, { namespaces: undefined, because: undefined });
+  assert.deepEqual(changed, ["team-a/cart", "team-b/cart"]);
+  const infos = log.filter((line) => line.startsWith("info"));
+  assert.deepEqual(infos, [
+    "info May not list Services in all namespaces, so following some",
+    "info May list Services in all namespaces now, so following all",
+  ]);
+  await until(() => t.server.watches === 2);
+});
+
+test("ClusterCache that is denied again at once goes on with what it follows", async () => {
+  await using t = await setUp();
+  let isProbe = false;
+  const limited = (call: ApiCall | undefined) => call?.http.query.get("limit") === "1";
+  t.deny((call) => clusterWide(call) && !(isProbe && limited(call)), "forbidden");
+  const { cache, keys, changed, areAll } = t.open({ fallbackNamespaces: ["team-a"] });
+  await cache.synced;
+  await until(() => areAll("watching") && keys().length === 1);
+  changed.length = 0;
+  isProbe = true;
+  await probeTime(t.clock);
+  await until(() => t.calls.filter((call) => call === "list services 0").length === 3);
+  await until(() => cache.scope.because !== undefined && areAll("watching"));
+  assert.deepEqual([keys(), changed], [["team-a/cart"], ["team-a/cart"]]);
+  await until(() => t.server.watches === 2);
 });
 
 test("ClusterCache rejects who waits for it with aborted when it is disposed", async () => {

@@ -10,40 +10,25 @@ import type { ServiceKey } from "../model/service-key.ts";
 import { apiStatusOf } from "./api-status.ts";
 import type { EndpointSlice } from "./endpoint-slice.ts";
 import type { ObjectCache } from "./object-cache.ts";
+import { type CacheScope, ScopeChoice, type ScopeOptions } from "./scope-choice.ts";
 import type { Service } from "./service.ts";
-import { ServiceWatches, type WatchStatus } from "./service-watches.ts";
+import { ServiceWatches, serviceKind, sliceKind, type WatchStatus } from "./service-watches.ts";
 import type { Lister } from "./store.ts";
 
 /** What a cache works with. */
 export interface ClusterCacheComponents {
-  readonly objects: Pick<ObjectCache, "follow">;
+  readonly objects: Pick<ObjectCache, "follow" | "probe">;
   readonly clock: Clock;
   readonly log: Logger;
+  /** In [0, 1); Math.random unless given. */
+  readonly random?: () => number;
 }
 
-/** Settings of a cache. */
-export interface ClusterCacheOptions {
-  /** The namespaces to follow; all when undefined. */
-  readonly namespaces?: readonly string[] | undefined;
-  /** Those to follow instead when not all may be listed. When empty, the cluster-wide watches stay as they are: denied. */
-  readonly fallbackNamespaces: readonly string[];
+/** Settings of a cache. With nothing to fall back on, the cluster-wide watches stay as they are: denied. */
+export interface ClusterCacheOptions extends ScopeOptions {
   /** A label selector for Services; all when undefined. */
   readonly selector?: string | undefined;
 }
-
-/** What the cache follows. */
-export interface CacheScope {
-  /** All when undefined. */
-  readonly namespaces: readonly string[] | undefined;
-  /** Why it is not all, when that was not asked for: the server's refusal. */
-  readonly because: LocalizerError | undefined;
-}
-
-/**
- * A server that is just starting refuses what it will soon allow, as it does not know its roles yet. What worked before
- * has to be denied for so long before all other namespaces are given up.
- */
-const patienceMs = 60_000;
 
 /** Follows Services and EndpointSlices from its making to its disposal. */
 export class ClusterCache implements AsyncDisposable {
@@ -52,24 +37,29 @@ export class ClusterCache implements AsyncDisposable {
   readonly #synced = Promise.withResolvers<void>();
   readonly #listeners = new Set<(key: ServiceKey) => void>();
   readonly #statusListeners = new Set<(status: WatchStatus) => void>();
-  readonly #ends = new AsyncDisposableStack();
+  /** Those that run, or are about to end. */
+  readonly #open = new Set<ServiceWatches>();
   /** Watches of which every one has listed or is denied. */
   readonly #decided = new Set<ServiceWatches>();
-  /** Read from; the first ones until those to fall back on are decided. */
-  #watches: ServiceWatches;
-  #fallback: ServiceWatches | undefined;
+  readonly #choice: ScopeChoice;
   /** Watches whose denial stands in the log. */
   readonly #denied = new Set<string>();
-  #because: LocalizerError | undefined;
-  #patience: Disposable | undefined;
+  /** Read from. */
+  #watches: ServiceWatches;
+  /** Of a later choice; read from as soon as they are decided. */
+  #next: ServiceWatches | undefined;
 
   constructor(components: ClusterCacheComponents, options: ClusterCacheOptions) {
     this.#components = components;
     this.#options = options;
     this.#synced.promise.catch(() => {});
-    this.#watches = this.#open(options.namespaces);
+    const probe = async (signal: AbortSignal) => {
+      await Promise.all([serviceKind, sliceKind].map((kind) => components.objects.probe(kind, signal)));
+    };
+    this.#choice = new ScopeChoice({ ...components, probe, onChange: () => this.#change() }, options);
+    this.#watches = this.#follow(options.namespaces);
     this.#settleWhenDecided(this.#watches);
-    this.#fallBackIfDenied();
+    this.#choice.look(this.#watches);
   }
 
   /** The Services, by ServiceKey. */
@@ -93,9 +83,7 @@ export class ClusterCache implements AsyncDisposable {
 
   /** What it follows now. */
   get scope(): CacheScope {
-    const { namespaces, fallbackNamespaces } = this.#options;
-    if (this.#because === undefined) return { namespaces, because: undefined };
-    return { namespaces: [...new Set(fallbackNamespaces)], because: this.#because };
+    return this.#choice.scope;
   }
 
   /** How its watches fare now. */
@@ -120,12 +108,12 @@ export class ClusterCache implements AsyncDisposable {
 
   /** Ends the watches. What was known stays readable. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#patience?.[Symbol.dispose]();
+    this.#choice[Symbol.dispose]();
     this.#synced.reject(new LocalizerError("aborted", "Stopped"));
-    await this.#ends.disposeAsync();
+    await Promise.all([...this.#open].map((watches) => this.#end(watches)));
   }
 
-  #open(namespaces: readonly string[] | undefined): ServiceWatches {
+  #follow(namespaces: readonly string[] | undefined): ServiceWatches {
     const { objects } = this.#components;
     const { selector } = this.#options;
     const watches: ServiceWatches = new ServiceWatches(
@@ -136,13 +124,19 @@ export class ClusterCache implements AsyncDisposable {
         onStatus: (status) => this.#take(watches, status),
       },
     );
-    return this.#ends.use(watches);
+    this.#open.add(watches);
+    return watches;
+  }
+
+  async #end(watches: ServiceWatches): Promise<void> {
+    await watches[Symbol.asyncDispose]();
+    this.#open.delete(watches);
   }
 
   #take(watches: ServiceWatches, status: WatchStatus): void {
     if (watches !== this.#newest) return;
     // One that is given up at once was never denied, as far as others are concerned.
-    if (this.#fallBackIfDenied()) return;
+    if (this.#choice.look(watches)) return;
     this.#tellStatus(status);
     this.#settle();
     this.#endIfSelectorIsWrong(status);
@@ -159,49 +153,16 @@ export class ClusterCache implements AsyncDisposable {
 
   /** Those that will be read from, if they are not yet. */
   get #newest(): ServiceWatches {
-    return this.#fallback ?? this.#watches;
+    return this.#next ?? this.#watches;
   }
 
-  /** True when it fell back; what worked before is given some time. */
-  #fallBackIfDenied(): boolean {
-    if (!this.#mayFallBack) return false;
-    const denial = this.#denial;
-    if (denial === undefined) {
-      this.#endPatience();
-      return false;
-    }
-    if (this.#watches.hasWorked) {
-      this.#patience ??= this.#components.clock.after(patienceMs, () => this.#fallBack(this.#denial ?? denial));
-      return false;
-    }
-    this.#fallBack(denial);
-    return true;
-  }
-
-  get #mayFallBack(): boolean {
-    const { namespaces, fallbackNamespaces } = this.#options;
-    return namespaces === undefined && fallbackNamespaces.length > 0 && this.#because === undefined;
-  }
-
-  /** Why one of the watches lacks the right. Not known to the server at all is no lack of rights. */
-  get #denial(): LocalizerError | undefined {
-    return this.#watches.statuses.map(({ lastError }) => lastError).find((error) => error?.code === "denied");
-  }
-
-  #endPatience(): void {
-    this.#patience?.[Symbol.dispose]();
-    this.#patience = undefined;
-  }
-
-  #fallBack(because: LocalizerError): void {
-    this.#endPatience();
-    this.#because = because;
-    const { namespaces } = this.scope;
-    const sentence = "May not list Services in all namespaces, so following some";
-    this.#components.log.info(sentence, { namespaces: namespaces?.join(","), error: because });
-    this.#fallback = this.#open(namespaces);
-    for (const status of this.#fallback.statuses) this.#tellStatus(status);
-    this.#settleWhenDecided(this.#fallback);
+  #change(): void {
+    // Of a choice that did not last.
+    if (this.#next !== undefined) void this.#end(this.#next);
+    this.#next = this.#follow(this.scope.namespaces);
+    for (const status of this.#next.statuses) this.#tellStatus(status);
+    this.#settleWhenDecided(this.#next);
+    this.#choice.look(this.#next);
   }
 
   #settleWhenDecided(watches: ServiceWatches): void {
@@ -223,9 +184,8 @@ export class ClusterCache implements AsyncDisposable {
     const knowsNothing = next.statuses.every(({ state }) => state === "denied");
     if (next !== before && !(knowsNothing && before.hasWorked)) {
       this.#watches = next;
-      this.#fallback = undefined;
-      // The stack ends it again, which does nothing.
-      void before[Symbol.asyncDispose]();
+      this.#next = undefined;
+      void this.#end(before);
       this.#tell(new Set([...before.keys(), ...next.keys()]));
     }
     this.#synced.resolve();

@@ -1,11 +1,12 @@
 /** A connection for API calls, in whichever HTTP the server offers. */
 import { type Clock, withTimeout } from "../clock.ts";
 import { throwIfAborted } from "../errors.ts";
-import type { StreamKind } from "./api-stream.ts";
+import { isLost, type StreamKind } from "./api-stream.ts";
 import type { ClientCertificate } from "./credentials.ts";
 import { type DialTarget, dialApiServer, type Protocol, peerOf } from "./dial.ts";
 import { H1Connection, type H1Options } from "./h1-connection.ts";
-import { type H2Session, type H2SessionOptions, openH2Session } from "./h2-session.ts";
+import type { H2Session, H2SessionOptions } from "./h2-session.ts";
+import { openH2Session } from "./open-h2-session.ts";
 
 /** One of the two. Both end by themselves when nothing was asked for a while. */
 export type ApiConnection = H2Session | H1Connection;
@@ -44,8 +45,10 @@ export async function openConnection(
   const limits = { action: `Cannot talk to ${peerOf(target).name}`, timeoutMs: priorKnowledgeMs, signal };
   try {
     return await withTimeout(clock, limits, (limited) => openH2Session(components, limited, options.session));
-  } catch {
+  } catch (error) {
     throwIfAborted(signal);
+    // It does speak HTTP/2, but is about to shut down.
+    if (isLost(error)) throw error;
     return new H1Connection({ ...components, socket: (await dial()).socket }, options.http1);
   }
 }

@@ -69,6 +69,29 @@ test("parseEndpointSlice() knows no pod behind a targetRef of another kind or wi
   );
 });
 
+const foreign: readonly (readonly [namespace: string | undefined, name: string, isPod: boolean])[] = [
+  [undefined, "cart-0", true],
+  ["shop", "cart-0.a", true],
+  ["shop", `${"a".repeat(70)}-0`, true],
+  ["default", "cart-0", false],
+  ["shop/pods/x", "cart-0", false],
+  ["shop", "kubernetes:443/proxy/x?y=", false],
+  ["shop", "..", false],
+  ["shop", "a%2fb", false],
+  ["shop", "Cart", false],
+  ["shop", "cart\n", false],
+  ["shop", "a".repeat(254), false],
+];
+
+for (const [namespace, name, isPod] of foreign) {
+  test(`parseEndpointSlice() takes "${namespace}" and ${JSON.stringify(name.slice(0, 80))} for ${isPod ? "a" : "no"} pod`, () => {
+    const targetRef = { kind: "Pod", uid: "p1", name, namespace };
+    const endpoints = [{ addresses: ["10.0.0.1"], targetRef }];
+    const [endpoint] = parseEndpointSlice({ metadata, addressType: "IPv4", endpoints }).endpoints;
+    assert.deepEqual(endpoint?.pod, isPod ? { namespace: "shop", name, uid: "p1" } : undefined);
+  });
+}
+
 const unreadable: readonly unknown[] = [
   undefined,
   { metadata },

@@ -28,7 +28,7 @@ export interface SliceEndpoint {
   /** The name that cluster DNS gives it below a headless Service. */
   readonly hostname?: string;
   readonly nodeName?: string;
-  /** Absent when it is no pod. */
+  /** Absent when it is no pod of the slice's own namespace. */
   readonly pod?: PodRef;
 }
 
@@ -108,5 +108,12 @@ function parsePodRef(ref: unknown, namespace: string): PodRef | undefined {
   const name = textAt(ref, "name");
   const uid = textAt(ref, "uid");
   if (textAt(ref, "kind") !== "Pod" || name === undefined || uid === undefined) return undefined;
-  return { namespace: textAt(ref, "namespace") ?? namespace, name, uid };
+  // The API server checks neither, and both end in the path of a request that carries our rights.
+  if (!isPodName(name) || (textAt(ref, "namespace") ?? namespace) !== namespace) return undefined;
+  return { namespace, name, uid };
+}
+
+/** As the API server demands of a pod's name: an RFC 1123 subdomain, whose labels may be longer than DNS allows. */
+function isPodName(name: string): boolean {
+  return name.length <= 253 && name.split(".").every((part) => /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(part));
 }

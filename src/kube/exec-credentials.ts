@@ -4,15 +4,18 @@
  * Used by kubeconfig-user.ts.
  */
 import { LocalizerError, throwIfAborted } from "../errors.ts";
+import { Acceptance } from "./acceptance.ts";
 import { bearer, type Credential, type Credentials } from "./credentials.ts";
 import { type ExecAnswer, parseExecAnswer } from "./exec-answer.ts";
 import type { ExecPlugin } from "./exec-plugin.ts";
+import { lastWords, TextEnd } from "./plugin-words.ts";
 import { type PluginHost, runPlugin } from "./run-plugin.ts";
 
 /** A run that is under way. */
 interface Run {
   readonly credential: Promise<Credential>;
   readonly controller: AbortController;
+  readonly progress: Progress;
   waiters: number;
   /** Runs while nobody waits; ends the run. */
   linger?: Disposable;
@@ -20,10 +23,20 @@ interface Run {
   readonly isRenewal: boolean;
 }
 
+/** What a run shows while it goes on. */
+interface Progress {
+  /** On the monotonic clock; undefined before the plug-in is started. */
+  startedAt?: number;
+  readonly said: TextEnd;
+}
+
 /** After a run that succeeded, or that was ended because nobody waited: no other before this. */
 const minIntervalMs = 10_000;
-/** A run that nobody waits for goes on so long: calls with short deadlines come again, and must not log in anew each time. */
-const lingerMs = 30_000;
+/** A run that nobody waits for goes on so long: calls with deadlines come again, after a back-off, and must not log in anew each time. */
+const lingerMs = 2 * 60_000;
+/** A run that takes longer may wait for a person: who has no credential is told so. */
+const waitingMs = 3_000;
+const keptWordsBytes = 4096;
 const firstBackoffMs = 5_000;
 const maxBackoffMs = 5 * 60_000;
 /** A credential is renewed so long before it expires, but not before nine tenths of its life are over. */
@@ -50,6 +63,7 @@ export class ExecCredentials implements Credentials, AsyncDisposable {
   #failures = 0;
   #failure: LocalizerError | undefined;
   #isDisposed = false;
+  readonly #acceptance: Acceptance;
 
   constructor(
     { host, plugin }: { readonly host: PluginHost; readonly plugin: ExecPlugin },
@@ -59,17 +73,45 @@ export class ExecCredentials implements Credentials, AsyncDisposable {
     this.#plugin = plugin;
     this.#userName = options.userName;
     this.#headers = options.headers;
+    this.#acceptance = new Acceptance(host.clock);
   }
 
-  /** Of the last run; undefined when it succeeded. */
+  /**
+   * Of the last run; undefined when it succeeded and the API server takes what it gave. While a run goes on, and there
+   * is nothing to be used in the meantime, that somebody has to log in.
+   */
   get failure(): LocalizerError | undefined {
-    return this.#failure;
+    const { startedAt, said } = this.#run?.progress ?? {};
+    const isWaiting = startedAt !== undefined && this.#host.clock.monotonic() - startedAt >= waitingMs;
+    if (isWaiting && !this.#isUsable) return this.#needsLogin(said?.text ?? "");
+    return this.#failure ?? (this.#acceptance.isRefused ? this.#notAccepted() : undefined);
   }
 
   async current(signal?: AbortSignal): Promise<Credential> {
     throwIfAborted(signal);
     if (this.#isDisposed) throw new LocalizerError("aborted", "Stopped");
-    if (this.#credential !== undefined && !this.#isStale && !this.#hasExpired) {
+    const credential = await this.#usable(signal);
+    if (credential === this.#credential) this.#acceptance.used();
+    return credential;
+  }
+
+  rejected(credential: Credential): boolean {
+    if (credential !== this.#credential) return true;
+    this.#wait(this.#acceptance.refused());
+    if (this.#run === undefined && !this.#mayRun) return false;
+    this.#isStale = true;
+    return true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true;
+    this.#run?.controller.abort();
+    this.#run = undefined;
+    await this.#ended;
+  }
+
+  async #usable(signal: AbortSignal | undefined): Promise<Credential> {
+    if (this.#credential !== undefined && this.#isUsable) {
       if (this.#host.clock.now() >= this.#renewAt && this.#mayRun) this.#start({ isRenewal: true });
       return this.#credential;
     }
@@ -81,18 +123,8 @@ export class ExecCredentials implements Credentials, AsyncDisposable {
     return await waitFor(this.#run ?? this.#start({ isRenewal: false }), signal, (run) => this.#abandon(run));
   }
 
-  rejected(credential: Credential): boolean {
-    if (credential !== this.#credential) return true;
-    if (this.#run === undefined && !this.#mayRun) return false;
-    this.#isStale = true;
-    return true;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#isDisposed = true;
-    this.#run?.controller.abort();
-    this.#run = undefined;
-    await this.#ended;
+  get #isUsable(): boolean {
+    return this.#credential !== undefined && !this.#isStale && !this.#hasExpired;
   }
 
   get #hasExpired(): boolean {
@@ -106,8 +138,9 @@ export class ExecCredentials implements Credentials, AsyncDisposable {
 
   #start({ isRenewal }: { readonly isRenewal: boolean }): Run {
     const controller = new AbortController();
-    const credential = this.#execute(this.#ended, controller.signal);
-    const run: Run = { credential, controller, waiters: 0, isRenewal };
+    const progress: Progress = { said: new TextEnd(keptWordsBytes) };
+    const credential = this.#execute(this.#ended, progress, controller.signal);
+    const run: Run = { credential, controller, progress, waiters: 0, isRenewal };
     this.#run = run;
     this.#ended = credential.then(
       () => this.#forget(run),
@@ -116,22 +149,27 @@ export class ExecCredentials implements Credentials, AsyncDisposable {
     return run;
   }
 
-  async #execute(before: Promise<unknown>, signal: AbortSignal): Promise<Credential> {
+  async #execute(before: Promise<unknown>, progress: Progress, signal: AbortSignal): Promise<Credential> {
     await before;
     // Only after a run that was ended: who comes now waits with the others instead of starting one a call.
     const waitMs = this.#notBefore - this.#host.clock.monotonic();
     if (waitMs > 0) await this.#host.clock.sleep(waitMs, signal);
+    progress.startedAt = this.#host.clock.monotonic();
+    const show = (chunk: Uint8Array) => {
+      progress.said.add(chunk);
+      this.#host.show(chunk);
+    };
     try {
-      const answer = parseExecAnswer(this.#plugin, await runPlugin(this.#host, this.#plugin, signal));
+      const printed = await runPlugin({ ...this.#host, show }, this.#plugin, signal);
+      const answer = parseExecAnswer(this.#plugin, printed);
       return this.#keep(answer);
     } catch (error) {
       if (signal.aborted) {
-        this.#notBefore = this.#host.clock.monotonic() + minIntervalMs;
+        this.#wait(minIntervalMs);
         throw error;
       }
       this.#failure = LocalizerError.wrap(error, `Cannot log in as "${this.#userName}"`, "unauthenticated");
-      const backoffMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failures++);
-      this.#notBefore = this.#host.clock.monotonic() + backoffMs;
+      this.#wait(Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failures++));
       throw this.#failure;
     }
   }
@@ -151,8 +189,26 @@ export class ExecCredentials implements Credentials, AsyncDisposable {
     this.#isStale = false;
     this.#failure = undefined;
     this.#failures = 0;
-    this.#notBefore = clock.monotonic() + minIntervalMs;
+    this.#acceptance.made();
+    this.#wait(minIntervalMs);
     return this.#credential;
+  }
+
+  /** No run in so many ms. */
+  #wait(ms: number): void {
+    this.#notBefore = Math.max(this.#notBefore, this.#host.clock.monotonic() + ms);
+  }
+
+  #needsLogin(said: string): LocalizerError {
+    const words = lastWords(said);
+    const where = words === "" ? "" : `, see its words: ${words}`;
+    const sentence = `Cannot log in as "${this.#userName}": needs login: the plug-in "${this.#plugin.name}" is waiting`;
+    return new LocalizerError("unauthenticated", `${sentence}${where}`);
+  }
+
+  #notAccepted(): LocalizerError {
+    const sentence = `The cluster does not accept the credentials of "${this.#userName}"`;
+    return new LocalizerError("unauthenticated", `${sentence} (from the plug-in "${this.#plugin.name}")`);
   }
 
   #credentialOf({ token, certificate }: ExecAnswer): Credential {

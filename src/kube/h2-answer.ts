@@ -1,6 +1,6 @@
 /** An answer of the API server on an HTTP/2 stream. */
 import { type ClientHttp2Stream, constants } from "node:http2";
-import { type ApiAnswer, type ApiAnswerHead, type ApiCall, headOf, lostCall } from "./api-stream.ts";
+import { type ApiAnswer, type ApiAnswerHead, type ApiCall, headOf, leavingServer, lostCall } from "./api-stream.ts";
 
 /** Attends to a stream whose request is under way. Must be called in the tick in which the stream was opened. */
 export function h2Answer(stream: ClientHttp2Stream, call: ApiCall): ApiAnswer {
@@ -10,7 +10,12 @@ export function h2Answer(stream: ClientHttp2Stream, call: ApiCall): ApiAnswer {
     stream.close(constants.NGHTTP2_CANCEL);
     stream.destroy();
   };
-  const broken = (error: unknown) => lostCall(call, error, isUntouched(stream, error));
+  const broken = (error: unknown) => {
+    if (signal?.aborted || !isUntouched(stream, error)) return lostCall(call, error);
+    return stream.session?.closed === false
+      ? lostCall(call, new Error("the server takes no more requests"), true)
+      : leavingServer(call.action);
+  };
   const head = new Promise<ApiAnswerHead>((resolve, reject) => {
     let last: unknown;
     stream.once("error", (error) => {

@@ -1,14 +1,11 @@
-/** One HTTP/2 connection to the API server: its windows, its streams, and finding out that it is dead. */
-import { type ClientHttp2Session, connect } from "node:http2";
+/** One HTTP/2 connection to the API server: its streams, and finding out that it is dead. */
+import type { ClientHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
-import { LocalizerError, throwIfAborted } from "../errors.ts";
+import { LocalizerError } from "../errors.ts";
 import type { ApiAnswer, ApiCall, StreamKind } from "./api-stream.ts";
 import type { ClientCertificate } from "./credentials.ts";
-import { hostAndPort } from "./dial.ts";
-import { dialReason } from "./dial-error.ts";
 import { h2Answer } from "./h2-answer.ts";
-import { formatHostAndPort } from "./tcp.ts";
 
 /** When a connection counts as dead or as not needed. */
 export interface H2SessionOptions {
@@ -30,10 +27,6 @@ export const defaultH2SessionOptions: H2SessionOptions = {
   maxWatches: 80,
 };
 
-/** Node's 64 KiB let a list crawl on a long link (data-path.md 4). */
-const streamWindow = 1024 * 1024;
-const sessionWindow = 8 * 1024 * 1024;
-
 /** What a connection is made of. */
 export interface H2Components {
   readonly socket: Socket;
@@ -43,40 +36,6 @@ export interface H2Components {
   /** What it is for. */
   readonly kind: StreamKind;
   readonly clock: Clock;
-}
-
-/**
- * Begins to speak HTTP/2 on a connection; the socket is destroyed when that fails.
- * @throws LocalizerError `unavailable` when the far side does not, `aborted`
- */
-export async function openH2Session(
-  components: H2Components,
-  signal: AbortSignal | undefined,
-  options: H2SessionOptions = defaultH2SessionOptions,
-): Promise<H2Session> {
-  const { socket, server } = components;
-  const raw = connect(server.origin, {
-    createConnection: () => socket,
-    settings: { initialWindowSize: streamWindow, enablePush: false },
-    maxSessionMemory: 64,
-  });
-  raw.on("error", () => {});
-  try {
-    // The server's first frame: in plain it shows what it speaks, and it says how many streams it allows. Opened
-    // before that, those too many would be refused (REFUSED_STREAM).
-    await remoteSettings(raw, socket, signal);
-  } catch (error) {
-    raw.destroy();
-    socket.destroy();
-    throwIfAborted(signal);
-    const silent = server.protocol === "https:" ? "it hung up at once" : "it does not speak HTTP/2 without TLS";
-    const alert = tlsAlertOf(error);
-    const reason = alert === undefined ? silent : dialReason(alert, "server");
-    const sentence = `Cannot talk to the API server at ${formatHostAndPort(hostAndPort(server))}: ${reason}`;
-    throw new LocalizerError("unavailable", sentence, { cause: error });
-  }
-  raw.setLocalWindowSize(sessionWindow);
-  return new H2Session(raw, components, options);
 }
 
 /** A live connection. Ends by itself when the server goes away, answers no more, or nothing was asked for a while. */
@@ -188,32 +147,4 @@ export class H2Session implements AsyncDisposable {
     if (this.#raw.destroyed) return;
     this.#timer = this.#clock.after(ms, run);
   }
-}
-
-function tlsAlertOf(error: unknown): Error | undefined {
-  return error instanceof Error && String(Reflect.get(error, "code")).startsWith("ERR_SSL_") ? error : undefined;
-}
-
-function remoteSettings(raw: ClientHttp2Session, socket: Socket, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (error?: unknown) => finish(() => reject(error instanceof Error ? error : new Error("closed")));
-    const succeed = () => finish(resolve);
-    const finish = (settle: () => void) => {
-      raw.off("remoteSettings", succeed);
-      raw.off("error", fail);
-      raw.off("close", fail);
-      socket.off("error", fail);
-      socket.off("close", fail);
-      signal?.removeEventListener("abort", fail);
-      settle();
-    };
-    raw.once("remoteSettings", succeed);
-    raw.once("error", fail);
-    raw.once("close", fail);
-    // The session passes on neither a TLS alert nor an end that came before it had the socket.
-    socket.once("error", fail);
-    socket.once("close", fail);
-    if (signal?.aborted || socket.destroyed) fail();
-    else signal?.addEventListener("abort", fail, { once: true });
-  });
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { makeCertificate } from "../../test/support/fake-api-server.ts";
 import { loadCluster } from "./kubeconfig.ts";
 
 const folder = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -16,10 +17,11 @@ function loadInPod(files: Record<string, string>, options: { env?: object; path?
 }
 
 test("loadCluster() takes the pod's service account without a kubeconfig, and reads its token anew", async () => {
-  const files = { token: "one\n", "ca.crt": "CA", namespace: "shop\n" };
+  const { cert } = await makeCertificate();
+  const files = { token: "one\n", "ca.crt": cert.toString(), namespace: "shop\n" };
   const cluster = await loadInPod(files);
   assert.equal(cluster.server.href, "https://10.96.0.1/");
-  assert.deepEqual(cluster.tls, { ca: Buffer.from("CA"), rejectUnauthorized: true });
+  assert.deepEqual(cluster.tls, { ca: cert, rejectUnauthorized: true });
   assert.equal(cluster.namespace, "shop");
   assert.deepEqual([cluster.contextName, cluster.clusterName, cluster.userName], Array(3).fill("in-cluster"));
   assert.equal((await cluster.credentials.current()).headers.authorization, "Bearer one");
@@ -41,6 +43,12 @@ test("loadCluster() prefers a kubeconfig, but not an empty one, to the pod's ser
   assert.equal((await loadInPod({ token: "one", "/root/.kube/config": kubeconfig })).contextName, "a");
   assert.equal((await loadInPod({ token: "one", "/root/.kube/config": "" })).contextName, "in-cluster");
 });
+
+test("loadCluster() in a pod throws usage for an authority without certificate", () =>
+  assert.rejects(loadInPod({ token: "one", "ca.crt": "CA" }), {
+    code: "usage",
+    message: /^Cannot use the pod's service account: ".*\/ca.crt" holds no certificate/,
+  }));
 
 for (const [title, files, options, sentence] of [
   ["there is no token", {}, {}, /kubeconfig "\/root\/.kube\/config": there is no such file/],

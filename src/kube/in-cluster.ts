@@ -1,6 +1,8 @@
 /** The cluster that this process runs in, as a pod: client-go's InClusterConfig (rest/config.go). */
 import { isIPv6 } from "node:net";
+import { LocalizerError } from "../errors.ts";
 import { type Credentials, tokenFromFile } from "./credentials.ts";
+import { certificatesOf } from "./kubeconfig-tls.ts";
 
 /** The service account that the kubelet gives a pod, and the API server that it belongs to. */
 export interface InCluster {
@@ -13,7 +15,10 @@ export interface InCluster {
 
 const folder = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/** Undefined when the environment names no API server or the service account's token is not there. */
+/**
+ * Undefined when the environment names no API server or the service account's token is not there.
+ * @throws LocalizerError `usage` when its authority is there and holds no certificate
+ */
 export async function inCluster(options: {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly readFile: (path: string) => Promise<Uint8Array>;
@@ -25,6 +30,10 @@ export async function inCluster(options: {
   const readIfThere = (name: string) => read(name).catch(() => undefined);
   const [token, ca, namespace] = await Promise.all(["token", "ca.crt", "namespace"].map(readIfThere));
   if (server === null || token === undefined) return undefined;
+  if (ca !== undefined && certificatesOf(ca).all.length === 0) {
+    const sentence = `Cannot use the pod's service account: "${folder}/ca.crt" holds no certificate in PEM that can be read`;
+    throw new LocalizerError("usage", sentence);
+  }
   return {
     server,
     ca,

@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { LocalizerError } from "../errors.ts";
 import { at, listAt } from "./json.ts";
+import { oldBoolean, orderMergeKeys } from "./kubeconfig-yaml.ts";
 
 /** A cluster, user or context of the file, unread, with the folder that its relative paths start from. */
 export interface KubeconfigEntry {
@@ -21,19 +22,27 @@ export interface KubeconfigFile {
 }
 
 /**
- * Reads the text of the file at `path`. YAML or JSON; anchors are known, keys given twice are taken as kubectl does.
+ * Reads the text of the file at `path`. YAML or JSON; anchors and merge keys are known, keys given twice are taken as kubectl does.
  * @throws LocalizerError `usage` with line and column when it is no YAML, is of another kind, or names an entry twice,
  * as for kubectl; never with text of the file, which is secret
  */
 export function parseKubeconfig(path: string, text: string): KubeconfigFile {
   const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: false, logLevel: "silent" });
+  const document = parseDocument(text, {
+    lineCounter,
+    prettyErrors: false,
+    uniqueKeys: false,
+    logLevel: "silent",
+    merge: true,
+    customTags: (tags) => [oldBoolean, ...tags],
+  });
   const [error] = document.errors;
   if (error !== undefined) {
     const { line, col } = lineCounter.linePos(error.pos[0]);
     const place = `line ${line}, column ${col}`;
     throw new LocalizerError("usage", `Cannot read the kubeconfig "${path}": ${place}: ${withoutQuotes(error)}`);
   }
+  orderMergeKeys(document);
   const root: unknown = toJson(document, path);
   if (root !== null && (typeof root !== "object" || Array.isArray(root))) {
     throw new LocalizerError("usage", `Cannot read the kubeconfig "${path}": it is not a map`);
@@ -86,9 +95,10 @@ function entries(root: unknown, list: string, member: string, path: string): Rea
 function toJson(document: { toJS(): unknown }, path: string): unknown {
   try {
     return document.toJS();
-  } catch (error) {
-    // An alias to nothing, or a bomb of aliases.
-    throw LocalizerError.wrap(error, `Cannot read the kubeconfig "${path}"`, "usage");
+  } catch {
+    // The library names the alias, which may be a secret that was written without quotes.
+    const fault = "an alias (*) or merge key (<<) in it leads to nothing, to no map, or to too much";
+    throw new LocalizerError("usage", `Cannot read the kubeconfig "${path}": ${fault}`);
   }
 }
 

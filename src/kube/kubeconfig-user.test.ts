@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { turns } from "../../test/support/event-loop.ts";
+import { makeCertificate } from "../../test/support/fake-api-server.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { FakePlugin } from "../../test/support/fake-plugin.ts";
 import { LocalizerError } from "../errors.ts";
@@ -119,7 +120,8 @@ test("loadCluster() throws denied with the given sentence when plug-ins are refu
 test("loadCluster() runs a plug-in by its folder, with its arguments and environment, and what it asked to know", async () => {
   const plugin = new FakePlugin();
   const extensions = [{ name: "client.authentication.k8s.io/exec", extension: { audience: "x" } }];
-  const cluster = { "certificate-authority-data": "Q0E=", "tls-server-name": "api", extensions };
+  const authority = (await makeCertificate()).cert.toString("base64");
+  const cluster = { "certificate-authority-data": authority, "tls-server-name": "api", extensions };
   const env = { HOME: "/home/me", REGION: "here" };
   const args = ["get", 1, true];
   const user = { exec: { ...exec, args, env: [{ name: "REGION", value: "there" }], provideClusterInfo: true } };
@@ -142,7 +144,7 @@ test("loadCluster() runs a plug-in by its folder, with its arguments and environ
       cluster: {
         server: "https://api.example",
         "tls-server-name": "api",
-        "certificate-authority-data": "Q0E=",
+        "certificate-authority-data": authority,
         config: { audience: "x" },
       },
     },

@@ -7,9 +7,10 @@ import { systemClock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import type { Credentials } from "./credentials.ts";
 import { inCluster } from "./in-cluster.ts";
+import { flagAt } from "./json.ts";
 import { type KubeconfigEntry, type KubeconfigFile, wordAt } from "./kubeconfig-file.ts";
 import { type KubeconfigSource, kubeconfigPaths, readKubeconfig } from "./kubeconfig-merge.ts";
-import { readTls } from "./kubeconfig-tls.ts";
+import { readTls, type TlsEntries } from "./kubeconfig-tls.ts";
 import { readUser, type UserHost } from "./kubeconfig-user.ts";
 import { parseProxy, proxyFromEnvironment } from "./proxy-from-environment.ts";
 import { TlsClient, type TlsOptions } from "./tls-client.ts";
@@ -55,17 +56,10 @@ export async function loadCluster(options: LoadClusterOptions): Promise<LoadedCl
     const known = file.contexts.size > 0 ? `; known are ${quoteAll(file.contexts)}` : "";
     throw new LocalizerError("usage", `Cannot choose a cluster: ${file.place} has no current-context${known}`);
   }
-  const context = entryOf(file, "contexts", contextName);
-  const clusterName = wordAt(context.value, "cluster");
-  const userName = wordAt(context.value, "user");
-  if (clusterName === undefined) {
-    throw new LocalizerError("usage", `Cannot use the context "${contextName}": it names no cluster`);
-  }
-  const cluster = entryOf(file, "clusters", clusterName);
-  const user = userName === undefined ? { value: {}, folder: "" } : entryOf(file, "users", userName);
-  const entries = { clusterName, cluster, userName: userName ?? "", user };
+  const { context, ...entries } = entriesOf(file, contextName);
+  const { clusterName, cluster } = entries;
   const tls = await readTls(options, entries);
-  const server = parseServer(clusterName, wordAt(cluster.value, "server"), tls);
+  const server = parseServer(entries);
   const proxy = proxyOf(clusterName, cluster, server, options.env);
   const host = { ...options, clock: options.clock ?? systemClock };
   const credentials = readUser(host, { ...entries, tls, isEncrypted: server.protocol === "https:" });
@@ -83,6 +77,15 @@ export async function loadCluster(options: LoadClusterOptions): Promise<LoadedCl
       if (Symbol.asyncDispose in credentials) await credentials[Symbol.asyncDispose]();
     },
   };
+}
+
+/**
+ * Where a context leads, and as whom. Pure.
+ * @throws LocalizerError as `loadCluster`
+ */
+export function destinationOf(file: KubeconfigFile, contextName: string): Pick<Cluster, "server" | "userName"> {
+  const entries = entriesOf(file, contextName);
+  return { server: parseServer(entries), userName: entries.userName };
 }
 
 async function clusterOfPod(options: LoadClusterOptions): Promise<LoadedCluster> {
@@ -116,6 +119,18 @@ function noKubeconfig(options: LoadClusterOptions): LocalizerError {
   return new LocalizerError("not-found", `${sentence}; name one with --kubeconfig or KUBECONFIG`);
 }
 
+function entriesOf(file: KubeconfigFile, contextName: string): TlsEntries & { readonly context: KubeconfigEntry } {
+  const context = entryOf(file, "contexts", contextName);
+  const clusterName = wordAt(context.value, "cluster");
+  const userName = wordAt(context.value, "user");
+  if (clusterName === undefined) {
+    throw new LocalizerError("usage", `Cannot use the context "${contextName}": it names no cluster`);
+  }
+  const cluster = entryOf(file, "clusters", clusterName);
+  const user = userName === undefined ? { value: {}, folder: "" } : entryOf(file, "users", userName);
+  return { context, clusterName, cluster, userName: userName ?? "", user };
+}
+
 function entryOf(file: KubeconfigFile, list: "contexts" | "clusters" | "users", name: string): KubeconfigEntry {
   const entry = file[list].get(name);
   if (entry !== undefined) return entry;
@@ -124,13 +139,14 @@ function entryOf(file: KubeconfigFile, list: "contexts" | "clusters" | "users", 
 }
 
 /** As client-go's DefaultServerURL: without a scheme it is https if anything is said about TLS, else http. */
-function parseServer(clusterName: string, text: string | undefined, tls: TlsOptions): URL {
+function parseServer({ clusterName, cluster, user }: TlsEntries): URL {
   const action = `Cannot use the cluster "${clusterName}"`;
+  const text = wordAt(cluster.value, "server");
   if (text === undefined) throw new LocalizerError("usage", `${action}: it has no server`);
-  const scheme = tls.ca !== undefined || tls.cert !== undefined || !tls.rejectUnauthorized ? "https" : "http";
+  const scheme = saysTls(cluster, user) ? "https" : "http";
   const url = URL.parse(text.includes("://") ? text : `${scheme}://${text}`);
   if (url === null || !["http:", "https:"].includes(url.protocol)) {
-    throw new LocalizerError("usage", `${action}: its server "${text}" is no http or https URL`);
+    throw new LocalizerError("usage", `${action}: its server "${withoutUser(text)}" is no http or https URL`);
   }
   if (url.username !== "" || url.password !== "") {
     throw new LocalizerError("usage", `${action}: its server holds a user name or password; give them to the user`);
@@ -138,6 +154,18 @@ function parseServer(clusterName: string, text: string | undefined, tls: TlsOpti
   url.search = "";
   url.hash = "";
   return url;
+}
+
+function saysTls(cluster: KubeconfigEntry, user: KubeconfigEntry): boolean {
+  const given = (entry: KubeconfigEntry, name: string) =>
+    (wordAt(entry.value, name) ?? wordAt(entry.value, `${name}-data`)) !== undefined;
+  const isInsecure = flagAt(cluster.value, "insecure-skip-tls-verify") === true;
+  return given(cluster, "certificate-authority") || given(user, "client-certificate") || isInsecure;
+}
+
+/** A user name and password before the host are nobody's business: they end up in logs. */
+function withoutUser(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1…@");
 }
 
 /** `proxy-url` is for this cluster alone, so NO_PROXY does not touch it. */

@@ -30,6 +30,11 @@ export function listPath(scope: ListScope, resourceVersion: string): string {
   return withQuery(scope, resourceVersion === "" ? {} : { resourceVersion });
 }
 
+/** Path of a list of one object at the most, which shows whether the list is allowed. */
+export function probePath(scope: ListScope): string {
+  return withQuery(scope, { limit: "1" });
+}
+
 /** Path of a watch for what happens after `resourceVersion`, which the server ends after `timeoutSeconds`. */
 export function watchPath(scope: ListScope, resourceVersion: string, timeoutSeconds: number): string {
   const query = { watch: "1", allowWatchBookmarks: "true", resourceVersion, timeoutSeconds: String(timeoutSeconds) };

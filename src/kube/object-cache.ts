@@ -7,8 +7,10 @@ import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { ApiClient } from "./api-client.ts";
-import type { ApiResource, ListScope } from "./list-watch.ts";
-import { Reflector, type ReflectorStatus } from "./reflector.ts";
+import { type ApiResource, type ListScope, probePath } from "./list-watch.ts";
+import { Reflector } from "./reflector.ts";
+import type { ReflectorStatus } from "./reflector-status.ts";
+import { ServerNews } from "./server-news.ts";
 import { type Lister, Store, type StoreChange, type StoredObject } from "./store.ts";
 
 /** What a cache works with. */
@@ -55,6 +57,7 @@ interface Shared<T extends StoredObject> {
 /** Watches kinds on demand. */
 export class ObjectCache implements AsyncDisposable {
   readonly #components: ObjectCacheComponents;
+  readonly #news: ServerNews;
   /** What is shared, by kind and scope: a Shared of the kind's type. */
   readonly #watches = new Map<unknown, Map<string, unknown>>();
   /** Those that run, or are about to end. */
@@ -63,6 +66,7 @@ export class ObjectCache implements AsyncDisposable {
 
   constructor(components: ObjectCacheComponents) {
     this.#components = components;
+    this.#news = new ServerNews(components.clock, components.random ?? Math.random);
   }
 
   /**
@@ -92,6 +96,14 @@ export class ObjectCache implements AsyncDisposable {
     };
   }
 
+  /**
+   * Asks for one object, to see whether a kind may be listed.
+   * @throws LocalizerError as ApiClient.getJson: `denied` when it may not
+   */
+  async probe({ resource }: Pick<ObjectKind<StoredObject>, "resource">, signal: AbortSignal): Promise<void> {
+    await this.#components.client.getJson(probePath({ resource }), { signal });
+  }
+
   /** Ends all watches, whoever follows them. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
@@ -107,7 +119,7 @@ export class ObjectCache implements AsyncDisposable {
     if (known !== undefined) return known;
     const store = new Store<T>(kind.indexBy === undefined ? {} : { indexBy: kind.indexBy });
     const options = { scope: { resource: kind.resource, ...scope }, parse: kind.parse };
-    const reflector = new Reflector({ ...this.#components, store }, options);
+    const reflector = new Reflector({ ...this.#components, store, news: this.#news }, options);
     const shared: Shared<T> = { store, reflector, followers: 0 };
     scopes.set(name, shared);
     this.#reflectors.add(reflector);

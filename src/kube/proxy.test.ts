@@ -6,7 +6,7 @@ import { makeCertificate } from "../../test/support/fake-api-server.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { startHttpProxy, startSocksProxy } from "../../test/support/proxies.ts";
 import { dialApiServer } from "./dial.ts";
-import { openH2Session } from "./h2-session.ts";
+import { openH2Session } from "./open-h2-session.ts";
 import { connectThroughProxy, nameOfProxy } from "./proxy.ts";
 import { TlsClient } from "./tls-client.ts";
 

@@ -41,7 +41,11 @@ class ScriptedClient implements Pick<ApiClient, "getJson" | "watch"> {
   async *watch(path: string, options: Parameters<ApiClient["watch"]>[1] = {}): ReturnType<ApiClient["watch"]> {
     this.#called("watch", path);
     const script = this.#watches.shift() ?? { opens: true, hangMs: 1e9 };
-    if (script.opens) options.onOpen?.();
+    if (!script.opens) {
+      await this.#clock.sleep(30_000, options.signal);
+      throw new LocalizerError("timeout", "Cannot watch: no answer within 30000 ms");
+    }
+    options.onOpen?.();
     await this.#clock.sleep(script.hangMs, options.signal);
     if (script.bookmarks) yield { type: "BOOKMARK", object: { metadata: { resourceVersion: "60" } } };
   }

@@ -8,35 +8,30 @@
  * 737 KiB and 0.04 s by WatchList.
  */
 import type { Clock } from "../clock.ts";
-import { LocalizerError } from "../errors.ts";
+import { codeOf, LocalizerError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { ApiClient } from "./api-client.ts";
 import { apiStatusOf } from "./api-status.ts";
+import { isLost } from "./api-stream.ts";
 import { textAt } from "./json.ts";
 import { describeScope, type ListScope, listPath, parseList, watchPath } from "./list-watch.ts";
+import { type ReflectorStatus, StatusBoard } from "./reflector-status.ts";
 import { Retry, reflectorRetry } from "./retry.ts";
-import type { Store, StoredObject } from "./store.ts";
+import { ServerNews } from "./server-news.ts";
+import type { StoredObject } from "./store.ts";
+import { StoreFeed, type StoreFeedComponents } from "./store-feed.ts";
 import type { WatchEvent } from "./watch-events.ts";
-
-/**
- * How a reflector fares. `syncing`: before the first list; `watching`: all is well; `retrying`: the last try failed,
- * another follows; `denied`: as that, but the server said that we lack the right (`lastError` is `denied`), or does not
- * know us (`unauthenticated`).
- */
-export interface ReflectorStatus {
-  readonly state: "syncing" | "watching" | "retrying" | "denied";
-  /** Why, while it is not `watching`. */
-  readonly lastError?: LocalizerError;
-}
 
 /** What a reflector works with. */
 export interface ReflectorComponents<T extends StoredObject> {
   readonly client: Pick<ApiClient, "getJson" | "watch">;
-  readonly store: Pick<Store<T>, "replace" | "put" | "delete">;
+  readonly store: StoreFeedComponents<T>["store"];
   readonly clock: Clock;
   readonly log: Logger;
   /** In [0, 1); Math.random unless given. */
   readonly random?: () => number;
+  /** Shared with others that use the client: who is answered tells the rest. */
+  readonly news?: ServerNews;
 }
 
 /** What a reflector follows. */
@@ -47,14 +42,21 @@ export interface ReflectorOptions<T extends StoredObject> {
 }
 
 const listTimeoutMs = 60_000;
-/** The server answers a watch at once, whether there is something to say or not. */
-const openTimeoutMs = 30_000;
 /** How much longer than the server we wait for the end of a watch. */
 const graceMs = 15_000;
 /** Bookmarks come each minute: a watch without any for so long, though healthy, waits for a version that never comes. */
 const silenceMs = 120_000;
 /** So many failed watches in a row, and we list again: whatever is wrong with the version is mended by that. */
 const watchesBeforeList = 3;
+/** A watch that lived so long, or brought something, did work. */
+const workedMs = 1_000;
+
+/** How a watch went. */
+interface Watched {
+  /** From when it was accepted. */
+  readonly lastedMs: number;
+  readonly events: number;
+}
 
 /** Follows one list. Runs from `run` until its signal fires or it is disposed; no failure ends it. */
 export class Reflector<T extends StoredObject> implements AsyncDisposable {
@@ -63,12 +65,15 @@ export class Reflector<T extends StoredObject> implements AsyncDisposable {
   readonly #log: Logger;
   readonly #random: () => number;
   readonly #retry: Retry;
+  readonly #feed: StoreFeed<T>;
+  readonly #news: ServerNews;
   readonly #stopping = new AbortController();
   readonly #synced = Promise.withResolvers<void>();
-  readonly #listeners = new Set<(status: ReflectorStatus) => void>();
-  #status: ReflectorStatus = { state: "syncing" };
+  readonly #board: StatusBoard;
   #running: Promise<void> | undefined;
   #needsList = true;
+  /** The try under way got as far as a watch that was accepted. */
+  #isReached = false;
   /** What the next list asks for; see listPath. */
   #listVersion = "0";
   #resourceVersion = "";
@@ -79,6 +84,9 @@ export class Reflector<T extends StoredObject> implements AsyncDisposable {
     this.#log = components.log;
     this.#random = components.random ?? Math.random;
     this.#retry = new Retry(components.clock, reflectorRetry, this.#random);
+    this.#board = new StatusBoard(describeScope(options.scope), components.log);
+    this.#feed = new StoreFeed({ ...components, parse: options.parse });
+    this.#news = components.news ?? new ServerNews(components.clock, this.#random);
     // Not everybody asks, and a rejection that nobody awaits would end the process.
     this.#synced.promise.catch(() => {});
   }
@@ -90,13 +98,12 @@ export class Reflector<T extends StoredObject> implements AsyncDisposable {
 
   /** How it fares now. */
   get status(): ReflectorStatus {
-    return this.#status;
+    return this.#board.status;
   }
 
   /** Tells the listener about every change of the status. Disposing ends it. */
   onStatus(listener: (status: ReflectorStatus) => void): Disposable {
-    this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
+    return this.#board.onStatus(listener);
   }
 
   /** Follows until the signal fires or the reflector is disposed, and then resolves. Must be called once. */
@@ -114,6 +121,7 @@ export class Reflector<T extends StoredObject> implements AsyncDisposable {
 
   async #loop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      this.#isReached = false;
       try {
         if (this.#needsList) await this.#list(signal);
         await this.#watch(signal);
@@ -125,14 +133,11 @@ export class Reflector<T extends StoredObject> implements AsyncDisposable {
   }
 
   async #list(signal: AbortSignal): Promise<void> {
-    const { client, store } = this.#components;
+    const { client } = this.#components;
     const { scope } = this.#options;
     const answer = await client.getJson(listPath(scope, this.#listVersion), { signal, timeoutMs: listTimeoutMs });
     const list = parseList(answer, scope);
-    store.replace(
-      list.items.flatMap((item) => this.#parse(item)),
-      scope.namespace,
-    );
+    this.#feed.replace(list.items, scope.namespace);
     this.#log.debug("Listed", { what: describeScope(scope), items: list.items.length, version: list.resourceVersion });
     this.#seen(list.resourceVersion);
     this.#needsList = false;
@@ -144,17 +149,16 @@ export class Reflector<T extends StoredObject> implements AsyncDisposable {
     const { scope } = this.#options;
     const timeoutSeconds = Math.round(300 + 300 * this.#random());
     const giveUp = new AbortController();
-    const tooLong = () =>
-      giveUp.abort(new LocalizerError("timeout", `Cannot watch ${describeScope(scope)}: no answer`));
-    using _end = clock.after(timeoutSeconds * 1000 + graceMs, tooLong);
-    using opening = clock.after(openTimeoutMs, tooLong);
-    const started = clock.monotonic();
+    const late = new LocalizerError("timeout", `Cannot watch ${describeScope(scope)}: the server does not end it`);
+    let end: Disposable | undefined;
+    let openedAt: number | undefined;
     let events = 0;
     const onOpen = () => {
-      opening[Symbol.dispose]();
-      this.#retry.working();
-      this.#setStatus({ state: "watching" });
+      end = clock.after(timeoutSeconds * 1000 + graceMs, () => giveUp.abort(late));
+      openedAt = clock.monotonic();
+      this.#opened();
     };
+    const watched = () => ({ lastedMs: clock.monotonic() - (openedAt ?? clock.monotonic()), events });
     try {
       const path = watchPath(scope, this.#resourceVersion, timeoutSeconds);
       for await (const event of client.watch(path, { signal: AbortSignal.any([signal, giveUp.signal]), onOpen })) {
@@ -162,47 +166,43 @@ export class Reflector<T extends StoredObject> implements AsyncDisposable {
         this.#take(event);
       }
     } catch (error) {
-      if (!giveUp.signal.aborted || signal.aborted) throw error;
-      this.#listAgain("");
-      throw giveUp.signal.reason;
+      if (signal.aborted) throw error;
+      await this.#broke(giveUp.signal.aborted ? late : error, watched(), signal);
+      return;
+    } finally {
+      end?.[Symbol.dispose]();
     }
-    const lastedMs = clock.monotonic() - started;
-    if (events === 0 && lastedMs > silenceMs) this.#listAgain("");
-    if (events === 0 && lastedMs < 1_000) {
-      const sentence = `Cannot watch ${describeScope(scope)}: the watch ended at once and without an event`;
-      throw new LocalizerError("unavailable", sentence);
-    }
+    this.#ended(watched());
+  }
+
+  #opened(): void {
+    this.#isReached = true;
+    this.#retry.working();
+    this.#board.watching();
+    this.#news.answers();
   }
 
   #take(event: WatchEvent): void {
-    const { store } = this.#components;
-    const { object } = event;
-    switch (event.type) {
-      case "ADDED":
-      case "MODIFIED":
-        for (const parsed of this.#parse(object)) store.put(parsed);
-        break;
-      case "DELETED":
-        // By its metadata alone, so that an object that cannot be read can still go.
-        store.delete(identityOf(object));
-        break;
-      case "BOOKMARK":
-        break;
-      default:
-        event.type satisfies never;
-    }
-    const version = textAt(object, "metadata", "resourceVersion");
+    this.#feed.take(event);
+    const version = textAt(event.object, "metadata", "resourceVersion");
     if (version !== undefined) this.#seen(version);
   }
 
-  #parse(value: unknown): T[] {
-    try {
-      return [this.#options.parse(value)];
-    } catch (error) {
-      const { namespace, name } = identityOf(value);
-      this.#log.warn("Left out an object that cannot be read", { object: `${namespace}/${name}`, error });
-      return [];
-    }
+  /** In good order. */
+  #ended({ lastedMs, events }: Watched): void {
+    if (events > 0) return;
+    if (lastedMs > silenceMs) this.#listAgain("");
+    if (lastedMs >= workedMs) return;
+    const sentence = `Cannot watch ${describeScope(this.#options.scope)}: the watch ended at once and without an event`;
+    throw new LocalizerError("unavailable", sentence);
+  }
+
+  /** @throws LocalizerError the same, unless a watch that worked was cut, as many gateways do each minute */
+  async #broke(error: unknown, { lastedMs, events }: Watched, signal: AbortSignal): Promise<void> {
+    if (codeOf(error) === "timeout") this.#listAgain("");
+    if (!isLost(error) || (events === 0 && lastedMs < workedMs)) throw error;
+    this.#log.debug("Watch was cut, watching on", { what: describeScope(this.#options.scope), error, lastedMs });
+    await this.#components.clock.sleep(this.#retry.interrupted(), signal);
   }
 
   /** A later list may come from a server that lags behind: it must not take us back in time. */
@@ -224,42 +224,16 @@ export class Reflector<T extends StoredObject> implements AsyncDisposable {
     const lostVersion = error.code === "expired" || apiStatusOf(error)?.reason === "Timeout";
     if (lostVersion) this.#listAgain("");
     else if (!this.#needsList && failures >= watchesBeforeList) this.#needsList = true;
-    this.#reportFailure(error, failures);
     const waitMs = error.code === "expired" && failures === 1 ? 0 : backoff;
+    this.#board.failed(error, { failures, waitMs });
     // Ends early with `aborted` only, which the loop sees by itself.
-    await this.#components.clock.sleep(waitMs, signal).catch(() => {});
+    await this.#sleep(waitMs, error, signal).catch(() => {});
   }
 
-  #reportFailure(error: LocalizerError, failures: number): void {
-    const fields = { what: describeScope(this.#options.scope), error, failures };
-    const expected = error.code === "expired" || apiStatusOf(error)?.httpStatus === 429;
-    const denied = error.code === "denied" || error.code === "unauthenticated";
-    // What a denial means is for the owner to say, who is told by the status.
-    if (expected || denied || this.#status.state === "retrying" || this.#status.state === "denied") {
-      this.#log.debug("Watch failed, trying again", fields);
-    } else {
-      this.#log.warn("Watch failed, trying again", fields);
-    }
-    // A busy server and a forgotten version are everyday matters, no state worth showing.
-    if (expected) return;
-    this.#setStatus({ state: denied ? "denied" : "retrying", lastError: error });
+  /** Who could not reach the server wants to know when another does; who was answered does not. */
+  #sleep(waitMs: number, error: LocalizerError, signal: AbortSignal): Promise<void> {
+    const isUnreached = !this.#isReached && (error.code === "unavailable" || error.code === "timeout");
+    const isAsked = apiStatusOf(error)?.retryAfterMs !== undefined;
+    return isUnreached && !isAsked ? this.#news.sleep(waitMs, signal) : this.#components.clock.sleep(waitMs, signal);
   }
-
-  #setStatus(status: ReflectorStatus): void {
-    const before = this.#status;
-    this.#status = status;
-    if (before.state === status.state && before.lastError === status.lastError) return;
-    if (status.state === "watching" && before.state !== "syncing") {
-      this.#log.info("Watching again", { what: describeScope(this.#options.scope) });
-    }
-    for (const listener of [...this.#listeners]) listener(status);
-  }
-}
-
-function identityOf(value: unknown): StoredObject {
-  return {
-    namespace: textAt(value, "metadata", "namespace") ?? "",
-    name: textAt(value, "metadata", "name") ?? "",
-    uid: textAt(value, "metadata", "uid") ?? "",
-  };
 }

@@ -33,3 +33,17 @@ test("Retry waits as long as the server asks, if that is more", () => {
   assert.equal(retry.failed(statusError("Cannot list", 429, { details: { retryAfterSeconds: 1 } })), 1_600);
   assert.equal(retry.failed(statusError("Cannot list", 429, undefined, "Wed, 21 Oct 2026 07:28:00 GMT")), 3_200);
 });
+
+for (const [seconds, waitMs] of [
+  [86_400, 300_000],
+  [1e10, 300_000],
+  [0, 800],
+  [-5, 800],
+] as const) {
+  test(`Retry waits ${waitMs} ms when the server asks for ${seconds} s`, () => {
+    const wait = (body: unknown, header?: string) =>
+      new Retry(new FakeClock(), reflectorRetry, most).failed(statusError("Cannot list", 429, body, header));
+    assert.equal(wait({ details: { retryAfterSeconds: seconds } }), waitMs);
+    assert.equal(wait(undefined, String(seconds)), waitMs);
+  });
+}

@@ -36,6 +36,11 @@ export class Retry {
     this.#workingSince ??= this.#clock.monotonic();
   }
 
+  /** It was cut off while it worked, which is no failure. Gives the wait in ms before the next try. */
+  interrupted(): number {
+    return backoffMs(0, this.#options, this.#random);
+  }
+
   /** It failed. Gives the wait in ms before the next try: the back-off, or what the server asked for if that is more. */
   failed(error: unknown): number {
     const since = this.#workingSince;

@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.ts";
 import { errnoOf, LocalizerError, throwIfAborted } from "../errors.ts";
 import { type ExecPlugin, execInfo } from "./exec-plugin.ts";
+import { lastWords, printableLines, TextEnd } from "./plugin-words.ts";
 
 /** A program to be started. */
 export interface PluginCommand {
@@ -13,12 +14,15 @@ export interface PluginCommand {
   readonly userEnv: Readonly<Record<string, string | undefined>>;
   /** It gets our stdin, which is a terminal; else none. */
   readonly interactive: boolean;
+  /** There is a terminal: it stays in our process group, for Ctrl-C and for what it asks on /dev/tty. */
+  readonly sharesTerminal: boolean;
 }
 
 /** A started program. */
 export interface PluginProcess {
   /** Resolves when it has ended and its output is complete; rejects with the system's error if it could not start. */
   readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+  /** Without a terminal its children get the signal too. */
   kill(signal: "SIGTERM" | "SIGKILL"): void;
 }
 
@@ -40,16 +44,16 @@ export interface PluginHost {
   readonly show: (chunk: Uint8Array) => void;
 }
 
-const timeLimitMs = 60_000;
-const interactiveTimeLimitMs = 10 * 60_000;
+/** A person may have to log in, with a terminal or in a browser. */
+const timeLimitMs = 10 * 60_000;
 /** From SIGTERM to SIGKILL. */
 const graceMs = 2_000;
 const maxAnswerBytes = 1 << 20;
 const keptStderrBytes = 4096;
 
 /**
- * Runs the plug-in and returns what it printed. When the signal fires, or the time is up (60 s, with a terminal 10 min),
- * it is ended, by force after 2 s; the promise settles when it is gone.
+ * Runs the plug-in and returns what it printed. When the signal fires, or the time is up (10 min), it is ended, by
+ * force after 2 s; the promise settles when it is gone.
  * @throws LocalizerError `unauthenticated` with a clause for after `Cannot log in as "x": `, `aborted`
  */
 export async function runPlugin(host: PluginHost, plugin: ExecPlugin, signal: AbortSignal): Promise<string> {
@@ -57,12 +61,11 @@ export async function runPlugin(host: PluginHost, plugin: ExecPlugin, signal: Ab
   const interactive = interactivity(host, plugin);
   const env = { ...host.env, ...plugin.env, KUBERNETES_EXEC_INFO: execInfo(plugin, interactive) };
   const { command, args } = plugin;
-  const limitMs = interactive ? interactiveTimeLimitMs : timeLimitMs;
-  const answer = new Output(maxAnswerBytes + 1);
-  const said = new Output(keptStderrBytes);
+  const answer = new TextEnd(maxAnswerBytes + 1);
+  const said = new TextEnd(keptStderrBytes);
   let stopped: string | undefined;
   const child = host.start(
-    { command, args, env, userEnv: host.env, interactive },
+    { command, args, env, userEnv: host.env, interactive, sharesTerminal: host.hasTerminal() },
     {
       stdout: (chunk) => {
         answer.add(chunk);
@@ -84,35 +87,13 @@ export async function runPlugin(host: PluginHost, plugin: ExecPlugin, signal: Ab
   const onAbort = () => stop("was stopped");
   signal.addEventListener("abort", onAbort, { once: true });
   timers.defer(() => signal.removeEventListener("abort", onAbort));
-  timers.use(host.clock.after(limitMs, () => stop(`gave no answer within ${limitMs / 1000} s`)));
+  timers.use(host.clock.after(timeLimitMs, () => stop(`gave no answer within ${timeLimitMs / 60_000} min`)));
   const end = await child.ended.catch((error: unknown) => {
     throw notStarted(plugin, error);
   });
   throwIfAborted(signal);
   if (stopped === undefined && end.code === 0) return answer.text;
   throw needsLogin(plugin, stopped ?? endOf(end), said.text);
-}
-
-/** The end of a text that comes in pieces. */
-class Output {
-  readonly #keep: number;
-  #bytes: Buffer = Buffer.alloc(0);
-
-  constructor(keep: number) {
-    this.#keep = keep;
-  }
-
-  add(chunk: Uint8Array): void {
-    this.#bytes = Buffer.concat([this.#bytes, chunk]).subarray(-this.#keep);
-  }
-
-  get length(): number {
-    return this.#bytes.length;
-  }
-
-  get text(): string {
-    return this.#bytes.toString("utf8");
-  }
 }
 
 function interactivity({ hasTerminal }: PluginHost, { name, interactiveMode }: ExecPlugin): boolean {
@@ -128,25 +109,12 @@ function endOf({ code, signal }: { readonly code: number | null; readonly signal
 }
 
 function needsLogin({ name }: ExecPlugin, end: string, said: string): LocalizerError {
-  const lines = said.split(/[\r\n]+/).map(printable);
-  // The last lines say most: what comes before are often warnings.
-  const last = lines
-    .filter((line) => line !== "")
-    .slice(-3)
-    .join(" / ");
-  const words = last.length > 400 ? `…${last.slice(-400)}` : last;
+  const words = lastWords(said);
   return new LocalizerError("unauthenticated", `needs login: "${name}" ${end}${words === "" ? "" : `: ${words}`}`);
 }
 
 function notStarted({ name, command, installHint }: ExecPlugin, error: unknown): LocalizerError {
-  const hint =
-    installHint === undefined
-      ? ""
-      : `: ${installHint
-          .split(/[\r\n]+/)
-          .map(printable)
-          .join(" ")
-          .trim()}`;
+  const hint = installHint === undefined ? "" : `: ${printableLines(installHint).join(" ").trim()}`;
   const where = command.includes("/") ? (name === command ? "" : ` at "${command}"`) : " on PATH";
   return new LocalizerError("unauthenticated", `needs the plug-in "${name}", which ${fault(error, where, hint)}`, {
     cause: error,
@@ -164,12 +132,4 @@ function fault(error: unknown, where: string, hint: string): string {
     default:
       return `cannot be started: ${LocalizerError.from(error).message}`;
   }
-}
-
-/** What others wrote must not reach a terminal as a command. */
-function printable(line: string): string {
-  return line
-    .replace(/\p{Cc}\[[0-9;?]*[A-Za-z]/gu, "")
-    .replace(/[\p{Cc}\p{Cf}]/gu, " ")
-    .trim();
 }

@@ -6,7 +6,7 @@ import type { ServiceKey } from "../model/service-key.ts";
 import { type EndpointSlice, parseEndpointSlice, serviceKeyOfSlice, serviceNameLabel } from "./endpoint-slice.ts";
 import { mergedLister } from "./merged-lister.ts";
 import type { Followed, ObjectCache, ObjectKind, ObjectScope } from "./object-cache.ts";
-import type { ReflectorStatus } from "./reflector.ts";
+import type { ReflectorStatus } from "./reflector-status.ts";
 import { keyOfService, parseService, type Service } from "./service.ts";
 import type { Lister, StoreChange, StoredObject } from "./store.ts";
 

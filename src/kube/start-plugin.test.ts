@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../test/support/temporary-folder.ts";
@@ -70,6 +71,33 @@ test("a plug-in's process is gone when the cluster is disposed, though it stands
   await credential;
   assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
 });
+
+for (const [title, habit] of [
+  ["its children", ""],
+  ["a child that will not", 'process.on("SIGTERM", () => {});'],
+] as const) {
+  test(`a plug-in without a terminal that is ended takes ${title} with it`, limits, async () => {
+    // The child holds a connection while it lives.
+    const connected = Promise.withResolvers<Socket>();
+    const server = createServer(connected.resolve);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await using _closing = { [Symbol.asyncDispose]: () => new Promise<void>((done) => server.close(() => done())) };
+    const address = server.address();
+    assert.ok(typeof address === "object" && address !== null);
+    const child = `${habit} require("node:net").connect(${address.port}, "127.0.0.1").on("error", () => {})`;
+    const script = `
+      require("node:child_process").spawn(process.execPath, ["-e", ${JSON.stringify(child)}], { stdio: "ignore" });
+      setInterval(() => {}, 1e6);`;
+    const cluster = await load(script);
+    const credential = assert.rejects(cluster.credentials.current(), { code: "aborted" });
+    const socket = await connected.promise;
+    const gone = new Promise((resolve) => socket.on("error", () => {}).once("close", resolve));
+    socket.resume();
+    await cluster[Symbol.asyncDispose]();
+    await credential;
+    await gone;
+  });
+}
 
 test("a plug-in whose child keeps its output open ends all the same", limits, async () => {
   const script = `

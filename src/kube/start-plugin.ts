@@ -10,7 +10,10 @@ import type { PluginCommand, PluginProcess, StartPlugin } from "./run-plugin.ts"
 /** How long output may come after the end: a child that it left behind can hold the pipe for ever. */
 const drainMs = 1_000;
 
-/** Starts programs as processes of this one, in its process group: they share its terminal, and its Ctrl-C. */
+/**
+ * Starts programs as processes of this one. With a terminal in its process group: they share the terminal, and its
+ * Ctrl-C. Without, each in a group of its own, so that what it started ends with it when it is ended.
+ */
 export function pluginStarter(clock: Clock): StartPlugin {
   return (command, output) => {
     let wanted: "SIGTERM" | "SIGKILL" | undefined;
@@ -54,11 +57,14 @@ function systemError(code: string): Error {
 
 function spawnPlugin(
   path: string,
-  { args, env, interactive }: PluginCommand,
+  { args, env, interactive, sharesTerminal }: PluginCommand,
   output: Parameters<StartPlugin>[1],
   clock: Clock,
 ): PluginProcess {
-  const child = spawn(path, [...args], { env, stdio: [interactive ? "inherit" : "ignore", "pipe", "pipe"] });
+  const stdin = interactive ? "inherit" : "ignore";
+  const child = spawn(path, [...args], { env, stdio: [stdin, "pipe", "pipe"], detached: !sharesTerminal });
+  const kill = sharesTerminal ? (signal: "SIGTERM" | "SIGKILL") => void child.kill(signal) : groupKiller(child.pid);
+  let wasKilled = false;
   child.stdout?.on("data", output.stdout).on("error", () => {});
   child.stderr?.on("data", output.stderr).on("error", () => {});
   const ended = new Promise<Awaited<PluginProcess["ended"]>>((resolve, reject) => {
@@ -71,14 +77,35 @@ function spawnPlugin(
     let timer: Disposable | undefined;
     child.once("exit", () => {
       timer = clock.after(drainMs, () => {
+        if (wasKilled && !sharesTerminal) kill("SIGKILL");
         child.stdout?.destroy();
         child.stderr?.destroy();
       });
     });
     child.once("close", (code, signal) => {
       timer?.[Symbol.dispose]();
+      // A child that would not end with it.
+      if (wasKilled && !sharesTerminal) kill("SIGKILL");
       resolve({ code, signal });
     });
   });
-  return { ended, kill: (signal) => void child.kill(signal) };
+  return {
+    ended,
+    kill: (signal) => {
+      wasKilled = true;
+      kill(signal);
+    },
+  };
+}
+
+/** Signals the process group that the program leads; nothing happens when none of it is left. */
+function groupKiller(pid: number | undefined): (signal: "SIGTERM" | "SIGKILL") => void {
+  return (signal) => {
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, signal);
+    } catch (error) {
+      if (errnoOf(error) !== "ESRCH" && errnoOf(error) !== "EPERM") throw error;
+    }
+  };
 }

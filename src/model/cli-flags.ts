@@ -39,6 +39,9 @@ export const cliFlags = {
   version: { type: "boolean" },
 } as const satisfies Readonly<Record<string, CliFlag>>;
 
+/** The flags of `up` that the daemon does not know. */
+export const upFlags = { timeout: { type: "string" } } as const satisfies Readonly<Record<string, CliFlag>>;
+
 /** The name of a global flag. */
 export type CliFlagName = keyof typeof cliFlags;
 

@@ -20,13 +20,15 @@ export interface Listener extends AsyncDisposable {
 
 /**
  * Binds and accepts. Sockets arrive paused, half-open allowed, with Nagle's algorithm off and an error
- * handler attached, so that one that breaks before its owner looks at it harms nobody.
+ * handler attached, so that one that breaks before its owner looks at it harms nobody. `wanted` are the numbers that the same
+ * address needs for itself: who may not bind where he was told, and moves, must not move there.
  * @throws LocalizerError `conflict` when the port is taken, `denied` when it may not be bound
  */
 export type Listen = (
   at: ListenAddress,
   onConnection: (socket: Socket) => void,
   signal?: AbortSignal,
+  wanted?: ReadonlySet<Port>,
 ) => Promise<Listener>;
 
 /** Binds in this process. */

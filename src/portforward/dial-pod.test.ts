@@ -5,6 +5,7 @@ import { FakeClock } from "../../test/support/fake-clock.ts";
 import { refusedText } from "../../test/support/runtime-texts.ts";
 import { SpdyRuntime } from "../../test/support/spdy-runtime.ts";
 import { httpAnswer, openUpgradeServer, switching } from "../../test/support/upgrade-server.ts";
+import type { Credential } from "../kube/credentials.ts";
 import { port } from "../model/port.ts";
 import { podDialer, probePod } from "./dial-pod.ts";
 
@@ -73,12 +74,24 @@ test("podDialer() gives up after 10 s without an answer to the upgrade", async (
   await closed;
 });
 
+test("podDialer() waits for somebody who logs in for longer than an upgrade may take", async () => {
+  await using cluster = await openCluster();
+  const clock = new FakeClock();
+  const login = Promise.withResolvers<Credential>();
+  const credentials = { current: () => login.promise, rejected: () => false };
+  const dialled = podDialer({ ...cluster.server.cluster, credentials }, clock)(endpoint, never);
+  await clock.advance(60_000);
+  login.resolve({ headers: {} });
+  const stream = await dialled;
+  stream.on("error", () => {}).destroy();
+});
+
 test("podDialer() leaves no timer behind and throws what the upgrade says", async () => {
   await using server = await openUpgradeServer(
-    ({ socket }) => void socket.write(httpAnswer("404 Not Found", "no pod")),
+    ({ socket }) => void socket.write(httpAnswer("403 Forbidden", "no right")),
   );
   const clock = new FakeClock();
-  await assert.rejects(podDialer(server.cluster, clock)(endpoint, never), { code: "gone" });
+  await assert.rejects(podDialer(server.cluster, clock)(endpoint, never), { code: "denied" });
   assert.equal(clock.pending, 0);
 });
 

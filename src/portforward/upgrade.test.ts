@@ -3,12 +3,16 @@ import { getEventListeners, once } from "node:events";
 import { test } from "node:test";
 import { startHttpProxy } from "../../test/support/proxies.ts";
 import { httpAnswer, openUpgradeServer, switching, type UpgradeRequest } from "../../test/support/upgrade-server.ts";
+import { systemClock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
-import { type Credentials, staticToken } from "../kube/credentials.ts";
-import { upgradeToSpdy } from "./upgrade.ts";
+import { type Credentials, staticCredentials } from "../kube/credentials.ts";
+import type { Cluster } from "../kube/kubeconfig.ts";
+import { upgradeToSpdy as upgradeToSpdyWith } from "./upgrade.ts";
 
 const pod = { namespace: "shop", name: "cart-0", uid: "u1" };
 const { signal: never } = new AbortController();
+const upgradeToSpdy = (cluster: Cluster, to: typeof pod, signal: AbortSignal) =>
+  upgradeToSpdyWith(cluster, to, { clock: systemClock, signal, version: "1.2.3" });
 const respond =
   (text: string) =>
   ({ socket }: UpgradeRequest) =>
@@ -25,7 +29,7 @@ async function failure(answer: (request: UpgradeRequest) => void): Promise<{ cod
 test("upgradeToSpdy() posts the upgrade and gives the socket and the bytes behind the answer", async () => {
   await using server = await openUpgradeServer(respond(`${switching}first bytes`), {
     path: "/k8s/clusters/c-1/",
-    cluster: { credentials: staticToken("secret") },
+    cluster: { credentials: staticCredentials({ authorization: "Bearer secret" }) },
   });
   const { socket, head } = await upgradeToSpdy(server.cluster, pod, never);
   assert.equal(String(head), "first bytes");
@@ -38,6 +42,7 @@ test("upgradeToSpdy() posts the upgrade and gives the socket and the bytes behin
     "content-length: 0",
     `host: ${server.cluster.server.host}`,
     "upgrade: spdy/3.1",
+    "user-agent: localizer/1.2.3",
     "x-stream-protocol-version: portforward.k8s.io",
   ]);
   socket.write("question");
@@ -115,11 +120,52 @@ test("upgradeToSpdy() goes through the cluster's proxy", async () => {
 });
 
 test("upgradeToSpdy() throws gone when there is no such pod", async () => {
-  const answer = httpAnswer("404 Not Found", JSON.stringify({ kind: "Status", message: 'pods "cart-0" not found' }));
+  const status = { kind: "Status", message: 'pods "cart-0" not found', details: { kind: "pods", name: "cart-0" } };
+  const answer = httpAnswer("404 Not Found", JSON.stringify(status));
   assert.deepEqual(await failure(respond(answer)), {
     code: "gone",
     message: 'Cannot forward to pod shop/cart-0: pods "cart-0" not found',
   });
+});
+
+for (const [said, body, words] of [
+  ["a page of its own", "<h1>not here</h1>", "404 <h1>not here</h1>"],
+  ["no Status", '{"kind":"Error","message":"no route","details":{"kind":"pods"}}', "no route"],
+  ["a Status about another thing", '{"kind":"Status","message":"no c-1","details":{"kind":"clusters"}}', "no c-1"],
+] as const) {
+  test(`upgradeToSpdy() throws unavailable for a gateway's 404 with ${said}`, async () => {
+    assert.deepEqual(await failure(respond(httpAnswer("404 Not Found", body))), {
+      code: "unavailable",
+      message: `Cannot forward to pod shop/cart-0: ${words}`,
+    });
+  });
+}
+
+for (const wrong of [
+  switching.replace("Upgrade: SPDY/3.1", "Upgrade: websocket"),
+  switching.replace("portforward.k8s.io", "v4.channel.k8s.io"),
+  switching.replace(/X-Stream.*\r\n/, ""),
+]) {
+  test(`upgradeToSpdy() throws unavailable for an upgrade to something else: ${JSON.stringify(wrong)}`, async () => {
+    const closed = Promise.withResolvers<void>();
+    const failed = await failure(({ socket }) => {
+      socket.once("close", () => closed.resolve());
+      socket.write(wrong);
+    });
+    const sentence = "the answer is an upgrade, but not to SPDY/3.1 port-forwarding";
+    assert.deepEqual(failed, { code: "unavailable", message: `Cannot forward to pod shop/cart-0: ${sentence}` });
+    await closed.promise;
+  });
+}
+
+test("upgradeToSpdy() puts no name into the path that could lead elsewhere", async () => {
+  await using server = await openUpgradeServer(respond(switching));
+  const name = "kubernetes:443/proxy/x?y=";
+  const { socket } = await upgradeToSpdy(server.cluster, { ...pod, name }, never);
+  const [line] = (await server.first).head.split("\r\n", 1);
+  const path = "/api/v1/namespaces/shop/pods/kubernetes%3A443%2Fproxy%2Fx%3Fy%3D/portforward";
+  assert.equal(line, `POST ${path} HTTP/1.1`);
+  socket.destroy();
 });
 
 test("upgradeToSpdy() throws unavailable with the status and the first words of a plain text", async () => {

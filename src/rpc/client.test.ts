@@ -14,7 +14,13 @@ describe("connectDaemon()", () => {
     const notices = ["The API server cannot be reached"];
     await using daemon = await openFakeDaemon({ list: () => [cart], notices: () => notices });
     await using client = connectDaemon({ socketPath: daemon.socketPath });
-    assert.deepEqual(await client.list(), { cluster: someCluster.cluster(), notices, services: [cart] });
+    assert.deepEqual(await client.list(), {
+      cluster: someCluster.cluster(),
+      notices,
+      services: [cart],
+      leftOut: [],
+      selector: "",
+    });
     assert.deepEqual(await client.ping(), someCluster.cluster());
     assert.equal(await client.stable(), true);
   });

@@ -3,8 +3,9 @@ import type { Server } from "node:net";
 import { dirname } from "node:path";
 import type { Clock } from "../clock.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
+import { listenUnixSocket } from "../net/listen-unix-socket.ts";
 import { folderPrivacy } from "../net/private-folder.ts";
-import { listenUnixSocket, probeUnixSocket } from "../net/unix-socket.ts";
+import { probeUnixSocket } from "../net/unix-socket.ts";
 
 /**
  * Lets the daemon's server listen, as `listenUnixSocket` does.

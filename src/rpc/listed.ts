@@ -2,6 +2,7 @@
  * What `List` answers, as plain objects: without the marks that generated messages carry, so that they can be compared,
  * printed as JSON and described without a word of protobuf. Pure.
  */
+import type { ServiceStatus } from "../model/service-status.ts";
 import type {
   ClusterInfo as ClusterInfoMessage,
   ListResponse,
@@ -22,11 +23,14 @@ export interface ClusterInfo {
   readonly namespaces: readonly string[];
 }
 
+/** How a Service or a port stands: a word that is known, or one of a newer daemon. */
+export type ListedStatus = ServiceStatus | (string & Record<never, never>);
+
 /** One port of a tunnel. */
 export interface ListedPort {
   readonly port: number;
   /** As a Service's. */
-  readonly status: string;
+  readonly status: ListedStatus;
   readonly reason: string;
   /** "127.1.2.3:80", or where it was shifted to; empty when it does not listen. */
   readonly listen: string;
@@ -56,8 +60,7 @@ export interface SkippedName {
 export interface ListedService {
   readonly namespace: string;
   readonly name: string;
-  /** listening, running, waiting, refusing, denied, conflict or skipped; a newer daemon may send another word. */
-  readonly status: string;
+  readonly status: ListedStatus;
   /** Why the status is what it is; empty when there is nothing to say. */
   readonly statusReason: string;
   /** The pod that the newest connection went to, or the one the next would take. */
@@ -71,6 +74,20 @@ export interface ListedService {
   readonly skippedNames: readonly SkippedName[];
   readonly portRows: readonly ListedPort[];
   readonly pods: readonly ListedPod[];
+  /** Not all of its names stand in the hosts file, yet. */
+  readonly namesPending: boolean;
+}
+
+/** Services that are not even listed, and why. */
+export interface LeftOut {
+  /** "*": every namespace that is not followed. */
+  readonly namespace: string;
+  /** Empty: all of the namespace. */
+  readonly name: string;
+  /** `skipped`: somebody wished it so; `denied`: a right is missing. */
+  readonly status: ListedStatus;
+  /** What leaves them out, and how they are brought. */
+  readonly reason: string;
 }
 
 /** Everything that `list` shows. */
@@ -80,11 +97,21 @@ export interface ServiceList {
   /** What concerns the daemon as a whole and asks for somebody's attention, a sentence each. */
   readonly notices: readonly string[];
   readonly services: readonly ListedService[];
+  /** What is not among them though it may exist. */
+  readonly leftOut: readonly LeftOut[];
+  /** The label selector that they are picked by; empty: none. */
+  readonly selector: string;
 }
 
 /** The answer, plain. */
-export function serviceListOf({ cluster, notices, services }: ListResponse): ServiceList {
-  return { cluster: cluster && clusterInfoOf(cluster), notices: [...notices], services: services.map(serviceOf) };
+export function serviceListOf({ cluster, notices, services, leftOut, selector }: ListResponse): ServiceList {
+  return {
+    cluster: cluster && clusterInfoOf(cluster),
+    notices: [...notices],
+    services: services.map(serviceOf),
+    leftOut: leftOut.map(({ namespace, name, status, reason }) => ({ namespace, name, status, reason })),
+    selector,
+  };
 }
 
 /** The cluster, plain. */
@@ -94,9 +121,9 @@ export function clusterInfoOf(message: ClusterInfoMessage): ClusterInfo {
 }
 
 function serviceOf(message: ListService): ListedService {
-  const { namespace, name, status, statusReason, endpoint, ip } = message;
+  const { namespace, name, status, statusReason, endpoint, ip, namesPending } = message;
   return {
-    ...{ namespace, name, status, statusReason, endpoint, ip },
+    ...{ namespace, name, status, statusReason, endpoint, ip, namesPending },
     ports: [...message.ports],
     names: [...message.names],
     skippedNames: message.skippedNames.map((skipped) => ({ name: skipped.name, reason: skipped.reason })),

@@ -43,6 +43,8 @@ export interface SandboxApiServer extends AsyncDisposable {
   readonly faults: Faults;
   /** The kind of that name ("services", "deployments.apps"). @throws RangeError when there is none */
   resource(name: string): ResourceDefinition;
+  /** How many connections were ever made to it. */
+  readonly connections: number;
   /** Watches that are open now. */
   readonly watches: number;
 }
@@ -117,6 +119,9 @@ export async function startSandboxApiServer(clock: Clock, options: SandboxOption
     store,
     objects,
     resource,
+    get connections() {
+      return door.connections;
+    },
     get watches() {
       return watches.size;
     },

@@ -48,6 +48,8 @@ export interface Exchange {
 /** An open door. */
 export interface HttpDoor extends AsyncDisposable {
   readonly origin: string;
+  /** How many connections were ever made. */
+  readonly connections: number;
   cutConnections(): void;
   /** Tells every HTTP/2 client to come again on another connection. */
   goAway(): void;
@@ -58,6 +60,8 @@ type Outgoing = ServerResponse | Http2ServerResponse;
 
 /** A reader who lags behind by so much is cut off, as the real server ends a watch that is not read. */
 const maxBacklog = 16 * 1024 * 1024;
+/** As the real server (limitedReadBody in k8s.io/apiserver). */
+const maxBodyBytes = 3 * 1024 * 1024;
 
 /**
  * Opens it.
@@ -70,8 +74,13 @@ export async function openHttpDoor(
   const { host = "127.0.0.1", port = 0, tls } = options;
   const sockets = new Set<{ destroy(): unknown }>();
   const sessions = new Set<ServerHttp2Session>();
-  const server = createFor(options, (request, response) => void receive(request, response, onExchange));
+  let connections = 0;
+  const server = createFor(options, (request, response) => {
+    // What goes wrong here goes wrong with this request alone.
+    receive(request, response, onExchange).catch(() => request.destroy());
+  });
   server.on("connection", (socket) => {
+    connections++;
     sockets.add(socket);
     socket.setNoDelay(true);
     socket.on("error", () => {});
@@ -96,6 +105,9 @@ export async function openHttpDoor(
   };
   return {
     origin: `${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${taken}`,
+    get connections() {
+      return connections;
+    },
     cutConnections,
     goAway() {
       for (const session of sessions) session.goaway();
@@ -122,17 +134,38 @@ async function receive(incoming: Incoming, outgoing: Outgoing, onExchange: (exch
   const gone = new AbortController();
   outgoing.on("error", () => {});
   outgoing.on("close", () => gone.abort());
-  const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of incoming) chunks.push(chunk);
-  } catch {
-    // It broke off; there is nobody to answer.
-    return;
+  const exchange = exchangeOver(outgoing, gone.signal);
+  const body = await bodyOf(incoming);
+  // It broke off; there is nobody to answer.
+  if (body === undefined) return;
+  const url = URL.parse(incoming.url ?? "/", "http://sandbox");
+  if (body.length > maxBodyBytes) refuse(exchange, 413, `Request entity too large: limit is ${maxBodyBytes}`);
+  else if (url === null) refuse(exchange, 400, "400 Bad Request");
+  else {
+    const { method = "GET", headers } = incoming;
+    const request = { method, path: url.pathname, query: url.searchParams, headers, body: body.toString("utf8") };
+    onExchange({ ...exchange, request });
   }
-  const url = new URL(incoming.url ?? "/", "http://sandbox");
-  const body = Buffer.concat(chunks).toString("utf8");
-  const request = { method: incoming.method ?? "GET", path: url.pathname, query: url.searchParams, body };
-  onExchange({ ...exchangeOver(outgoing, gone.signal), request: { ...request, headers: incoming.headers } });
+}
+
+function refuse(exchange: Omit<Exchange, "request">, status: number, words: string): void {
+  exchange.respond(status, { "content-type": "text/plain; charset=utf-8" });
+  exchange.end(`${words}\n`);
+}
+
+/** The whole body; of one that is too large so much that it shows, and the rest is read past. */
+async function bodyOf(incoming: Incoming): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of incoming) {
+      if (size <= maxBodyBytes) chunks.push(chunk);
+      size += chunk.length;
+    }
+  } catch {
+    return undefined;
+  }
+  return Buffer.concat(chunks);
 }
 
 function exchangeOver(outgoing: Outgoing, closed: AbortSignal): Omit<Exchange, "request"> {

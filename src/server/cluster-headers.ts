@@ -1,6 +1,6 @@
 /** Which cluster answered, in the headers of every answer: also of those whose message has no room for it (Kill). */
 import { ConnectError, type Interceptor, type StreamResponse } from "@connectrpc/connect";
-import type { ClusterInfo } from "./daemon-state.ts";
+import type { ClusterInfo } from "../rpc/listed.ts";
 
 /**
  * Adds `localizer-context` and `localizer-cluster` to every answer, errors among them. A header holds ASCII only, so all

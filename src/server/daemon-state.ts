@@ -1,61 +1,20 @@
-/** What the handlers ask of the daemon: the smallest view that answers every call. */
+/** What the handlers ask of the daemon: the smallest view that answers every call. What it tells are the rows of `List`, with known words. */
 import type { ServiceStatus } from "../model/service-status.ts";
-
-/** Which cluster the daemon serves; stands in every answer. */
-export interface ClusterInfo {
-  readonly context: string;
-  readonly cluster: string;
-  /** The API server's URL. */
-  readonly server: string;
-  /** The context's namespace; empty when it names none. */
-  readonly namespace: string;
-  /** The namespaces that are followed; empty: all of them. */
-  readonly namespaces: readonly string[];
-}
+import type { ClusterInfo, LeftOut, ListedPod, ListedPort, ListedService } from "../rpc/listed.ts";
 
 /** One port of a tunnel. */
-export interface PortRow {
-  readonly port: number;
-  /** As a Service's, in one word. */
+export interface PortRow extends ListedPort {
   readonly status: ServiceStatus;
-  readonly reason: string;
-  /** "127.1.2.3:80", or where it was shifted to; empty when it does not listen. */
-  readonly listen: string;
-  readonly readyPods: number;
-  readonly connections: number;
-  readonly lastError: string;
 }
 
 /** A pod with names of its own. */
-export interface PodRow {
-  readonly hostname: string;
-  readonly ip: string;
-  readonly names: readonly string[];
+export interface PodRow extends ListedPod {
   readonly ports: readonly PortRow[];
 }
 
-/** A name that was left out, and why. */
-export interface SkippedName {
-  readonly name: string;
-  readonly reason: string;
-}
-
 /** A Service, as `list` shows it. */
-export interface ServiceRow {
-  readonly namespace: string;
-  readonly name: string;
+export interface ServiceRow extends ListedService {
   readonly status: ServiceStatus;
-  /** The pod that the newest connection went to, or the one the next would take; empty without one. */
-  readonly endpoint: string;
-  /** Why the status is what it is, as a sentence; empty when there is nothing to say. */
-  readonly statusReason: string;
-  /** The loopback address; empty when there is no tunnel. */
-  readonly ip: string;
-  /** "80/TCP" each. */
-  readonly ports: readonly string[];
-  /** What the hosts file has for its address, longest first. */
-  readonly names: readonly string[];
-  readonly skippedNames: readonly SkippedName[];
   readonly portRows: readonly PortRow[];
   readonly pods: readonly PodRow[];
 }
@@ -67,6 +26,10 @@ export interface DaemonState {
   notices(): readonly string[];
   /** Every Service, in any order. */
   list(): readonly ServiceRow[];
+  /** What is not in the list though it may exist. */
+  leftOut(): readonly LeftOut[];
+  /** The label selector that Services are picked by; empty: none. */
+  selector(): string;
   /** True when every wished-for tunnel is decided and the hosts file is written. */
   isStable(): boolean;
   /** Stops everything but this server, in order. Called once; must end by itself. */

@@ -200,6 +200,19 @@ describe("openGrpcServer() calls", () => {
     assert.deepEqual(seen, [HealthCheckResponse_ServingStatus.SERVING]);
   });
 
+  for (const said of ["", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"]) {
+    it(`cuts a client that does not hang up, having said ${JSON.stringify(said.slice(0, 3))}`, async () => {
+      await using daemon = await openFakeDaemon({}, { graceMs: 20 });
+      const client = connect({ path: daemon.socketPath, allowHalfOpen: true });
+      using _client = { [Symbol.dispose]: () => client.destroy() };
+      const greeted = once(client, "data");
+      client.on("error", () => {}).write(said);
+      await greeted;
+      await daemon.server[Symbol.asyncDispose]();
+      assert.equal(lstatSync(daemon.socketPath, { throwIfNoEntry: false }), undefined);
+    });
+  }
+
   it("cuts calls that do not end within the grace", async () => {
     const hanging = new Promise<void>(() => {});
     const started = Promise.withResolvers<void>();

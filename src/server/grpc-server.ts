@@ -4,6 +4,7 @@
  * Used by daemon; knows it only as `DaemonState`.
  */
 import { createServer, type ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Logger } from "../log.ts";
@@ -52,6 +53,7 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
   const killed = Promise.withResolvers<void>();
   const shutdown = new AbortController();
   const sessions = new Set<ServerHttp2Session>();
+  const sockets = new Set<Socket>();
 
   let stopping: Promise<void> | undefined;
   const stop = () => {
@@ -84,6 +86,10 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
     }
     handle(request, response);
   });
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
@@ -100,6 +106,8 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
     for (const session of sessions) session.close();
     using _cut = clock.after(graceMs, () => {
       for (const session of sessions) session.destroy();
+      // A session that was closed well has still to wait until its client hangs up, and a stopped one never does.
+      for (const socket of sockets) socket.destroy();
     });
     await closed;
   }

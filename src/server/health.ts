@@ -1,6 +1,7 @@
 /** The gRPC health service (grpc.health.v1): whoever gets an answer at all is told that the daemon serves. */
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { aborted } from "../clock.ts";
 import { type Health, HealthCheckResponse_ServingStatus as Status } from "../rpc/gen/grpc/health/v1/health_pb.ts";
 
 /** Answers for the given services and, under the empty name, for the server as a whole. */
@@ -17,11 +18,4 @@ export function healthService(services: readonly DescService[]): ServiceImpl<typ
       await aborted(signal);
     },
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

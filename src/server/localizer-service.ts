@@ -7,11 +7,12 @@ import type {
   LocalizerService,
   PortRowSchema,
 } from "../rpc/gen/api/v1/localizer_pb.ts";
-import type { ClusterInfo, DaemonState, PortRow, ServiceRow } from "./daemon-state.ts";
+import type { ClusterInfo } from "../rpc/listed.ts";
+import type { DaemonState, PortRow, ServiceRow } from "./daemon-state.ts";
 
 /** `stop` is the daemon's orderly stop; it may be called more than once and stops once. */
 export function localizerService(
-  state: Pick<DaemonState, "list" | "isStable" | "cluster" | "notices">,
+  state: Pick<DaemonState, "list" | "leftOut" | "selector" | "isStable" | "cluster" | "notices">,
   stop: () => Promise<void>,
 ): ServiceImpl<typeof LocalizerService> {
   const cluster = () => clusterMessage(state.cluster());
@@ -20,6 +21,8 @@ export function localizerService(
       services: state.list().map(serviceMessage),
       cluster: cluster(),
       notices: [...state.notices()],
+      leftOut: state.leftOut().map((left) => ({ ...left })),
+      selector: state.selector(),
     }),
     ping: () => ({ cluster: cluster() }),
     stable: () => ({ stable: state.isStable(), cluster: cluster() }),

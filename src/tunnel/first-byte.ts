@@ -32,6 +32,11 @@ export class SaidSoFar {
     return this.#bytes <= maxKeptBytes;
   }
 
+  /** False when it would be too much with the chunk. */
+  hasRoomFor(chunk: Buffer): boolean {
+    return this.#bytes + chunk.length <= maxKeptBytes;
+  }
+
   add(chunk: Buffer): void {
     this.#bytes += chunk.length;
     if (this.isWhole) this.#chunks.push(chunk);
@@ -72,7 +77,7 @@ export function untilFirstByte(local: Socket, far: Duplex, said: SaidSoFar, sign
     const fail = (error: LocalizerError, mayReplay: boolean) => finish({ kind: "failed", error, mayReplay });
     const failed = () => {
       const error = LocalizerError.from(far.errored ?? "Lost the connection to the pod", "unavailable");
-      const isProven = gotNothing.has(error.code) || (said.bytes === 0 && lostOnTheWay.has(error.code));
+      const isProven = gotNothing.has(error.code) || (!isSent && lostOnTheWay.has(error.code));
       fail(error, isProven && said.isWhole && far.readableLength === 0);
     };
     const answered = () => {
@@ -81,6 +86,7 @@ export function untilFirstByte(local: Socket, far: Duplex, said: SaidSoFar, sign
       else fail(new LocalizerError("unavailable", "Lost the connection: the pod ended it without an answer"), false);
     };
     const carry = (chunk: Buffer) => {
+      isSent = true;
       said.add(chunk);
       if (far.writable && !far.write(chunk)) local.pause();
     };
@@ -89,6 +95,7 @@ export function untilFirstByte(local: Socket, far: Duplex, said: SaidSoFar, sign
       far.end();
     };
 
+    let isSent = false;
     const listeners: Disposable[] = [];
     far.on("error", () => {});
     if (signal.aborted || local.destroyed) return leave();
@@ -100,7 +107,8 @@ export function untilFirstByte(local: Socket, far: Duplex, said: SaidSoFar, sign
       listening(local, { data: carry, end, error: leave, close: leave }),
     );
     signal.addEventListener("abort", leave, { once: true });
-    const isFree = said.bytes === 0 || far.write(said.kept);
+    isSent = said.bytes > 0;
+    const isFree = !isSent || far.write(said.kept);
     if (said.ended) far.end();
     else if (isFree) local.resume();
   });

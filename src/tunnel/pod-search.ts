@@ -10,6 +10,7 @@ import type { Endpoint } from "../model/endpoint.ts";
 import type { ListenAddress } from "../net/listen.ts";
 import type { Affinity } from "./affinity.ts";
 import type { Balancer } from "./balancer.ts";
+import { CallerWatch } from "./caller-watch.ts";
 import { SaidSoFar, untilFirstByte } from "./first-byte.ts";
 import type { ReadyPods } from "./ready-pods.ts";
 import type { TunnelComponents } from "./tunnel-components.ts";
@@ -69,17 +70,7 @@ export async function findPod(local: Socket, components: SearchComponents, optio
   const search = new Search(components, options);
   for (;;) {
     const favourite = affinityMs === undefined ? undefined : affinity.podOf(caller, affinityMs);
-    const endpoint = await search.next(favourite);
-    options.onTry(endpoint);
-    const held = balancer.hold(endpoint);
-    let far: Duplex;
-    try {
-      far = await search.dial(endpoint);
-    } catch (thrown) {
-      held[Symbol.dispose]();
-      search.failed(endpoint, LocalizerError.from(thrown));
-      continue;
-    }
+    const { far, endpoint, held } = await reached(local, said, search, { balancer, favourite, options });
     const taken = await untilFirstByte(local, far, said, signal);
     if (taken.kind === "answered") {
       pods.note(endpoint.pod.uid, true);
@@ -90,6 +81,30 @@ export async function findPod(local: Socket, components: SearchComponents, optio
     if (taken.kind === "left") throw new LocalizerError("aborted", "Stopped");
     if (!taken.mayReplay) throw taken.error;
     search.failed(endpoint, taken.error);
+  }
+}
+
+/** The next pod whose channel opens. Until then the caller is heard; once he has left nothing is looked for any more. */
+async function reached(
+  local: Socket,
+  said: SaidSoFar,
+  search: Search,
+  how: { readonly balancer: Balancer; readonly favourite: string | undefined; readonly options: SearchOptions },
+): Promise<FoundPod & { readonly endpoint: Endpoint }> {
+  const { balancer, favourite, options } = how;
+  using watch = new CallerWatch(local, said);
+  const signal = AbortSignal.any([options.signal, watch.left]);
+  for (;;) {
+    const endpoint = await search.next(favourite, signal);
+    options.onTry(endpoint);
+    const held = balancer.hold(endpoint);
+    try {
+      return { far: await search.dial(endpoint, signal), endpoint, held };
+    } catch (thrown) {
+      held[Symbol.dispose]();
+      throwIfAborted(signal);
+      search.failed(endpoint, LocalizerError.from(thrown));
+    }
   }
 }
 
@@ -110,24 +125,24 @@ class Search {
   }
 
   /** The pod to try; waits for one if need be. Throws why there is none. */
-  async next(favourite: string | undefined): Promise<Endpoint> {
+  async next(favourite: string | undefined, signal: AbortSignal): Promise<Endpoint> {
     for (;;) {
-      throwIfAborted(this.#options.signal);
+      throwIfAborted(signal);
       const endpoint = this.#pick(favourite);
       if (endpoint !== undefined) return endpoint;
-      await this.#wait();
+      await this.#wait(signal);
     }
   }
 
-  /** Dials, and not for long while another pod could be tried instead. */
-  async dial(endpoint: Endpoint): Promise<Duplex> {
+  /** Dials for as long as patience lasts, and not for long while another pod could be tried instead. */
+  async dial(endpoint: Endpoint, signal: AbortSignal): Promise<Duplex> {
     const { clock, dial, pods } = this.#components;
-    const { signal } = this.#options;
     const { namespace, name, uid } = endpoint.pod;
     const hasOther = pods.endpoints.some(({ pod }) => pod.uid !== uid && !this.#tried.has(pod.uid));
-    if (!hasOther || this.#tries + 1 >= maxTries) return await dial(endpoint, signal);
+    const isLast = !hasOther || this.#tries + 1 >= maxTries;
+    const timeoutMs = Math.max(1, Math.round(isLast ? this.#leftMs : Math.min(tryMs, this.#leftMs)));
     const action = `Cannot forward to ${namespace}/${name}:${endpoint.port}`;
-    return await withTimeout(clock, { action, timeoutMs: tryMs, signal }, (limited) => dial(endpoint, limited));
+    return await withTimeout(clock, { action, timeoutMs, signal }, (limited) => dial(endpoint, limited));
   }
 
   /** Takes note of it. Throws the failure when no other pod is to be tried. */
@@ -156,9 +171,9 @@ class Search {
   }
 
   /** Until another pod may be there, or a failure have passed. */
-  async #wait(): Promise<void> {
+  async #wait(signal: AbortSignal): Promise<void> {
     const { clock, pods } = this.#components;
-    const { at, signal } = this.#options;
+    const { at } = this.#options;
     const failure = this.#failure;
     const isUp = this.#leftMs <= 0;
     const isTried = pods.endpoints.length > 0 && failure !== undefined;

@@ -36,7 +36,7 @@ function openable(after?: Promise<void>) {
       },
     };
   };
-  const listener = new PortListener({ clock, log: silentLogger() }, at, { listen, after });
+  const listener = new PortListener({ clock, log: silentLogger() }, at, { listen, after, isNeeded: () => false });
   return { clock, counts, bind, listener, [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose]() };
 }
 

@@ -1,8 +1,10 @@
 /**
  * One port's listener: open while a pod is ready and for 5 s after, then closed until one is ready again, so that
- * callers are refused at once. Promises that there is never more than one, whatever is asked for while it opens or closes.
+ * callers are refused at once. Promises that there is never more than one, whatever is asked for while it opens or closes, and
+ * that one which had to move to another number moves on when somebody needs that one.
  */
 import { LocalizerError, throwIfAborted } from "../errors.ts";
+import type { Port } from "../model/port.ts";
 import type { ListenAddress, Listener } from "../net/listen.ts";
 import type { TunnelComponents, TunnelPortState } from "./tunnel-components.ts";
 
@@ -17,6 +19,7 @@ export class PortListener implements AsyncDisposable {
   readonly #components: Pick<TunnelComponents, "clock" | "log">;
   readonly #at: ListenAddress;
   readonly #listen: (signal: AbortSignal) => Promise<Listener>;
+  readonly #isNeeded: (number: Port) => boolean;
   readonly #stop = new AbortController();
   #turn: Promise<void>;
   #listener: Listener | undefined;
@@ -27,15 +30,23 @@ export class PortListener implements AsyncDisposable {
   #closing: Disposable | undefined;
   #reopening: Disposable | undefined;
 
-  /** @param after what must be over before it is opened: an earlier listener of the same port, say. Must not reject. */
+  /**
+   * @param options.after what must be over before it is opened: an earlier listener of the same port, say. Must not reject.
+   * @param options.isNeeded whether a number that is not its own must be left to another port
+   */
   constructor(
     components: Pick<TunnelComponents, "clock" | "log">,
     at: ListenAddress,
-    options: { listen: (signal: AbortSignal) => Promise<Listener>; after: Promise<void> | undefined },
+    options: {
+      readonly listen: (signal: AbortSignal) => Promise<Listener>;
+      readonly after: Promise<void> | undefined;
+      readonly isNeeded: (number: Port) => boolean;
+    },
   ) {
     this.#components = components;
     this.#at = at;
     this.#listen = options.listen;
+    this.#isNeeded = options.isNeeded;
     this.#turn = options.after ?? Promise.resolve();
   }
 
@@ -94,7 +105,11 @@ export class PortListener implements AsyncDisposable {
       if (this.#isRefusing) {
         this.#bindError = undefined;
         await this.#close();
-      } else if (this.#listener === undefined) await this.#open(signal);
+        return;
+      }
+      const number = this.#listener?.at.port ?? this.#at.port;
+      if (number !== this.#at.port && this.#isNeeded(number)) await this.#close();
+      if (this.#listener === undefined) await this.#open(signal);
     });
     this.#turn = done.catch(() => {});
     return done;

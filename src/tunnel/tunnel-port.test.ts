@@ -47,7 +47,11 @@ async function openPort(
   const address = "127.1.2.3";
   assert.ok(isLoopbackAddress(address));
   const at = { address, port: port(80) };
-  const tunnelPort = new TunnelPort(components, at, { balancer });
+  const tunnelPort = new TunnelPort(components, at, {
+    balancer,
+    neighbours: { wanted: new Set(), movedTo: () => undefined },
+    after: undefined,
+  });
   await tunnelPort.update({ endpoints });
   return {
     ...{ clock, listener, balancer, dialled, pods, channels, tunnelPort },

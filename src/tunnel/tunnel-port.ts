@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import { codeOf, LocalizerError } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
+import type { Port } from "../model/port.ts";
 import type { ListenAddress, Listener } from "../net/listen.ts";
 import { resetSocket, splice } from "../net/splice.ts";
 import { Affinity } from "./affinity.ts";
@@ -11,12 +12,21 @@ import { PortListener } from "./port-listener.ts";
 import { ReadyPods } from "./ready-pods.ts";
 import type { TunnelComponents, TunnelPortSpec, TunnelPortStatus } from "./tunnel-components.ts";
 
+/** What a port knows of the others of its address. */
+export interface Neighbours {
+  /** The numbers that the address wants, now. */
+  readonly wanted: ReadonlySet<Port>;
+  /** The port that listens there, having moved; undefined when none does. */
+  movedTo(number: Port): Port | undefined;
+}
+
 /** Made by Tunnel, without a listener: `update` opens it. */
 export class TunnelPort implements AsyncDisposable {
   readonly #components: TunnelComponents;
   readonly #at: ListenAddress;
   readonly #search: SearchComponents;
   readonly #listener: PortListener;
+  readonly #neighbours: Neighbours;
   /** Each connection with a switch of its own: thousands on one signal make taking one off it slow. */
   readonly #live = new Map<AbortController, Promise<void>>();
   #isStopped = false;
@@ -28,11 +38,12 @@ export class TunnelPort implements AsyncDisposable {
   constructor(
     components: TunnelComponents,
     at: ListenAddress,
-    options: { balancer: Balancer; after?: Promise<void> | undefined },
+    options: { balancer: Balancer; neighbours: Neighbours; after: Promise<void> | undefined },
   ) {
     const { clock, dial } = components;
     this.#components = components;
     this.#at = at;
+    this.#neighbours = options.neighbours;
     this.#search = {
       ...{ clock, dial, balancer: options.balancer },
       pods: new ReadyPods(clock),
@@ -41,6 +52,7 @@ export class TunnelPort implements AsyncDisposable {
     this.#listener = new PortListener(components, at, {
       listen: (signal) => this.#listen(signal),
       after: options.after,
+      isNeeded: (number) => this.#neighbours.wanted.has(number),
     });
   }
 
@@ -80,13 +92,15 @@ export class TunnelPort implements AsyncDisposable {
   async #listen(signal: AbortSignal): Promise<Listener> {
     const { listen, whoHolds } = this.#components;
     try {
-      return await listen(this.#at, (socket) => this.#accept(socket), signal);
+      return await listen(this.#at, (socket) => this.#accept(socket), signal, this.#neighbours.wanted);
     } catch (error) {
       if (codeOf(error) !== "conflict") throw error;
-      // Asking must not hide the failure.
-      const holder = await whoHolds?.(this.#at).catch(() => undefined);
-      if (holder === undefined) throw error;
       const { address, port } = this.#at;
+      const moved = this.#neighbours.movedTo(port);
+      // Asking must not hide the failure.
+      const others = async () => await whoHolds?.(this.#at).catch(() => undefined);
+      const holder = moved === undefined ? await others() : `this service's port ${moved} listens there`;
+      if (holder === undefined) throw error;
       throw new LocalizerError("conflict", `Cannot listen on ${address}:${port}: ${holder}`, { cause: error });
     }
   }

@@ -8,7 +8,7 @@ import type { LoopbackAddress } from "../model/loopback.ts";
 import type { Port } from "../model/port.ts";
 import { Balancer } from "./balancer.ts";
 import type { TunnelComponents, TunnelPortSpec, TunnelPortStatus } from "./tunnel-components.ts";
-import { TunnelPort } from "./tunnel-port.ts";
+import { type Neighbours, TunnelPort } from "./tunnel-port.ts";
 
 /** A service's tunnel, made without listeners: `update` opens them. */
 export class Tunnel implements AsyncDisposable {
@@ -18,6 +18,7 @@ export class Tunnel implements AsyncDisposable {
   readonly #ports = new Map<Port, TunnelPort>();
   /** Ports that are being closed: one of the same number may open only after. */
   readonly #leaving = new Map<Port, Promise<void>>();
+  #wanted: ReadonlySet<Port> = new Set();
   #isClosed = false;
 
   constructor(components: TunnelComponents, address: LoopbackAddress) {
@@ -36,9 +37,22 @@ export class Tunnel implements AsyncDisposable {
     throwIfAborted(signal);
     if (this.#isClosed) throw new LocalizerError("aborted", "Stopped");
     const wanted = new Set(specs.map(({ port }) => port));
+    this.#wanted = wanted;
     const closed = [...this.#ports.keys()].filter((port) => !wanted.has(port)).map((port) => this.#close(port));
-    const updates = specs.map((spec) => this.#port(spec.port).update(spec, signal));
-    const results = await Promise.allSettled([...closed, ...updates]);
+    const before = specs.flatMap((spec) => {
+      const port = this.#ports.get(spec.port);
+      return port === undefined
+        ? []
+        : [{ isAtHome: port.status.at?.port === spec.port, done: port.update(spec, signal) }];
+    });
+    // One that had to move may sit on the number of a new one; it goes first.
+    const moving = Promise.allSettled(before.filter(({ isAtHome }) => !isAtHome).map(({ done }) => done));
+    const opened = specs
+      .filter(({ port }) => !this.#ports.has(port))
+      .map((spec) => {
+        return this.#open(spec.port, moving).update(spec, signal);
+      });
+    const results = await Promise.allSettled([...closed, ...before.map(({ done }) => done), ...opened]);
     const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
     const [failure] = failures.toSorted((a, b) => Number(isAbort(b)) - Number(isAbort(a)));
     if (failure !== undefined) throw failure;
@@ -56,13 +70,22 @@ export class Tunnel implements AsyncDisposable {
     await Promise.all(this.#leaving.values());
   }
 
-  #port(port: Port): TunnelPort {
-    const existing = this.#ports.get(port);
-    if (existing !== undefined) return existing;
-    const options = { balancer: this.#balancer, after: this.#leaving.get(port) };
+  #open(port: Port, moving: Promise<unknown>): TunnelPort {
+    const after = Promise.all([moving, this.#leaving.get(port)]).then(() => {});
+    const options = { balancer: this.#balancer, neighbours: this.#neighbours(), after };
     const made = new TunnelPort(this.#components, { address: this.address, port }, options);
     this.#ports.set(port, made);
     return made;
+  }
+
+  #neighbours(): Neighbours {
+    const wanted = () => this.#wanted;
+    return {
+      get wanted() {
+        return wanted();
+      },
+      movedTo: (number) => this.ports.find(({ port, at }) => port !== number && at?.port === number)?.port,
+    };
   }
 
   #close(port: Port): Promise<void> {

@@ -29,7 +29,7 @@ export async function startLocalizer(lab: Lab, place: LocalizerPlace, signal: Ab
   const tool = all.use(
     await startTool([node, program, ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])], {
       // Nothing of the caller's: with SUDO_UID it would work for another user, with KUBECONFIG for another cluster.
-      env: { PATH, HOME },
+      env: { PATH, HOME, ...place.env },
       readLine: (line) => (/^\d+ services of /.test(line) ? [line] : undefined),
       lines: 1,
       timeoutMs: startTimeoutMs,

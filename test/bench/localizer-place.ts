@@ -14,6 +14,8 @@ const pollMs = 5;
 export interface LocalizerPlace extends AsyncDisposable {
   /** localizer's flags that lead there, by name without the dashes. */
   readonly flags: Readonly<Record<string, string>>;
+  /** Where it claims its cluster, so that others on this machine may serve the same. */
+  readonly env: NodeJS.ProcessEnv;
   /** The address of each name in the hosts file. */
   names(): Promise<ReadonlyMap<string, string>>;
   /** Resolves to the names when `isThere` says so of them; looks whenever the file has changed. */
@@ -46,6 +48,7 @@ export async function openPlace(): Promise<LocalizerPlace> {
       "state-dir": join(folder, "state"),
       "ip-cidr": `${prefix}0.0/16`,
     },
+    env: { TMPDIR: folder, XDG_RUNTIME_DIR: "" },
     names,
     waitForNames(isThere, { timeoutMs, signal }) {
       let seen: string | undefined;

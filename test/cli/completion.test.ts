@@ -22,7 +22,9 @@ function installed(): Disposable & { readonly folder: string; readonly path: str
 
 /** Runs a script beside the daemon that lives in this process. */
 async function run(shell: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<readonly string[]> {
-  const child = spawn(shell, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  // Settings of whoever runs the tests are none of the program's here.
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("LOCALIZER_"));
+  const child = spawn(shell, args, { env: { ...Object.fromEntries(own), ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
   assert.equal(err, "");
   return out.split("\n").filter((line) => line !== "");

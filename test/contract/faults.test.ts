@@ -33,7 +33,15 @@ async function setUp(options: SandboxOptions = {}) {
     const watching = () => until(() => followed.status.state === "watching" && server.watches === 1);
     return { followed, watching, names: () => followed.objects.list().map(({ name }) => name) };
   };
-  return { ...sandbox, clock, notes, follow, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return {
+    ...sandbox,
+    apiClient: client,
+    objects,
+    clock,
+    notes,
+    follow,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
 }
 
 function addLease(server: SandboxApiServer, name: string): void {
@@ -176,10 +184,18 @@ test("Reflector goes on watching after a GOAWAY, and later calls take another co
   await using t = await setUp();
   const { watching, names } = t.follow();
   await watching();
+  // The list came on one and the watch on another.
+  assert.equal(t.server.connections, 2);
   t.server.faults.onConnections("goaway");
   addLease(t.server, "bob");
   await t.notes.until(() => names().length === 2);
   assert.deepEqual(t.notes.lines, ["watching"]);
+  for (let call = 0; call < 2; call++) await t.apiClient.getJson("/version");
+  assert.equal(t.server.connections, 3);
+  const second = t.objects.follow(leases, { namespace });
+  await until(() => t.server.watches === 2);
+  assert.equal(t.server.connections, 4);
+  assert.equal(second.objects.list().length, 2);
 });
 
 test("Reflector takes the version of a bookmark, so that a compaction costs no list", async () => {
@@ -192,4 +208,71 @@ test("Reflector takes the version of a bookmark, so that a compaction costs no l
   t.server.faults.onWatches("end");
   await until(() => t.calls.length === 3);
   assert.equal(t.calls[2], `watch leases ${fresh}`);
+});
+
+test("Reflector watches on after one short wait when a watch that worked is cut, however often", async () => {
+  await using t = await setUp();
+  const { watching, names } = t.follow();
+  await watching();
+  // It lived for a second, or else brought something.
+  await t.clock.advance(1_000);
+  for (const [round, fault] of (["cut", "reset", "cut", "reset", "cut"] as const).entries()) {
+    if (fault === "cut") t.server.faults.onConnections("cut");
+    else t.server.faults.onWatches("reset");
+    assert.equal(await backOff(t.clock), 800);
+    addLease(t.server, `bob-${round}`);
+    await t.notes.until(() => names().length === round + 2);
+  }
+  assert.deepEqual(t.notes.lines, ["watching"]);
+  assert.equal(t.calls.filter((call) => call.startsWith("list")).length, 1);
+});
+
+test("Reflector shows a server that stays busy, or wants to be left alone for long", async () => {
+  await using t = await setUp();
+  const brief = t.server.faults.onRequest(isList, { kind: "busy", retryAfterSeconds: 1 }, 9);
+  const { followed } = t.follow();
+  const states: string[] = [];
+  for (let tries = 0; tries < 3; tries++) {
+    await t.clock.asleep();
+    states.push(followed.status.state);
+    await backOff(t.clock);
+  }
+  assert.deepEqual(states, ["syncing", "syncing", "retrying"]);
+  brief[Symbol.dispose]();
+  await using other = await setUp();
+  other.server.faults.onRequest(isList, { kind: "busy", retryAfterSeconds: 86_400 });
+  const { followed: long, watching } = other.follow();
+  assert.equal(await other.clock.asleep(), 300_000);
+  assert.equal(long.status.state, "retrying");
+  await backOff(other.clock);
+  await watching();
+});
+
+test("Reflector that could not reach the server asks as soon as another is answered", async () => {
+  await using t = await setUp();
+  const isOwn = (call: { readonly namespace: string | undefined } | undefined) => call?.namespace === namespace;
+  const away = t.server.faults.onRequest(isOwn, { kind: "failure", code: 503 }, Number.POSITIVE_INFINITY);
+  const own = t.objects.follow(leases, { namespace });
+  for (const wait of [800, 1_600, 3_200, 6_400]) assert.equal(await backOff(t.clock), wait);
+  assert.equal(await t.clock.asleep(), 12_800);
+  away[Symbol.dispose]();
+  const { watching } = t.follow();
+  await until(() => t.server.watches === 1);
+  await until(() => t.clock.sleeps[0] === 200);
+  await backOff(t.clock);
+  await until(() => own.status.state === "watching" && t.server.watches === 2);
+  await own[Symbol.asyncDispose]();
+  await watching();
+});
+
+test("Reflector that was answered with a refusal does not ask sooner because another is answered", async () => {
+  await using t = await setUp();
+  const isOwn = (call: { readonly namespace: string | undefined } | undefined) => call?.namespace === namespace;
+  t.server.faults.onRequest(isOwn, { kind: "forbidden" }, Number.POSITIVE_INFINITY);
+  t.objects.follow(leases, { namespace });
+  assert.equal(await t.clock.asleep(), 800);
+  const { watching } = t.follow();
+  await watching();
+  await turns(50);
+  assert.deepEqual(t.clock.sleeps, [800]);
 });

@@ -33,6 +33,7 @@ export function kindsObjects(namespace: string): readonly object[] {
     service("elsewhere", { type: "ExternalName", externalName: "db.example.com", selector: undefined }),
     service("by-hand", { selector: undefined, ports: [web] }),
     service("nobody", { selector: { app: "nobody" }, ports: [web] }),
+    service("mistyped", { ports: [{ ...web, targetPort: "nosuch" }] }),
     service("unready", { selector: { app: "unready" }, ports: [web] }),
     service("early", { selector: { app: "unready" }, publishNotReadyAddresses: true, ports: [web] }),
     service("db", {

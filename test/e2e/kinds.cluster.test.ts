@@ -157,6 +157,22 @@ describe("every kind of Service", () => {
     });
   }
 
+  test("a target port that no pod has is named, though pods are ready", async () => {
+    await waitFor(
+      "the reason",
+      async () => {
+        const row = (await listRows(localizer, namespace)).get("mistyped");
+        return row?.statusReason.includes('no ready pod has the port "nosuch"');
+      },
+      { timeoutMs: 10_000 },
+    );
+  });
+
+  test("skipped services show their ports in the table", async () => {
+    const { stdout } = await localizer.cli("list", "--namespace", namespace);
+    assert.match(stdout, /only-udp +Skipped .* 7000\/UDP$/m);
+  });
+
   test("a service that refused answers on the same address as soon as its first pod is ready", async () => {
     const address = localizer.addressOf(`nobody.${namespace}.svc`);
     await cluster.kubectl(["label", "pods", "-n", namespace, "-l", "app=db", "extra=1"]);

@@ -3,7 +3,7 @@
  * services answer all the same. Uids and capabilities of every process are printed.
  */
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { startCluster } from "../cluster/cluster.ts";
@@ -15,6 +15,7 @@ import { type Installed, installPackage } from "./installed.ts";
 import { type LocalizerRun, startLocalizer } from "./localizer-run.ts";
 import { descendants, type ProcessStatus, processStatus } from "./processes.ts";
 import { accountObjects, accountToken, FilePlugin, writeUserKubeconfig } from "./service-account.ts";
+import { usersKubeconfig } from "./users-kubeconfig.ts";
 
 const namespace = "e2e-launch";
 const url = `http://app.${namespace}.svc.cluster.local/`;
@@ -140,16 +141,4 @@ describe("the installed localizer", () => {
 
 function isRoot({ uids }: ProcessStatus): boolean {
   return uids.includes(0);
-}
-
-/** The cluster's kubeconfig with its certificates inside, readable by the user alone. */
-async function usersKubeconfig(cluster: Cluster, user: ThrowawayUser): Promise<string> {
-  const text = await cluster.kubectl(["config", "view", "--raw", "--flatten"]);
-  const folder = join(user.home, ".kube");
-  const path = join(folder, "config");
-  mkdirSync(folder, { mode: 0o700 });
-  writeFileSync(path, text);
-  chmodSync(path, 0o600);
-  for (const each of [folder, path]) chownSync(each, user.uid, user.gid);
-  return path;
 }

@@ -33,6 +33,8 @@ export interface LocalizerPlace extends Disposable {
   readonly rootStateDir: string;
   /** The user's; made by localizer. */
   readonly stateDir: string;
+  /** Where this run alone claims its cluster, if no user is put on who loses the environment. */
+  readonly env: NodeJS.ProcessEnv;
 }
 
 /** A run whose services are all served. */
@@ -73,6 +75,7 @@ export function localizerPlace(hosts: string | Buffer): LocalizerPlace {
     socket: join(folder.path, "localizer.sock"),
     rootStateDir,
     stateDir: join(users, "state"),
+    env: { TMPDIR: users, XDG_RUNTIME_DIR: "" },
     [Symbol.dispose]: folder[Symbol.dispose],
   };
 }
@@ -88,7 +91,10 @@ export async function startLocalizer(options: LocalizerOptions): Promise<Localiz
     `--state-dir=${place.stateDir}`,
   ];
   const [program = "", ...words] = [...command, `--kubeconfig=${options.kubeconfig}`, ...files, ...flags];
-  const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"], env });
+  const child = spawn(program, words, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...env, ...place.env },
+  });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {

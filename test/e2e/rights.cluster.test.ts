@@ -82,6 +82,45 @@ describe("users with few rights", () => {
     assert.match(row.statusReason, /cannot create resource "pods\/portforward"/);
   });
 
+  test("of two namespaces one may be forwarded to: each shows what is true of it, and wait ends at once", async () => {
+    const mixed = { namespace: own, name: "mixed", role: "edit" } as const;
+    const [account, binding] = accountObjects(mixed);
+    // In the other namespace it may look, and no more.
+    const metadata = { name: "mixed", namespace: foreign };
+    const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "view" };
+    await cluster.apply([account ?? {}, binding ?? {}, { ...binding, metadata, roleRef }]);
+    const user = { token: await accountToken(cluster, mixed) };
+    const kubeconfig = writeUserKubeconfig(cluster, folder.path, { name: "mixed", user, namespace: own });
+    for (const namespaces of [`${own},${foreign}`, `${foreign},${own}`]) {
+      await using run = await startLocalizer({ kubeconfig, env: { ...process.env, LOCALIZER_NAMESPACE: namespaces } });
+      // The first probes are over when the start is.
+      assert.match(run.summary, /^1 services of .*, 1 denied/);
+      const list = async (namespace: string) => (await listRows(run, namespace)).get("app");
+      assert.equal((await list(own))?.status, "running");
+      const denied = await list(foreign);
+      assert.deepEqual(
+        [denied?.status, denied?.statusReason],
+        ["denied", `You cannot create resource "pods/portforward" in "${foreign}"`],
+      );
+      assert.equal((await run.cli("wait", `${own}/app`)).code, 0);
+      const wait = await run.cli("wait", `${foreign}/app`);
+      assert.equal(wait.code, 5);
+      assert.match(wait.stderr, /cannot create resource "pods\/portforward"/);
+    }
+  });
+
+  test("wait names the right that is missing for a namespace that may not be listed, and what leaves others out", async () => {
+    const user = { token: await accountToken(cluster, editor) };
+    const kubeconfig = writeUserKubeconfig(cluster, folder.path, { name: "editor", user, namespace: own });
+    await using run = await startLocalizer({ kubeconfig });
+    const wait = await run.cli("wait", `${foreign}/app`);
+    assert.equal(wait.code, 5);
+    assert.match(wait.stderr, /cannot list resource "(services|endpointslices)"/);
+    const system = await run.cli("wait", "kube-system/kube-dns");
+    assert.equal(system.code, 4);
+    assert.match(system.stderr, /--namespace kube-system/);
+  });
+
   test("a token that was revoked is renewed by the credential plug-in, which runs no oftener than needed", async () => {
     using files = temporaryFolder();
     const plugin = new FilePlugin(files.path);

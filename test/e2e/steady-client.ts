@@ -5,12 +5,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** How one exchange ended. `pod` is the one that answered. */
 export type Exchange =
   | { readonly kind: "answered"; readonly pod: string; readonly atMs: number; readonly tookMs: number }
-  | { readonly kind: "failed"; readonly code: string; readonly atMs: number; readonly tookMs: number };
+  | {
+      readonly kind: "failed";
+      readonly code: string;
+      /** False when it never came to a connection. */
+      readonly isConnected: boolean;
+      readonly atMs: number;
+      readonly tookMs: number;
+    };
 
 /** A client at work. Disposing ends it. */
 export interface SteadyClient extends AsyncDisposable {
   /** All exchanges that are over, in the order of their end. */
   readonly exchanges: readonly Exchange[];
+  /** On the clock of the exchanges. */
+  readonly nowMs: () => number;
   /** Stops and waits until the last exchange is over. */
   stop(): Promise<readonly Exchange[]>;
 }
@@ -44,6 +53,7 @@ export function startSteadyClient(
   };
   return {
     exchanges,
+    nowMs: () => performance.now() - began,
     stop,
     async [Symbol.asyncDispose]() {
       await stop();
@@ -60,10 +70,14 @@ function exchangeOnce(
     const started = performance.now();
     let text = "";
     let code = "";
+    let isConnected = false;
     const socket = connect({ host: address, port, noDelay: true });
     socket.setTimeout(timeoutMs, () => socket.destroy(Object.assign(new Error("too slow"), { code: "ETIMEDOUT" })));
     socket.setEncoding("latin1");
-    socket.on("connect", () => socket.write("GET / HTTP/1.0\r\n\r\n"));
+    socket.on("connect", () => {
+      isConnected = true;
+      socket.write("GET / HTTP/1.0\r\n\r\n");
+    });
     socket.on("data", (piece) => {
       text += piece;
     });
@@ -74,7 +88,7 @@ function exchangeOnce(
       const pod = /^hello from \S+ on (\S+):/m.exec(text)?.[1];
       const times = { atMs: started - began, tookMs: performance.now() - started };
       if (pod !== undefined) resolve({ kind: "answered", pod, ...times });
-      else resolve({ kind: "failed", code: code || (text === "" ? "EMPTY" : "CUT"), ...times });
+      else resolve({ kind: "failed", code: code || (text === "" ? "EMPTY" : "CUT"), isConnected, ...times });
     });
   });
 }
@@ -86,4 +100,16 @@ export function failuresByCode(exchanges: readonly Exchange[]): Readonly<Record<
     if (exchange.kind === "failed") counts[exchange.code] = (counts[exchange.code] ?? 0) + 1;
   }
   return counts;
+}
+
+/** Those that failed. */
+export function failuresOf(exchanges: readonly Exchange[]): readonly Extract<Exchange, { kind: "failed" }>[] {
+  return exchanges.filter((exchange) => exchange.kind === "failed");
+}
+
+/** How many were open at once at most, at any time from `fromMs` on. */
+export function mostOpen(exchanges: readonly Exchange[], fromMs: number): number {
+  const late = exchanges.filter(({ atMs, tookMs }) => atMs + tookMs >= fromMs);
+  const openAt = (ms: number) => late.filter(({ atMs, tookMs }) => atMs <= ms && ms <= atMs + tookMs).length;
+  return Math.max(0, ...late.map(({ atMs }) => openAt(Math.max(atMs, fromMs))));
 }

@@ -1,10 +1,10 @@
 /** `localizer up`, `down` and `cleanup` with the installed package on the real cluster: what outlives the terminal, and what not. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { hostsInstance } from "../../src/helper/config.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/running-cluster.ts";
 import { testApp } from "../cluster/test-app.ts";
@@ -14,6 +14,8 @@ import { leftovers, openTerminal, processesWith } from "./background-run.ts";
 import { curlByName, runProgram } from "./by-name.ts";
 import { type Installed, installPackage } from "./installed.ts";
 import { type LocalizerPlace, localizerPlace } from "./localizer-run.ts";
+import { silentServer } from "./silent-server.ts";
+import { usersKubeconfig } from "./users-kubeconfig.ts";
 
 const namespace = "e2e-up";
 const url = `http://app.${namespace}.svc.cluster.local/`;
@@ -73,14 +75,24 @@ describe("localizer up", () => {
       await terminal.close();
       assert.match(await curlByName(place.hostsFile, url), /^hello from app/);
       assert.deepEqual(processesOf(place), running);
-      const log = join(place.stateDir, "localizer.log");
+      const log = logOf(place);
       assert.deepEqual([statSync(log).uid, statSync(log).mode & 0o777], [user.uid, 0o600]);
       assert.match(readFileSync(log, "utf8"), /^1 services of /m);
 
       const [setpriv = "", ...client] = asUser(installed.localizer, "--socket", place.socket);
       const second = await runProgram(setpriv, [...client, "up", `--kubeconfig=${kubeconfig}`, ...flags]);
       assert.equal(second.code, 7, second.stderr);
+      assert.match(
+        readFileSync(log, "utf8"),
+        /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d INFO .*[\s\S]*^1 services of /m,
+        "still there",
+      );
       assert.match(second.stderr, /answers on ".*" already.*localizer down/);
+      // Another socket and another state folder, but the same cluster and the same user.
+      const elsewhere = [...flags, `--socket=${place.socket}2`, `--state-dir=${place.stateDir}2`];
+      const third = await runProgram(setpriv, [...asUser(installed.localizer).slice(1), "up", ...elsewhere]);
+      assert.equal(third.code, 7, third.stderr);
+      assert.match(third.stderr, /another localizer of yours does, .*"localizer down --socket \/run\/.*" stops it/);
       const down = await runProgram(setpriv, [...client, "down"]);
       assert.equal(down.code, 0, down.stderr);
       await gone(place);
@@ -125,7 +137,10 @@ describe("localizer up", () => {
 
       await using patient = openTerminal(asUser(), [...words(), "up", "--timeout=2s", ...flags]);
       await patient.shows(/ended with \d+/);
-      assert.match(patient.output(), /not ready after 2 s; it goes on starting, and its log is ".*localizer\.log"/);
+      assert.match(
+        patient.output(),
+        /not ready after 2 s; it goes on starting, and its log is ".*localizer-[0-9a-f]+\.log\.starting-\d+"/,
+      );
       assert.match(patient.output(), /ended with 6/);
       await patient.close();
       const [first] = processesOf(place);
@@ -171,7 +186,8 @@ describe("localizer up", () => {
     assert.ok(up.code !== 0);
     assert.equal(up.code, foreground.code);
     assert.ok(up.stderr.startsWith(foreground.stderr), up.stderr);
-    assert.match(up.stderr, /ended before it was ready; the lines above are its log, ".*localizer\.log"\n/);
+    assert.match(up.stderr, /ended before it was ready; the lines above are its log\n/);
+    assert.deepEqual(readdirSync(place.stateDir), [], "a start that was refused leaves no log");
     await gone(place);
   });
 
@@ -249,6 +265,11 @@ function usersSocket(place: LocalizerPlace): string {
   return join(place.stateDir, "own.sock");
 }
 
+/** The log of the daemon with the place's socket. */
+function logOf({ stateDir, socket }: LocalizerPlace): string {
+  return join(stateDir, `localizer-${hostsInstance(socket)}.log`);
+}
+
 /** Stands in the command line of all processes that use the place. */
 function wordOf({ hostsFile }: LocalizerPlace): string {
   return `--hosts-file=${hostsFile}`;
@@ -256,44 +277,4 @@ function wordOf({ hostsFile }: LocalizerPlace): string {
 
 function processesOf(place: LocalizerPlace): readonly string[] {
   return processesWith(wordOf(place));
-}
-
-/** An API server that takes connections and says nothing, and a kubeconfig that leads to it. */
-async function silentServer(home: string, { uid, gid }: ThrowawayUser) {
-  const asked = Promise.withResolvers<void>();
-  const sockets = new Set<{ destroy(): void }>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {});
-    asked.resolve();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  const port = typeof address === "object" ? address?.port : undefined;
-  const path = join(home, "silent");
-  const clusters = [{ name: "c", cluster: { server: `https://127.0.0.1:${port}` } }];
-  const contexts = [{ name: "c", context: { cluster: "c", user: "u" } }];
-  const users = [{ name: "u", user: { token: "t" } }];
-  writeFileSync(path, JSON.stringify({ clusters, contexts, users, "current-context": "c" }), { mode: 0o600 });
-  chownSync(path, uid, gid);
-  return {
-    kubeconfig: path,
-    asked: () => asked.promise,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
-/** The cluster's kubeconfig with its certificates inside, readable by the user alone. */
-async function usersKubeconfig(cluster: Cluster, user: ThrowawayUser): Promise<string> {
-  const text = await cluster.kubectl(["config", "view", "--raw", "--flatten"]);
-  const folder = join(user.home, ".kube");
-  const path = join(folder, "config");
-  mkdirSync(folder, { mode: 0o700 });
-  writeFileSync(path, text);
-  chmodSync(path, 0o600);
-  for (const each of [folder, path]) chownSync(each, user.uid, user.gid);
-  return path;
 }

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { channelToChild } from "../../src/helper/channel.ts";
-import { connectHelper } from "../../src/helper/client.ts";
+import { connectHelper } from "../../src/helper/connect-helper.ts";
 import { hostName } from "../../src/model/host-name.ts";
 import { addressAt, parseLoopbackRange } from "../../src/model/loopback.ts";
 import { port } from "../../src/model/port.ts";

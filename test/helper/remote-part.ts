@@ -6,7 +6,7 @@ import { readFileSync, statSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { LocalizerError } from "../../src/errors.ts";
-import type { Helper } from "../../src/helper/client.ts";
+import type { Helper } from "../../src/helper/helper-role.ts";
 import { launchHelperThroughSudo } from "../../src/helper/launch-sudo.ts";
 import { helperOfParent } from "../../src/helper/parent.ts";
 import { hostName } from "../../src/model/host-name.ts";

@@ -10,6 +10,7 @@ import { type LoadedCluster, loadCluster } from "../../src/kube/kubeconfig.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import { runCommand } from "../cluster/run-command.ts";
 import { turns } from "../support/event-loop.ts";
+import { makeCertificate } from "../support/fake-api-server.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { FakePlugin } from "../support/fake-plugin.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -20,7 +21,15 @@ after(() => running[Symbol.asyncDispose]());
 const limits = { timeout: 120_000 };
 const names = ["a", "b", "c"] as const;
 const name = fc.constantFrom(...names);
-const base64 = (text: string) => Buffer.from(text).toString("base64");
+const base64 = (text: string | Buffer) => Buffer.from(text).toString("base64");
+/** One for each folder, good as an authority and as a user's. */
+const made = await Promise.all([makeCertificate(), makeCertificate(), makeCertificate()]);
+
+function certificateOf(index: number): { readonly cert: Buffer; readonly key: Buffer } {
+  const certificate = made[index];
+  assert.ok(certificate !== undefined);
+  return certificate;
+}
 
 /** A kubeconfig in folder `index`: what it says shows where it stands. */
 function kubeconfig(index: number): fc.Arbitrary<object> {
@@ -33,8 +42,8 @@ function kubeconfig(index: number): fc.Arbitrary<object> {
     return fc.constantFrom(
       { server },
       { server: `${server}/k8s/clusters/c-1`, "certificate-authority": "ca.crt", "tls-server-name": `name-${index}` },
-      { server, "certificate-authority-data": base64(`CA data ${index}`) },
-      { server, "certificate-authority-data": base64("CA"), "certificate-authority": "ca.crt" },
+      { server, "certificate-authority-data": base64(certificateOf(index).cert) },
+      { server, "certificate-authority-data": base64(certificateOf(0).cert), "certificate-authority": "ca.crt" },
       { server, "insecure-skip-tls-verify": true },
       { server, "certificate-authority": "missing.crt" },
     );
@@ -47,7 +56,7 @@ function kubeconfig(index: number): fc.Arbitrary<object> {
       { tokenFile: `tok-${index}`, token: "fallback" },
       { tokenFile: `tok-${index}` },
       { username: one, password: String(index) },
-      { "client-certificate": "cert.pem", "client-key-data": base64(`key data ${index}`) },
+      { "client-certificate": "cert.pem", "client-key-data": base64(certificateOf(index).key) },
       { exec: { ...exec, args: ["x", one], env: [{ name: "A", value: one }] } },
       {
         exec: {
@@ -80,14 +89,15 @@ function kubeconfig(index: number): fc.Arbitrary<object> {
 /** Folders 0 to 2, of which the last may be missing, and a file that never exists between them. */
 const sets = fc.tuple(kubeconfig(0), kubeconfig(1), fc.option(kubeconfig(2)));
 
-function writeSet(root: string, files: readonly (object | null)[]): readonly string[] {
+function writeSet(root: string, files: readonly (object | string | null)[]): readonly string[] {
   const paths = files.map((file, index) => {
     const folder = join(root, String(index));
     mkdirSync(folder, { recursive: true });
-    for (const kept of ["ca.crt", "cert.pem", `tok-${index}`]) {
-      writeFileSync(join(folder, kept), `${kept} of ${index}`);
-    }
-    if (file !== null) writeFileSync(join(folder, "config"), JSON.stringify(file));
+    writeFileSync(join(folder, "ca.crt"), `# authority of ${index}\n${certificateOf(index).cert}`);
+    writeFileSync(join(folder, "cert.pem"), certificateOf(index).cert);
+    writeFileSync(join(folder, `tok-${index}`), `tok-${index} of ${index}`);
+    const text = typeof file === "string" ? file : JSON.stringify(file);
+    if (file !== null) writeFileSync(join(folder, "config"), text);
     return join(folder, "config");
   });
   return [...paths.slice(0, 1), join(root, "missing"), "", ...paths.slice(1)];
@@ -184,6 +194,121 @@ test("loadCluster() takes of several kubeconfigs what kubectl takes, or fails as
   // The seed is fixed: both kinds are met often enough to mean something.
   assert.ok(loaded >= 20 && refused >= 20, `${loaded} loaded, ${refused} refused`);
 });
+
+/** Samples of YAML, whole files in folder 0; undefined members of kubectl's view show what it makes of them. */
+const oneContext = "current-context: a\ncontexts: [{name: a, context: {cluster: a, user: a}}]";
+const someUser = "users: [{name: a, user: {token: t}}]";
+const yamls: readonly (readonly [title: string, text: string])[] = [
+  [
+    "anchors and merge keys",
+    `
+base: &base {server: "https://a.example", tls-server-name: &name one}
+${oneContext}
+clusters:
+- name: a
+  cluster:
+    <<: *base
+    certificate-authority: ca.crt
+users:
+- name: b
+  user: &joe {token: t, as: *name, as-groups: &groups [g1, g2]}
+- name: a
+  user:
+    as: jane
+    <<: *joe`,
+  ],
+  [
+    "several maps merged, of which the first wins",
+    `
+${oneContext}
+clusters:
+- name: a
+  cluster: {<<: [{server: "https://first.example"}, {server: "https://second.example", tls-server-name: two}]}
+${someUser}`,
+  ],
+  [
+    "merge keys between what is written out",
+    `
+${oneContext}
+clusters:
+- name: a
+  cluster: {server: "https://a.example", tls-server-name: a, <<: &b {server: "https://b.example"}, <<: *b, "<<": c}
+users:
+- name: b
+  user: &joe {token: t, as: joe, as-groups: [g1]}
+- name: a
+  user: {as: jane, <<: *joe, token: last}`,
+  ],
+  [
+    "block scalars and comments",
+    `# ours
+${oneContext} # the only one
+clusters:
+- name: a
+  cluster:
+    server: >-
+      https://a.example
+    certificate-authority-data: |
+${base64(certificateOf(0).cert).replace(/.{1,64}/g, "      $&\n")}
+users:
+  # indented otherwise
+  - user:
+      token: |-
+        abc
+      exec: null
+    name: a`,
+  ],
+  [
+    "documents and directives",
+    `%YAML 1.1\n---\n${oneContext}\nclusters: [{name: a, cluster: {server: "https://x"}}]\n${someUser}\n`,
+  ],
+  ["keys given twice", `${oneContext}\ncurrent-context: b\nclusters: []\n${someUser}`],
+  [
+    "a merge key with no map",
+    `${oneContext}\nclusters: [{name: a, cluster: {<<: 3, server: "https://x"}}]\n${someUser}`,
+  ],
+  ["an alias to nothing", `${oneContext}\nclusters: [{name: a, cluster: {server: *x}}]\n${someUser}`],
+  ...[
+    "yes",
+    "Yes",
+    "YES",
+    "on",
+    "On",
+    "ON",
+    "y",
+    "Y",
+    "true",
+    "True",
+    "TRUE",
+    "no",
+    "Off",
+    "n",
+    "FALSE",
+    "~",
+    "!!bool yes",
+    "'yes'",
+    '"on"',
+    "yEs",
+    "1",
+  ].map(
+    (word) =>
+      [
+        `the boolean ${word}`,
+        `${oneContext}\nclusters: [{name: a, cluster: {server: "https://x", insecure-skip-tls-verify: ${word}}}]\n${someUser}`,
+      ] as const,
+  ),
+];
+
+for (const [title, text] of yamls) {
+  test(`loadCluster() takes of YAML with ${title} what kubectl takes, or fails as it does`, limits, async () => {
+    using folder = temporaryFolder();
+    const env = { KUBECONFIG: writeSet(folder.path, [text]).join(delimiter) };
+    const view = await kubectlView(env.KUBECONFIG);
+    const loading = loadCluster({ env, home: "/nowhere", readFile: (path: string) => readFile(path) });
+    if (view === undefined) await assert.rejects(loading, { name: "LocalizerError" });
+    else assert.deepEqual(await factsOfCluster(await loading, new FakePlugin()), factsOfView(view, folder.path));
+  });
+}
 
 for (const [title, text] of [
   ["two users of one name", "{users: [{name: a, user: {token: x}}, {name: a, user: {token: y}}]}"],

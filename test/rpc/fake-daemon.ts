@@ -13,7 +13,7 @@ export function temporaryFolder(): Disposable & { readonly path: string } {
 }
 
 /** What a daemon says of its cluster. */
-export const someCluster: Pick<DaemonState, "cluster" | "notices"> = {
+export const someCluster: Pick<DaemonState, "cluster" | "notices" | "leftOut" | "selector"> = {
   cluster: () => ({
     context: "kind",
     cluster: "kind-kind",
@@ -22,6 +22,8 @@ export const someCluster: Pick<DaemonState, "cluster" | "notices"> = {
     namespaces: [],
   }),
   notices: () => [],
+  leftOut: () => [],
+  selector: () => "",
 };
 
 /** A row with something in every field. */
@@ -47,6 +49,7 @@ export const cart: ServiceRow = {
     },
   ],
   pods: [{ hostname: "cart-0", ip: "127.1.2.4", names: ["cart-0.cart.shop.svc"], ports: [] }],
+  namesPending: false,
 };
 
 /** A row of a Service without a tunnel. */
@@ -62,6 +65,7 @@ export const ledger: ServiceRow = {
   skippedNames: [],
   portRows: [],
   pods: [],
+  namesPending: false,
 };
 
 /** What `openFakeDaemon` gives: the server, and what happened. */

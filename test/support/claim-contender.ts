@@ -2,8 +2,8 @@
 import { claimCluster } from "../../src/daemon/cluster-claim.ts";
 import { codeOf } from "../../src/errors.ts";
 
-const [stateDir = ""] = process.argv.slice(2);
-const options = { stateDir, serverUrl: "https://10.0.0.1:6443/", clusterName: "dev", socketPath: "/run/s" };
+const [folder = ""] = process.argv.slice(2);
+const options = { folder, serverUrl: "https://10.0.0.1:6443/", clusterName: "dev" };
 try {
   await claimCluster(options);
   process.stdout.write("claimed\n");

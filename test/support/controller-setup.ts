@@ -105,7 +105,10 @@ export const plainPolicy: HostNamePolicy = {
 };
 
 /** A controller of these Services, its cluster, and what it brings about. */
-export function makeController(services: readonly Service[], { range = "127.1.0.0/16", names = plainPolicy } = {}) {
+export function makeController(
+  services: readonly Service[],
+  { range = "127.1.0.0/16", names = plainPolicy, taken = new Set<string>() } = {},
+) {
   const fake = fakeCache(...services);
   const clock = new FakeClock();
   const listener = new LoopbackListen();
@@ -116,7 +119,7 @@ export function makeController(services: readonly Service[], { range = "127.1.0.
   };
   const log = new Logger(({ level, message }) => level === "warn" && warnings.push(message));
   const hosts = new HostsPublisher({ write, clock, log });
-  const addresses = new AddressBook({ range: parseLoopbackRange(range), clusterUrl: "https://c/" });
+  const addresses = new AddressBook({ range: parseLoopbackRange(range), clusterUrl: "https://c/", taken });
   const released: string[] = [];
   const onReleased = (address: string) => void released.push(address);
   const dial = () => Promise.reject(new LocalizerError("gone", "The pod is gone"));

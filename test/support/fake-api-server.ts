@@ -71,6 +71,8 @@ export class FakeApiServer implements AsyncDisposable {
   readonly sessions = new Set<ServerHttp2Session>();
   /** How many connections were ever made. */
   connections = 0;
+  /** Called with every new connection, before it is answered. */
+  onSession: (session: ServerHttp2Session) => void = () => {};
   readonly #server: Http2SecureServer;
   readonly #sockets = new Set<Socket>();
   readonly #ca: Buffer;
@@ -90,6 +92,7 @@ export class FakeApiServer implements AsyncDisposable {
       session.on("error", () => {});
       session.on("stream", (stream, headers) => void this.#receive(stream, headers));
       session.on("close", () => this.sessions.delete(session));
+      this.onSession(session);
     });
     server.on("sessionError", () => {});
     server.on("connection", (socket: Socket) => {

@@ -4,7 +4,13 @@ import { staticCredentials } from "../../src/kube/credentials.ts";
 import type { Cluster } from "../../src/kube/kubeconfig.ts";
 
 /** The answer to an upgrade that succeeds. */
-export const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n";
+export const switching = [
+  "HTTP/1.1 101 Switching Protocols",
+  "Connection: Upgrade",
+  "Upgrade: SPDY/3.1",
+  "X-Stream-Protocol-Version: portforward.k8s.io",
+  "\r\n",
+].join("\r\n");
 
 /** One request that came in. */
 export interface UpgradeRequest {

@@ -1,9 +1,11 @@
 /** `localizer list`: which cluster it is, every Service and how it stands. */
 import { LocalizerError } from "../../errors.ts";
 import type { ListedService } from "../../rpc/listed.ts";
+import { whyAbsent } from "../absence.ts";
 import type { Command } from "../command.ts";
 import { daemonClient } from "../daemon-client.ts";
-import { type FlagValues, many, one } from "../flag-values.ts";
+import { namespacesOf } from "../daemon-settings.ts";
+import { type FlagValues, one } from "../flag-values.ts";
 import { type ListFormat, listFormats } from "../list-formats.ts";
 
 const formats = Object.keys(listFormats);
@@ -15,7 +17,7 @@ export const list: Command = {
   maxOperands: 0,
   summary: "show every Service, its address and how it stands",
   details:
-    "With --namespace only Services of that namespace are shown. wide adds names, each port and the pods of headless\nServices; json has everything; hosts prints the lines of a hosts file, for a daemon that runs without root.",
+    "With --namespace, or $LOCALIZER_NAMESPACE, only Services of those namespaces are shown. wide adds names, each port, the pods of headless Services and reasons in full; json has everything; hosts prints the lines of a hosts file, for a daemon that runs without root.",
   flags: {
     output: {
       type: "string",
@@ -29,10 +31,13 @@ export const list: Command = {
     const format = formatOf(flags);
     const { client } = await daemonClient(flags, io);
     await using _client = client;
+    const wanted = new Set(namespacesOf(flags, "namespace"));
     const found = await client.list();
-    const wanted = new Set(many(flags, "namespace"));
     const services = found.services.filter(({ namespace }) => wanted.size === 0 || wanted.has(namespace));
-    io.stdout(format({ ...found, services: services.toSorted(byName) }));
+    const absent = [...wanted].filter((namespace) => !services.some((service) => service.namespace === namespace));
+    const why = absent.map((namespace) => whyAbsent({ namespace }, found)?.message);
+    const notices = [...found.notices, ...why.filter((text) => text !== undefined)];
+    io.stdout(format({ ...found, notices, services: services.toSorted(byName) }));
     return 0;
   },
 };

@@ -1,4 +1,5 @@
 /** `localizer` without a command: the daemon in the foreground, from the first line of its log to its orderly end. */
+import { aborted } from "../../clock.ts";
 import type { Daemon, DaemonOptions, StartDaemon } from "../../daemon/daemon-options.ts";
 import { codeOf, LocalizerError } from "../../errors.ts";
 import type { Command } from "../command.ts";
@@ -87,11 +88,4 @@ async function disposed(daemon: Daemon, { clock }: CliIo): Promise<boolean> {
   const timeUp = Promise.withResolvers<boolean>();
   using _timer = clock.after(disposeTimeoutMs, () => timeUp.resolve(false));
   return await Promise.race([daemon[Symbol.asyncDispose]().then(() => true), timeUp.promise]);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

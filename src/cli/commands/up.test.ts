@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fakeIo } from "../../../test/rpc/fake-io.ts";
@@ -42,8 +42,9 @@ describe("upCommand()", () => {
       assert.equal(await world.done(running), exit);
       assert.match(
         world.io.err(),
-        /^localizer: Cannot reach the cluster\nlocalizer: The daemon ended before .*its log, "/,
+        /^localizer: Cannot reach the cluster\nlocalizer: The daemon ended before .*its log\n/,
       );
+      assert.deepEqual([existsSync(world.draft), existsSync(world.path)], [false, true], "another's log stays");
     });
   }
 
@@ -52,7 +53,7 @@ describe("upCommand()", () => {
     const running = world.run({ timeout: ["5s"] });
     const rejected = assert.rejects(world.done(running), {
       code: "timeout",
-      message: /not ready after 5 s; it goes on starting, and its log is ".*localizer\.log"$/,
+      message: /not ready after 5 s; it goes on starting, and its log is ".*localizer\.log\.starting-1"$/,
     });
     await turns();
     await world.clock.advance(5_000);
@@ -83,8 +84,8 @@ describe("upCommand()", () => {
     using world = makeWorld({ running: conflict });
     await assert.rejects(world.run(), { code: "conflict" });
     using other = makeWorld();
-    for (const timeout of ["soon", "0", "999999h", "-1s", ""]) {
-      await assert.rejects(other.run({ timeout: [timeout] }), { code: "usage", message: /--timeout: want a time/ });
+    for (const timeout of ["soon", "999999h", "-1s", "2x"]) {
+      await assert.rejects(other.run({ timeout: [timeout] }), { code: "usage", message: /--timeout: want/ });
     }
     await assert.rejects(other.run({ "ip-cidr": ["10.0.0.0/8"] }), { code: "usage" });
     assert.deepEqual([world.steps, other.steps], [[], []]);
@@ -94,7 +95,8 @@ describe("upCommand()", () => {
 function makeWorld(options: { stable?: (boolean | LocalizerError)[]; running?: LocalizerError } = {}) {
   const folder = temporaryFolder();
   const path = join(folder.path, "localizer.log");
-  writeFileSync(path, "");
+  const draft = `${path}.starting-1`;
+  for (const each of [path, draft]) writeFileSync(each, "");
   const clock = new FakeClock();
   const io = fakeIo({}, clock);
   const summary = Promise.withResolvers<string>();
@@ -107,6 +109,7 @@ function makeWorld(options: { stable?: (boolean | LocalizerError)[]; running?: L
     const note = (what: string) => () => void steps.push(what);
     return {
       logPath: path,
+      startLogPath: draft,
       summary: summary.promise,
       ended: ended.promise,
       stop: note("stop"),
@@ -124,9 +127,9 @@ function makeWorld(options: { stable?: (boolean | LocalizerError)[]; running?: L
     },
   });
   return {
-    ...{ path, clock, io, summary, ended, steps },
+    ...{ path, draft, clock, io, summary, ended, steps },
     flags: () => flags,
-    log: (text: string) => writeFileSync(path, text, { flag: "a" }),
+    log: (text: string) => writeFileSync(draft, text, { flag: "a" }),
     run: (given: Readonly<Record<string, readonly string[]>> = {}) =>
       command.run({ io, flags: new Map(Object.entries(given)), operands: [] }),
     /** Waits for it, with small steps of the clock. */

@@ -1,16 +1,20 @@
-/** `localizer up`: starts the daemon in the background, shows its start, and returns when everything answers. */
-import { appendFile } from "node:fs/promises";
+/** `localizer up`: starts the daemon in the background, shows its start, and returns when it is stable. */
+import { appendFile, rm } from "node:fs/promises";
 import { codeOf, LocalizerError } from "../../errors.ts";
 import type { Call, Command } from "../command.ts";
 import { daemonClient } from "../daemon-client.ts";
 import { daemonSettings } from "../daemon-settings.ts";
+import { parseDuration } from "../duration.ts";
 import { type FlagValues, one } from "../flag-values.ts";
 import type { CliIo, StopRequest } from "../io.ts";
 import { followLog } from "../log-tail.ts";
 
 /** A daemon that is starting elsewhere. */
 export interface StartingDaemon {
+  /** Where its log lies once the start has succeeded. */
   readonly logPath: string;
+  /** Where it lies until then; nobody else writes there. */
+  readonly startLogPath: string;
   /** The line that ends its start. */
   readonly summary: Promise<string>;
   /** Its exit code. */
@@ -24,6 +28,7 @@ export type StartInBackground = (options: {
   readonly flags: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly stateDir: string;
+  readonly socket: string | undefined;
 }) => StartingDaemon;
 
 /** What the command works with. */
@@ -50,9 +55,9 @@ export function upCommand(components: UpComponents = {}): Command {
     name: "up",
     operands: "",
     maxOperands: 0,
-    summary: "start the daemon in the background and return when everything answers",
+    summary: "start the daemon in the background and return when its tunnels are open and names written",
     details:
-      "Takes the daemon's flags. Its log is localizer.log in the state folder. It outlives this terminal; `localizer down` stops it.",
+      "Takes the daemon's flags. Its log is localizer.log in the state folder, with --socket one of its own beside it. It outlives this terminal; `localizer down` stops it.",
     flags: {
       timeout: {
         type: "string",
@@ -67,12 +72,12 @@ export function upCommand(components: UpComponents = {}): Command {
 async function bringUp({ io, flags }: Call, components: UpComponents): Promise<number> {
   const { load = loadStarter, running = runningDaemon } = components;
   let { started } = components;
-  const { stateDir } = daemonSettings(flags, io);
-  const timeoutMs = timeoutOf(flags);
+  const { stateDir, socket } = daemonSettings(flags, io);
+  const timeoutMs = parseDuration(one(flags, "timeout") ?? "2m", "timeout");
   if (started === undefined) {
     const conflict = await running(flags, io);
     if (conflict !== undefined) throw conflict;
-    started = (await load())({ flags: daemonFlags(flags), env: io.env, stateDir });
+    started = (await load())({ flags: daemonFlags(flags), env: io.env, stateDir, socket });
   }
   return await waitFor(started, { io, flags, timeoutMs, isStable: components.isStable ?? askStable });
 }
@@ -103,7 +108,7 @@ async function waitFor(daemon: StartingDaemon, wait: Wait): Promise<number> {
   using _timer = clock.after(timeoutMs, () => late.resolve({ is: "late" }));
   const ended = daemon.ended.then((code): End => ({ is: "ended", code }));
   // A log that cannot be read must not end a start that goes well.
-  const shown = followLog(daemon.logPath, io.stderr, { clock, signal: over.signal }).catch(() => {});
+  const shown = followLog(daemon.startLogPath, io.stderr, { clock, signal: over.signal }).catch(() => {});
   try {
     let end = await Promise.race([ready(daemon, wait, over.signal), ended, late.promise]);
     // Nobody leaves while it is being stopped.
@@ -119,7 +124,7 @@ async function waitFor(daemon: StartingDaemon, wait: Wait): Promise<number> {
 
 async function outcome(
   end: End,
-  { logPath }: StartingDaemon,
+  { logPath, startLogPath }: StartingDaemon,
   { io, stoppedBy, timeoutMs }: { io: CliIo; stoppedBy: StopRequest | undefined; timeoutMs: number },
 ): Promise<number> {
   switch (end.is) {
@@ -128,11 +133,13 @@ async function outcome(
       io.stdout(`${end.summary}\n`);
       return 0;
     case "ended":
+      // It was shown, and nobody will look for it: the log is that of the daemon that runs, if one does.
+      await rm(startLogPath, { force: true });
       if (stoppedBy !== undefined) return exitCodeOf[stoppedBy];
-      io.stderr(`localizer: The daemon ended before it was ready; the lines above are its log, "${logPath}"\n`);
+      io.stderr("localizer: The daemon ended before it was ready; the lines above are its log\n");
       return end.code === 0 ? 1 : end.code;
     case "late": {
-      const sentence = `The daemon is not ready after ${timeoutMs / 1000} s; it goes on starting, and its log is "${logPath}"`;
+      const sentence = `The daemon is not ready after ${timeoutMs / 1000} s; it goes on starting, and its log is "${startLogPath}"`;
       throw new LocalizerError("timeout", sentence);
     }
     default:
@@ -183,14 +190,4 @@ async function loadStarter(): Promise<StartInBackground> {
 function daemonFlags(flags: FlagValues): readonly string[] {
   const own = [...flags].filter(([name]) => name !== "timeout");
   return own.flatMap(([name, values]) => values.map((value) => `--${name}=${value}`));
-}
-
-/** @throws LocalizerError `usage` when it is no time */
-function timeoutOf(flags: FlagValues): number {
-  const text = one(flags, "timeout") ?? "2m";
-  const [, number = "", unit = "s"] = /^(\d{1,6})(ms|s|m|h)?$/.exec(text) ?? [];
-  const ms = Number(number) * ({ ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit] ?? 0);
-  // A timer takes no more than 2^31 - 1.
-  if (number !== "" && ms > 0 && ms < 2 ** 31) return ms;
-  throw new LocalizerError("usage", `Cannot use "${text}" for --timeout: want a time such as 90s or 2m`);
 }

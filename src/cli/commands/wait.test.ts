@@ -57,9 +57,13 @@ describe("wait", () => {
   });
 
   it("exits with 6 and says what is missing and why when the time is up", async () => {
-    const { code, err } = await runWait({ list: () => [waiting, ledger] }, "shop/cart", "--timeout", "2s");
+    const state = { list: () => [waiting, ledger], notices: () => ["The API server cannot be reached"] };
+    const { code, err } = await runWait(state, "shop/cart", "--timeout", "2s");
     assert.equal(code, 6);
-    assert.match(err, /^localizer: Not ready after 2 s: shop\/cart is waiting \(no pod is ready\)\n/);
+    assert.equal(
+      err,
+      "localizer: Not ready after 2 s: shop/cart is waiting (no pod is ready); The API server cannot be reached\n",
+    );
     const stable = await runWait({ isStable: () => false }, "--timeout=0");
     assert.equal(stable.code, 6);
     assert.match(stable.err, /Not ready after 0 s: the daemon is still at work/);
@@ -71,6 +75,25 @@ describe("wait", () => {
     const io = fakeIo({ LOCALIZER_SOCKET: daemon.socketPath, LOCALIZER_TIMEOUT: "10ms" });
     assert.equal(await main(["wait"], io), 6);
     assert.match(io.err(), /after 0\.01 s/);
+  });
+
+  it("exits with 5 at once where a right is missing, and with 7 when a conflict lasts", async () => {
+    const denied = await runWait({}, "bank/ledger");
+    assert.deepEqual([denied.code, denied.sleeps], [5, []]);
+    assert.equal(denied.err, `localizer: Service "bank/ledger" is denied: ${ledger.statusReason}\n`);
+    const taken = { ...cart, status: "conflict", statusReason: "80: taken" } as const;
+    const conflict = await runWait({ list: () => [taken] }, "shop/cart");
+    assert.equal(conflict.code, 7);
+    const waitedMs = conflict.sleeps.reduce((sum, ms) => sum + ms, 0);
+    assert.ok(waitedMs >= 3_000 && waitedMs < 4_000, String(waitedMs));
+  });
+
+  it("returns when the names are written, and says each Service once", async () => {
+    const list = inTurn([{ ...cart, namesPending: true }], [cart]);
+    const { code, out, sleeps } = await runWait({ list }, "shop/cart", "shop/cart");
+    assert.equal(code, 0);
+    assert.match(out, /^shop\/cart is ready, after /);
+    assert.equal(sleeps.length, 1);
   });
 
   it("exits with 4 and the nearest name when there is no such Service", async () => {

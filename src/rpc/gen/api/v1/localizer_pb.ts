@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file api/v1/localizer.proto.
  */
 export const file_api_v1_localizer: GenFile = /*@__PURE__*/
-  fileDesc("ChZhcGkvdjEvbG9jYWxpemVyLnByb3RvEgZhcGkudjEiTAoURXhwb3NlU2VydmljZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSEAoIcG9ydF9tYXAYAyADKAkiDQoLTGlzdFJlcXVlc3QiDQoLUGluZ1JlcXVlc3QiNwoRU3RvcEV4cG9zZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkiRwoPQ29uc29sZVJlc3BvbnNlEiMKBWxldmVsGAEgASgOMhQuYXBpLnYxLkNvbnNvbGVMZXZlbBIPCgdtZXNzYWdlGAIgASgJIjQKDFBpbmdSZXNwb25zZRIkCgdjbHVzdGVyGAEgASgLMhMuYXBpLnYxLkNsdXN0ZXJJbmZvImYKC0NsdXN0ZXJJbmZvEg8KB2NvbnRleHQYASABKAkSDwoHY2x1c3RlchgCIAEoCRIOCgZzZXJ2ZXIYAyABKAkSEQoJbmFtZXNwYWNlGAQgASgJEhIKCm5hbWVzcGFjZXMYBSADKAki/wEKC0xpc3RTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIQCghlbmRwb2ludBgEIAEoCRIVCg1zdGF0dXNfcmVhc29uGAUgASgJEgoKAmlwGAYgASgJEg0KBXBvcnRzGAcgAygJEg0KBW5hbWVzGAggAygJEioKDXNraXBwZWRfbmFtZXMYCSADKAsyEy5hcGkudjEuU2tpcHBlZE5hbWUSIgoJcG9ydF9yb3dzGAogAygLMg8uYXBpLnYxLlBvcnRSb3cSHAoEcG9kcxgLIAMoCzIOLmFwaS52MS5Qb2RSb3ciKwoLU2tpcHBlZE5hbWUSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkihAEKB1BvcnRSb3cSDAoEcG9ydBgBIAEoDRIOCgZzdGF0dXMYAiABKAkSDgoGcmVhc29uGAMgASgJEg4KBmxpc3RlbhgEIAEoCRISCgpyZWFkeV9wb2RzGAUgASgNEhMKC2Nvbm5lY3Rpb25zGAYgASgNEhIKCmxhc3RfZXJyb3IYByABKAkiVQoGUG9kUm93EhAKCGhvc3RuYW1lGAEgASgJEgoKAmlwGAIgASgJEg0KBW5hbWVzGAMgAygJEh4KBXBvcnRzGAQgAygLMg8uYXBpLnYxLlBvcnRSb3cibAoMTGlzdFJlc3BvbnNlEiUKCHNlcnZpY2VzGAEgAygLMhMuYXBpLnYxLkxpc3RTZXJ2aWNlEiQKB2NsdXN0ZXIYAiABKAsyEy5hcGkudjEuQ2x1c3RlckluZm8SDwoHbm90aWNlcxgDIAMoCSIHCgVFbXB0eSJGCg5TdGFibGVSZXNwb25zZRIOCgZzdGFibGUYASABKAgSJAoHY2x1c3RlchgCIAEoCzITLmFwaS52MS5DbHVzdGVySW5mbyp2CgxDb25zb2xlTGV2ZWwSHQoZQ09OU09MRV9MRVZFTF9VTlNQRUNJRklFRBAAEhYKEkNPTlNPTEVfTEVWRUxfSU5GTxABEhYKEkNPTlNPTEVfTEVWRUxfV0FSThACEhcKE0NPTlNPTEVfTEVWRUxfRVJST1IQAzLpAgoQTG9jYWxpemVyU2VydmljZRJKCg1FeHBvc2VTZXJ2aWNlEhwuYXBpLnYxLkV4cG9zZVNlcnZpY2VSZXF1ZXN0GhcuYXBpLnYxLkNvbnNvbGVSZXNwb25zZSIAMAESRAoKU3RvcEV4cG9zZRIZLmFwaS52MS5TdG9wRXhwb3NlUmVxdWVzdBoXLmFwaS52MS5Db25zb2xlUmVzcG9uc2UiADABEjMKBExpc3QSEy5hcGkudjEuTGlzdFJlcXVlc3QaFC5hcGkudjEuTGlzdFJlc3BvbnNlIgASMwoEUGluZxITLmFwaS52MS5QaW5nUmVxdWVzdBoULmFwaS52MS5QaW5nUmVzcG9uc2UiABImCgRLaWxsEg0uYXBpLnYxLkVtcHR5Gg0uYXBpLnYxLkVtcHR5IgASMQoGU3RhYmxlEg0uYXBpLnYxLkVtcHR5GhYuYXBpLnYxLlN0YWJsZVJlc3BvbnNlIgBiBnByb3RvMw");
+  fileDesc("ChZhcGkvdjEvbG9jYWxpemVyLnByb3RvEgZhcGkudjEiTAoURXhwb3NlU2VydmljZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSEAoIcG9ydF9tYXAYAyADKAkiDQoLTGlzdFJlcXVlc3QiDQoLUGluZ1JlcXVlc3QiNwoRU3RvcEV4cG9zZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkiRwoPQ29uc29sZVJlc3BvbnNlEiMKBWxldmVsGAEgASgOMhQuYXBpLnYxLkNvbnNvbGVMZXZlbBIPCgdtZXNzYWdlGAIgASgJIjQKDFBpbmdSZXNwb25zZRIkCgdjbHVzdGVyGAEgASgLMhMuYXBpLnYxLkNsdXN0ZXJJbmZvImYKC0NsdXN0ZXJJbmZvEg8KB2NvbnRleHQYASABKAkSDwoHY2x1c3RlchgCIAEoCRIOCgZzZXJ2ZXIYAyABKAkSEQoJbmFtZXNwYWNlGAQgASgJEhIKCm5hbWVzcGFjZXMYBSADKAkilgIKC0xpc3RTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIQCghlbmRwb2ludBgEIAEoCRIVCg1zdGF0dXNfcmVhc29uGAUgASgJEgoKAmlwGAYgASgJEg0KBXBvcnRzGAcgAygJEg0KBW5hbWVzGAggAygJEioKDXNraXBwZWRfbmFtZXMYCSADKAsyEy5hcGkudjEuU2tpcHBlZE5hbWUSIgoJcG9ydF9yb3dzGAogAygLMg8uYXBpLnYxLlBvcnRSb3cSHAoEcG9kcxgLIAMoCzIOLmFwaS52MS5Qb2RSb3cSFQoNbmFtZXNfcGVuZGluZxgMIAEoCCJKCgdMZWZ0T3V0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIOCgZyZWFzb24YBCABKAkiKwoLU2tpcHBlZE5hbWUSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkihAEKB1BvcnRSb3cSDAoEcG9ydBgBIAEoDRIOCgZzdGF0dXMYAiABKAkSDgoGcmVhc29uGAMgASgJEg4KBmxpc3RlbhgEIAEoCRISCgpyZWFkeV9wb2RzGAUgASgNEhMKC2Nvbm5lY3Rpb25zGAYgASgNEhIKCmxhc3RfZXJyb3IYByABKAkiVQoGUG9kUm93EhAKCGhvc3RuYW1lGAEgASgJEgoKAmlwGAIgASgJEg0KBW5hbWVzGAMgAygJEh4KBXBvcnRzGAQgAygLMg8uYXBpLnYxLlBvcnRSb3cioQEKDExpc3RSZXNwb25zZRIlCghzZXJ2aWNlcxgBIAMoCzITLmFwaS52MS5MaXN0U2VydmljZRIkCgdjbHVzdGVyGAIgASgLMhMuYXBpLnYxLkNsdXN0ZXJJbmZvEg8KB25vdGljZXMYAyADKAkSIQoIbGVmdF9vdXQYBCADKAsyDy5hcGkudjEuTGVmdE91dBIQCghzZWxlY3RvchgFIAEoCSIHCgVFbXB0eSJGCg5TdGFibGVSZXNwb25zZRIOCgZzdGFibGUYASABKAgSJAoHY2x1c3RlchgCIAEoCzITLmFwaS52MS5DbHVzdGVySW5mbyp2CgxDb25zb2xlTGV2ZWwSHQoZQ09OU09MRV9MRVZFTF9VTlNQRUNJRklFRBAAEhYKEkNPTlNPTEVfTEVWRUxfSU5GTxABEhYKEkNPTlNPTEVfTEVWRUxfV0FSThACEhcKE0NPTlNPTEVfTEVWRUxfRVJST1IQAzLpAgoQTG9jYWxpemVyU2VydmljZRJKCg1FeHBvc2VTZXJ2aWNlEhwuYXBpLnYxLkV4cG9zZVNlcnZpY2VSZXF1ZXN0GhcuYXBpLnYxLkNvbnNvbGVSZXNwb25zZSIAMAESRAoKU3RvcEV4cG9zZRIZLmFwaS52MS5TdG9wRXhwb3NlUmVxdWVzdBoXLmFwaS52MS5Db25zb2xlUmVzcG9uc2UiADABEjMKBExpc3QSEy5hcGkudjEuTGlzdFJlcXVlc3QaFC5hcGkudjEuTGlzdFJlc3BvbnNlIgASMwoEUGluZxITLmFwaS52MS5QaW5nUmVxdWVzdBoULmFwaS52MS5QaW5nUmVzcG9uc2UiABImCgRLaWxsEg0uYXBpLnYxLkVtcHR5Gg0uYXBpLnYxLkVtcHR5IgASMQoGU3RhYmxlEg0uYXBpLnYxLkVtcHR5GhYuYXBpLnYxLlN0YWJsZVJlc3BvbnNlIgBiBnByb3RvMw");
 
 /**
  * @generated from message api.v1.ExposeServiceRequest
@@ -248,6 +248,13 @@ export type ListService = Message<"api.v1.ListService"> & {
    * @generated from field: repeated api.v1.PodRow pods = 11;
    */
   pods: PodRow[];
+
+  /**
+   * Not all of its names stand in the hosts file, yet.
+   *
+   * @generated from field: bool names_pending = 12;
+   */
+  namesPending: boolean;
 };
 
 /**
@@ -256,6 +263,48 @@ export type ListService = Message<"api.v1.ListService"> & {
  */
 export const ListServiceSchema: GenMessage<ListService> = /*@__PURE__*/
   messageDesc(file_api_v1_localizer, 7);
+
+/**
+ * Services that are not even listed, and why.
+ *
+ * @generated from message api.v1.LeftOut
+ */
+export type LeftOut = Message<"api.v1.LeftOut"> & {
+  /**
+   * "*": every namespace that is not followed.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * Empty: all of the namespace.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * skipped: somebody wished it so; denied: a right is missing.
+   *
+   * @generated from field: string status = 3;
+   */
+  status: string;
+
+  /**
+   * What leaves them out, and how they are brought.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message api.v1.LeftOut.
+ * Use `create(LeftOutSchema)` to create a new message.
+ */
+export const LeftOutSchema: GenMessage<LeftOut> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 8);
 
 /**
  * A name that is not written, and why.
@@ -279,7 +328,7 @@ export type SkippedName = Message<"api.v1.SkippedName"> & {
  * Use `create(SkippedNameSchema)` to create a new message.
  */
 export const SkippedNameSchema: GenMessage<SkippedName> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 8);
+  messageDesc(file_api_v1_localizer, 9);
 
 /**
  * One port of a tunnel.
@@ -332,7 +381,7 @@ export type PortRow = Message<"api.v1.PortRow"> & {
  * Use `create(PortRowSchema)` to create a new message.
  */
 export const PortRowSchema: GenMessage<PortRow> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 9);
+  messageDesc(file_api_v1_localizer, 10);
 
 /**
  * A pod with names of its own.
@@ -366,7 +415,7 @@ export type PodRow = Message<"api.v1.PodRow"> & {
  * Use `create(PodRowSchema)` to create a new message.
  */
 export const PodRowSchema: GenMessage<PodRow> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 10);
+  messageDesc(file_api_v1_localizer, 11);
 
 /**
  * @generated from message api.v1.ListResponse
@@ -388,6 +437,20 @@ export type ListResponse = Message<"api.v1.ListResponse"> & {
    * @generated from field: repeated string notices = 3;
    */
   notices: string[];
+
+  /**
+   * What is not in the list though it may exist.
+   *
+   * @generated from field: repeated api.v1.LeftOut left_out = 4;
+   */
+  leftOut: LeftOut[];
+
+  /**
+   * The label selector that Services are picked by; empty: none.
+   *
+   * @generated from field: string selector = 5;
+   */
+  selector: string;
 };
 
 /**
@@ -395,7 +458,7 @@ export type ListResponse = Message<"api.v1.ListResponse"> & {
  * Use `create(ListResponseSchema)` to create a new message.
  */
 export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 11);
+  messageDesc(file_api_v1_localizer, 12);
 
 /**
  * @generated from message api.v1.Empty
@@ -408,7 +471,7 @@ export type Empty = Message<"api.v1.Empty"> & {
  * Use `create(EmptySchema)` to create a new message.
  */
 export const EmptySchema: GenMessage<Empty> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 12);
+  messageDesc(file_api_v1_localizer, 13);
 
 /**
  * @generated from message api.v1.StableResponse
@@ -432,7 +495,7 @@ export type StableResponse = Message<"api.v1.StableResponse"> & {
  * Use `create(StableResponseSchema)` to create a new message.
  */
 export const StableResponseSchema: GenMessage<StableResponse> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 13);
+  messageDesc(file_api_v1_localizer, 14);
 
 /**
  * @generated from enum api.v1.ConsoleLevel

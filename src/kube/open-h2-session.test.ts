@@ -5,7 +5,7 @@ import { connect, type Server } from "node:net";
 import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { readBody } from "./api-stream.ts";
-import { openH2Session } from "./h2-session.ts";
+import { openH2Session } from "./open-h2-session.ts";
 
 /** Listens on a free port and gives what a session that leads there is made of. Disposing closes the server. */
 async function listen(listener: Server) {
@@ -24,7 +24,7 @@ test("openH2Session() speaks HTTP/2 in plain to a http server that can", async (
   await using server = await listen(createServer((_request, response) => response.end("{}")));
   await using session = await openH2Session(server.components, undefined);
   using answer = session.send({ kind: "call", method: "GET", path: "/", headers: {}, action: "Cannot get /" });
-  assert.equal(String(await readBody(answer)), "{}");
+  assert.equal(String(await readBody(answer, "Cannot get /")), "{}");
 });
 
 test("openH2Session() says so when a http server speaks HTTP/1.1 only, as kubectl proxy does, and hangs up", async () => {
