@@ -4,7 +4,7 @@
  * touches a byte of traffic. Used by daemon.
  */
 import type { AddressBook } from "../addresses/address-book.ts";
-import { LocalizerError, throwIfAborted } from "../errors.ts";
+import { LocalizerError } from "../errors.ts";
 import type { ClusterCache } from "../kube/cluster-cache.ts";
 import { keyOfService } from "../kube/service.ts";
 import type { PodRef } from "../model/endpoint.ts";
@@ -17,6 +17,7 @@ import type { HostsPublisher } from "./hosts-publisher.ts";
 import type { NamedTunnelComponents } from "./named-tunnel.ts";
 import { ServedService } from "./served-service.ts";
 import { type ServiceState, ServiceTable } from "./service-table.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 /** How many services are worked on at once. The helper binds one port at a time anyway. */
 const workers = 4;
@@ -37,8 +38,6 @@ export interface ControllerOptions {
   readonly filter: ServiceFilter;
   readonly names: HostNamePolicy;
 }
-
-export type { PodTunnelState, ServiceState } from "./service-table.ts";
 
 /** Follows the cache from `start` until it is disposed. */
 export class Controller implements AsyncDisposable {
@@ -196,14 +195,4 @@ export class Controller implements AsyncDisposable {
       this.#queue.add(key);
     }
   }
-}
-
-/** The promise's outcome, or `aborted` as soon as the signal fires. */
-function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    throwIfAborted(signal);
-    const stop = () => reject(new LocalizerError("aborted", "Stopped", { cause: signal.reason }));
-    signal.addEventListener("abort", stop, { once: true });
-    void promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }

@@ -1,6 +1,6 @@
 /** Where root's help comes from: the process that started us, sudo, or nowhere because the user said so. */
 import type { Clock } from "../clock.ts";
-import { codeOf } from "../errors.ts";
+import { codeOf, throwIfAborted } from "../errors.ts";
 import type { Helper } from "../helper/helper-role.ts";
 import { launchHelperThroughSudo } from "../helper/launch-sudo.ts";
 import { helperOfParent } from "../helper/parent.ts";
@@ -46,7 +46,8 @@ export async function chooseHelper(options: DaemonOptions, clock: Clock, signal:
     return { helper, privileged: true };
   } catch (error) {
     // Ctrl-C at sudo's question ends sudo, and reaches this process about then.
-    if (signal.aborted || codeOf(error) !== "denied") throw error;
+    throwIfAborted(signal);
+    if (codeOf(error) !== "denied") throw error;
     log.warn("Going on without root: names are not written, and ports below 1024 move up by 8000", { error });
     return { helper: localHelper({ log: log.child("helper"), env }), privileged: false };
   }

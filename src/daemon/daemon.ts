@@ -58,7 +58,7 @@ export const startDaemon: StartDaemon = async (options, signal) => {
 
   const { helper, privileged } = await chooseHelper(options, clock, signal);
   works.use(helper);
-  const dial = health.watch(podDialer(cluster, clock));
+  const dial = health.watch(podDialer(cluster, clock, { version: options.version }));
   const services = await followServices(options, { cluster, client, helper, dial, clock }, works);
   const { cache, controller, hosts, guard } = services;
   works.use(collectWhenIdle(clock, memory, () => controller.connections === 0));
@@ -70,7 +70,7 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   const probing = works.use(
     health.keepProbing(
       () => controller.readyPods(),
-      (pod, probeSignal) => probePod(cluster, clock, pod, probeSignal),
+      (pod, probeSignal) => probePod(cluster, clock, pod, probeSignal, options),
     ),
   );
   const named = works.use(new NamedNamespaces({ client, clock, log }, namespacesOf(options)));

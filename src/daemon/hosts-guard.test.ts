@@ -64,7 +64,7 @@ test("HostsGuard gives up at the third time within a minute, says who it might b
   assert.deepEqual([world.rewrites(), world.holds(), world.guard.notice], [3, 0, undefined]);
 });
 
-test("HostsGuard tells what stands in the file whenever it changes, also while it rests, and never during a write", async () => {
+test("HostsGuard tells what stands in the file whenever it changes, also while it rests or nothing is written", async () => {
   await using world = await guarded();
   assert.equal(world.told.length, 1);
   await world.change(`10.0.0.1 nas\n${world.text()}`);
@@ -75,7 +75,10 @@ test("HostsGuard tells what stands in the file whenever it changes, also while i
   assert.equal(world.told.at(-1), "1 10.0.0.2 printer\n");
   world.write(undefined);
   await world.change("10.0.0.3 fax\n");
-  assert.equal(world.told.at(-1), "1 10.0.0.2 printer\n");
+  assert.equal(world.told.at(-1), "1 10.0.0.3 fax\n");
+  const { length } = world.told;
+  await world.clock.advance(30_000);
+  assert.equal(world.told.length, length);
 });
 
 test("HostsGuard mends without end what is broken once in a while", async () => {

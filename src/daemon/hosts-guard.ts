@@ -63,7 +63,10 @@ export class HostsGuard implements AsyncDisposable {
   #mended: number[] = [];
   #restsUntil: number | undefined;
   #isWsl = false;
+  /** The version of the file that was judged last, the one that was told of last, and the entries known then. */
   #seen: string | undefined;
+  #told: string | undefined;
+  #written: readonly HostsEntry[] = [];
   #running: Promise<void> | undefined;
   #hint: (() => void) | undefined;
   #watch: Disposable | undefined;
@@ -135,13 +138,17 @@ export class HostsGuard implements AsyncDisposable {
       return;
     }
     const entries = hosts.written;
+    this.#written = entries ?? this.#written;
     const version = await file.version();
-    if (entries === undefined || version === this.#seen) return;
+    if (version === this.#seen || (entries === undefined && version === this.#told)) return;
     const bytes = version === undefined ? Buffer.alloc(0) : await file.read();
-    // A write of our own, or a change, since the bytes were read: the next look decides.
-    if (hosts.written !== entries || (await file.version()) !== version) return;
+    // Changed since the bytes were read: the next look decides.
+    if ((await file.version()) !== version) return;
+    if (version !== this.#told) onRead?.(bytes, this.#written);
+    this.#told = version;
+    // A write of our own is under way, or was since.
+    if (entries === undefined || hosts.written !== entries) return;
     this.#seen = version;
-    onRead?.(bytes, entries);
     // What else stands in the file matters while the guard rests, too.
     if (this.#restsUntil === undefined && !holdsBlock(bytes, this.#options.instance, entries)) this.#mend();
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
-import type { PodTunnelState, ServiceState } from "../controller/controller.ts";
+import type { PodTunnelState, ServiceState } from "../controller/service-table.ts";
 import { LocalizerError } from "../errors.ts";
 import { parseEndpointSlice } from "../kube/endpoint-slice.ts";
 import { hostName } from "../model/host-name.ts";

@@ -1,5 +1,5 @@
 /** The words for how services stand: controller's facts to the rows of `list`. Pure; decisions 6 of the design. */
-import type { PodTunnelState, ServiceState } from "../controller/controller.ts";
+import type { PodTunnelState, ServiceState } from "../controller/service-table.ts";
 import type { LocalizerError } from "../errors.ts";
 import type { EndpointSlice } from "../kube/endpoint-slice.ts";
 import type { Service } from "../kube/service.ts";

@@ -3,7 +3,7 @@
  * and how long it took.
  */
 import type { Clock } from "../clock.ts";
-import type { ServiceState } from "../controller/controller.ts";
+import type { ServiceState } from "../controller/service-table.ts";
 import type { LocalizerError } from "../errors.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
 import { type Logger, silentLogger } from "../log.ts";

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../clock.ts";
-import { LocalizerError } from "../errors.ts";
+import { LocalizerError, throwIfAborted } from "../errors.ts";
 import { channelToChild } from "./channel.ts";
 import { type HelperArguments, helperArgv } from "./config.ts";
 import { connectHelper } from "./connect-helper.ts";
@@ -30,9 +30,10 @@ export interface SudoLaunchOptions extends HelperArguments {
 
 /**
  * Asks for the password on the terminal if sudo wants one, and resolves when the helper serves.
- * @throws LocalizerError `denied` when sudo is missing or refuses, with what to do instead
+ * @throws LocalizerError `denied` when sudo is missing or refuses, with what to do instead, `aborted` when the signal fires
  */
 export async function launchHelperThroughSudo(options: SudoLaunchOptions = {}): Promise<Helper> {
+  throwIfAborted(options.signal);
   // Detached, the helper's words go where the log goes: what reads this process's output ends before it.
   const output = options.detach ? 2 : "inherit";
   const child = spawn(options.sudo ?? "sudo", sudoArguments(options), { stdio: ["ipc", output, "inherit"] });

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.ts";
 import { detachedVariable } from "../model/detached.ts";
 import { channelToChild } from "./channel.ts";
+import { checkPlaces } from "./check-places.ts";
 import { helperConfig } from "./config.ts";
 import { abortedByCrash } from "./crash.ts";
 import { leaveTerminal, stopWord } from "./detached-daemon.ts";
@@ -46,7 +47,7 @@ export const rootUser: User = { uid: 0, gid: 0, name: "root", home: "/root" };
 /**
  * Starts `bin` again as the user's part, serves it, and resolves to its exit code (128 + n when signal n ended it). The bounds
  * come from `argv`, and from the environment only when it is root's own: else it may be the user's.
- * @throws LocalizerError `usage` when the user or the range is none
+ * @throws LocalizerError `usage` when the user or the range is none, and as `checkPlaces` does
  */
 export async function runAsRootParent(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const values = rootFlags(argv);
@@ -62,6 +63,9 @@ export async function runAsRootParent(argv: readonly string[], env: NodeJS.Proce
     stateDir: absolute(read("root-state-dir")),
   };
   const config = helperConfig(given, user);
+  // Who goes without a helper is not to hear that it finds its places wanting.
+  const isWithout = isYes(values["no-helper"] ?? childEnv.LOCALIZER_NO_HELPER);
+  checkPlaces({ socket: given.socketLink, hostsFile: given.hostsFile, withHelper: !isWithout });
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   warn(user, env);
   if (ignored.length > 0) {
@@ -73,8 +77,6 @@ export async function runAsRootParent(argv: readonly string[], env: NodeJS.Proce
   const child = startUserPart(argv, partEnv, user);
   if (childEnv[detachedVariable] === undefined) ignoreSignalsBut(child);
   else outliveTerminal(child);
-  // Who goes without a helper is not to hear that it finds its places wanting.
-  const isWithout = isYes(values["no-helper"] ?? childEnv.LOCALIZER_NO_HELPER);
   const exit = once(child, "exit");
   const exited = new AbortController();
   child.once("exit", () => exited.abort());

@@ -7,7 +7,7 @@ import { systemClock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import { ApiClient } from "./api-client.ts";
 import { apiStatusOf } from "./api-status.ts";
-import { staticToken } from "./credentials.ts";
+import { staticCredentials } from "./credentials.ts";
 import type { SessionPoolOptions } from "./session-pool.ts";
 import type { WatchEvent } from "./watch-events.ts";
 
@@ -44,7 +44,7 @@ test("getJson() reads a gzipped list and says who it is", async () => {
 test("getJson() joins the server's path prefix and sends the Authorization header", async () => {
   await using server = await startFakeApiServer();
   const url = new URL(`https://127.0.0.1:${server.port}/k8s/c-1/`);
-  const cluster = server.cluster({ server: url, credentials: staticToken("t") });
+  const cluster = server.cluster({ server: url, credentials: staticCredentials({ authorization: "Bearer t" }) });
   await using client = new ApiClient({ cluster, clock: systemClock }, { version: "0" });
   await client.getJson("/api/v1/services");
   assert.equal(server.requests[0]?.path, "/k8s/c-1/api/v1/services");

@@ -40,11 +40,6 @@ export function staticCredentials(headers: Credential["headers"] = {}): Credenti
   return { current: async () => credential, rejected: () => false };
 }
 
-/** A bearer token that never changes (`token` of a kubeconfig's user). */
-export function staticToken(token: string): Credentials {
-  return staticCredentials({ authorization: bearer(token) });
-}
-
 /**
  * A bearer token in a file that somebody else renews (`tokenFile`). Read anew for every request; when that fails the
  * last token that was read, or else `fallback`, is sent, as kubectl does. `headers` go with every token.

@@ -61,3 +61,17 @@ test("withCredential() ends its wait with the caller's signal", async () => {
   await assert.rejects(work, { code: "aborted" });
   assert.equal(clock.pending, 0);
 });
+
+test("withCredential() tells the credentials of one that is refused a second time, and does not try again", async () => {
+  const given: readonly Credential[] = [{ headers: { n: "1" } }, { headers: { n: "2" } }, { headers: { n: "3" } }];
+  const refused: unknown[] = [];
+  let asked = 0;
+  const credentials: Credentials = {
+    current: async () => given[asked++] ?? { headers: {} },
+    rejected: (credential) => refused.push(credential) > 0,
+  };
+  const unknown = new LocalizerError("unauthenticated", "Unauthorized");
+  const work = withCredential(credentials, { clock: new FakeClock(), timeoutMs: 100 }, () => Promise.reject(unknown));
+  await assert.rejects(work, unknown);
+  assert.deepEqual(refused, given.slice(0, 2));
+});

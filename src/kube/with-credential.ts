@@ -29,7 +29,14 @@ export async function withCredential<T>(
   } catch (error) {
     if (codeOf(error) !== "unauthenticated" || !credentials.rejected(credential)) throw error;
   }
-  return await work(await currentCredential(credentials, patience));
+  const renewed = await currentCredential(credentials, patience);
+  try {
+    return await work(renewed);
+  } catch (error) {
+    // For whoever makes them: another one at once would not help.
+    if (codeOf(error) === "unauthenticated") credentials.rejected(renewed);
+    throw error;
+  }
 }
 
 /** Waits for a person who logs in, but not in silence for what has failed already. */

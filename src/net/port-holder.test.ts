@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { temporaryFolder } from "../../test/support/temporary-folder.ts";
@@ -37,18 +37,22 @@ const everywhere = socketLine("00000000:1F90", 4711);
 
 test("holderSentence() says who it is, and only of a wildcard listener what makes room", () => {
   const socket = { address: "0.0.0.0", port: 8080, uid: 1001, inode: "1" };
-  const program = { pid: "4711", name: "node" };
+  const program = { pid: "4711", name: "node server.js", kind: "other" } as const;
   const sentences = [
     holderSentence(socket, program, at(8080)),
     holderSentence({ ...socket, address: "::" }, undefined, at(8080)),
     holderSentence({ ...socket, address: "127.77.0.5" }, program, at(8080)),
     holderSentence({ ...socket, address: "127.77.0.5" }, undefined, at(8080)),
+    holderSentence({ ...socket, address: "127.77.0.5" }, { ...program, kind: "this" }, at(8080)),
+    holderSentence({ ...socket, address: "127.77.0.5" }, { ...program, kind: "localizer" }, at(8080)),
   ];
   assert.deepEqual(sentences, [
-    'taken by "node" (process 4711), which listens on 0.0.0.0:8080: bind it to 127.0.0.1 to have both',
+    'taken by "node server.js" (process 4711), which listens on 0.0.0.0:8080: bind it to 127.0.0.1 to have both',
     "taken by a program of user 1001, which listens on [::]:8080: bind it to 127.0.0.1 to have both",
-    'taken by "node" (process 4711)',
+    'taken by "node server.js" (process 4711)',
     "taken by a program of user 1001",
+    "taken by this localizer",
+    "taken by another localizer (process 4711)",
   ]);
 });
 
@@ -66,8 +70,7 @@ test("portHolders() finds this very process, on its own address and everywhere",
     assert.ok(address !== null && typeof address === "object");
     const sentence = (await portHolders({ clock: systemClock })(at(address.port, found))) ?? "";
     server.close();
-    const name = basename(process.argv0);
-    assert.ok(sentence.startsWith(`taken by "${name}" (process ${process.pid})`), sentence);
+    assert.ok(sentence.startsWith("taken by this localizer"), sentence);
     assert.equal(sentence.includes("bind it to 127.0.0.1"), host === "0.0.0.0");
   }
 });
@@ -89,8 +92,17 @@ test("portHolders() names the oldest process that has the socket, and the user w
   });
   const whoHolds = portHolders({ clock, platform: "linux", proc: made.proc });
   const [first, second] = await Promise.all([whoHolds(at(8080)), whoHolds(at(80))]);
-  assert.match(first ?? "", /^taken by "python3" \(process 900\), which listens on 0\.0\.0\.0:8080/);
+  assert.match(first ?? "", /^taken by "python3 http\.server" \(process 900\), which listens on 0\.0\.0\.0:8080/);
   assert.equal(second, "taken by a program of user 0");
+});
+
+test("portHolders() tells another localizer from other programs", async () => {
+  const clock = new FakeClock();
+  using made = await fakeProc([everywhere], {
+    "900": ["/usr/bin/node\0/opt/localizer/dist/bin/localizer.js\0run\0", 4711],
+  });
+  const sentence = await portHolders({ clock, platform: "linux", proc: made.proc })(at(8080));
+  assert.match(sentence ?? "", /^taken by another localizer \(process 900\), which listens on/);
 });
 
 test("portHolders() shows a program's name without what could mislead a terminal", async () => {

@@ -3,10 +3,11 @@
  * work: only when asked, one look for all who ask within a few seconds, and never a blocking one.
  */
 import { readdir, readFile, readlink } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import type { Clock } from "../clock.ts";
 import type { ListenAddress } from "./listen.ts";
 import { type ListeningSocket, listeningSockets, socketInTheWay } from "./listening-sockets.ts";
+import { isLocalizer, programName } from "./program-name.ts";
 
 /** What was seen is good for so long. */
 const freshMs = 3_000;
@@ -33,9 +34,11 @@ export interface PortHolderOptions {
   readonly proc?: string;
 }
 
-interface Program {
+/** Who it is: this process, another one of localizer, or any other program. */
+export interface Program {
   readonly pid: string;
   readonly name: string;
+  readonly kind: "this" | "localizer" | "other";
 }
 
 /** What was seen at one look. Processes are looked through only when somebody asks for one. */
@@ -64,7 +67,7 @@ export function portHolders({ clock, platform = process.platform, proc = "/proc"
       const socket = socketInTheWay(sockets, at);
       if (socket === undefined) continue;
       const pid = await pidOf(socket);
-      return holderSentence(socket, pid === undefined ? undefined : { pid, name: await nameOf(proc, pid) }, at);
+      return holderSentence(socket, pid === undefined ? undefined : await programOf(proc, pid), at);
     }
     return undefined;
   };
@@ -72,10 +75,23 @@ export function portHolders({ clock, platform = process.platform, proc = "/proc"
 
 /** Who it is and, when it listens on all addresses, what makes room. Pure. */
 export function holderSentence(socket: ListeningSocket, program: Program | undefined, at: ListenAddress): string {
-  const who = program === undefined ? `a program of user ${socket.uid}` : `"${program.name}" (process ${program.pid})`;
+  const who = program === undefined ? `a program of user ${socket.uid}` : whoIs(program);
   if (socket.address === at.address) return `taken by ${who}`;
   const where = socket.address === "::" ? `[::]:${at.port}` : `${socket.address}:${at.port}`;
   return `taken by ${who}, which listens on ${where}: bind it to 127.0.0.1 to have both`;
+}
+
+function whoIs({ kind, name, pid }: Program): string {
+  switch (kind) {
+    case "this":
+      return "this localizer";
+    case "localizer":
+      return `another localizer (process ${pid})`;
+    case "other":
+      return `"${name}" (process ${pid})`;
+    default:
+      return kind satisfies never;
+  }
 }
 
 async function lookAround(clock: Clock, proc: string): Promise<Look> {
@@ -114,11 +130,12 @@ async function socketOwners(proc: string, isLate: () => boolean): Promise<Readon
 }
 
 /** The command's name: Node calls its main thread "MainThread", so the thread's name (comm) is second choice. */
-async function nameOf(proc: string, pid: string): Promise<string> {
+async function programOf(proc: string, pid: string): Promise<Program> {
   const read = (file: string) => readFile(join(proc, pid, file), "utf8").catch(() => "");
-  const [command = ""] = (await read("cmdline")).split("\0");
-  const name = printable(basename(command)) || printable(await read("comm"));
-  return name === "" ? "unknown" : name;
+  const argv = (await read("cmdline")).split("\0");
+  const name = printable(programName(argv)) || printable(await read("comm")) || "unknown";
+  const kind = pid === String(process.pid) ? "this" : isLocalizer(argv) ? "localizer" : "other";
+  return { pid, name, kind };
 }
 
 /** A program may call itself anything; a terminal or a log shall not be led astray by it. */

@@ -216,9 +216,8 @@ test("Reflector watches on after one short wait when a watch that worked is cut,
   await watching();
   // It lived for a second, or else brought something.
   await t.clock.advance(1_000);
-  for (const [round, fault] of (["cut", "reset", "cut", "reset", "cut"] as const).entries()) {
-    if (fault === "cut") t.server.faults.onConnections("cut");
-    else t.server.faults.onWatches("reset");
+  for (let round = 0; round < 5; round++) {
+    t.server.faults.onConnections("cut");
     assert.equal(await backOff(t.clock), 800);
     addLease(t.server, `bob-${round}`);
     await t.notes.until(() => names().length === round + 2);

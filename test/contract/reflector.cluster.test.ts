@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { after } from "node:test";
 import { systemClock } from "../../src/clock.ts";
 import { ApiClient } from "../../src/kube/api-client.ts";
-import { staticToken } from "../../src/kube/credentials.ts";
+import { bearer, staticCredentials } from "../../src/kube/credentials.ts";
 import { textAt } from "../../src/kube/json.ts";
 import { type Cluster, loadCluster } from "../../src/kube/kubeconfig.ts";
 import { TlsClient } from "../../src/kube/tls-client.ts";
@@ -35,7 +35,7 @@ const target: ApiTarget = {
     const bindings = `/apis/rbac.authorization.k8s.io/v1/namespaces/${first}/rolebindings`;
     await post(bindings, { metadata: { name }, roleRef, subjects });
     const { cert: _cert, key: _key, ...tls } = cluster.tls;
-    const credentials = staticToken(textAt(answer, "status", "token") ?? "");
+    const credentials = staticCredentials({ authorization: bearer(textAt(answer, "status", "token") ?? "") });
     const viewer = clientOf({ ...cluster, tls, tlsClient: new TlsClient(tls), credentials });
     // The authorizer learns of a new binding a moment later.
     const review = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";

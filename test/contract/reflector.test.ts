@@ -1,6 +1,6 @@
 /** The contract of API servers, held by the sandbox. */
 import { after } from "node:test";
-import { staticToken } from "../../src/kube/credentials.ts";
+import { staticCredentials } from "../../src/kube/credentials.ts";
 import { startSandbox } from "../support/sandbox.ts";
 import type { ApiTarget } from "./api-target.ts";
 import { cacheSuite } from "./cache-suite.ts";
@@ -23,7 +23,7 @@ const target: ApiTarget = {
       { kind: "forbidden", user: "viewer" },
       Number.POSITIVE_INFINITY,
     );
-    return sandbox.client(undefined, staticToken("viewer"));
+    return sandbox.client(undefined, staticCredentials({ authorization: "Bearer viewer" }));
   },
   async forgetful() {
     sandbox.server.store.compact();

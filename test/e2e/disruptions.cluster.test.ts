@@ -53,7 +53,7 @@ describe("disruptions", () => {
     });
   }
 
-  test("a rolling restart under a connection every 20 ms fails none", async (t) => {
+  test("a rolling restart under a connection every 20 ms fails no connect", async (t) => {
     const before = await ready("pair", 2);
     await using steady = client("pair");
     await answered(steady, (pod) => before.includes(pod));
@@ -64,7 +64,14 @@ describe("disruptions", () => {
     const exchanges = await steady.stop();
     report(t, exchanges);
     assert.ok(exchanges.length > 100);
-    assert.deepEqual(failuresByCode(exchanges), {});
+    const failures = exchanges.filter((one) => one.kind === "failed");
+    assert.deepEqual(
+      failures.filter(({ isConnected, code }) => !isConnected || code === "ETIMEDOUT"),
+      [],
+    );
+    // Decision 23: what a dying pod had taken and not answered yet is cut, and counted apart. It ends at once when told to.
+    t.diagnostic(`exchanges cut in the two pods that ended: ${failures.length}`);
+    assert.ok(failures.length <= 2 * before.length, JSON.stringify(failures));
   });
 
   test("a pod killed by force fails no connect while another is ready, and cuts no more than what was open in it", async (t) => {

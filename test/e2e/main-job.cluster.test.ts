@@ -76,7 +76,7 @@ describe("localizer on a real cluster", () => {
     const bystander = echo(address, 7000, randomBytes(1024 * 1024));
     assert.equal(await connectError(address, 7999), "ECONNRESET");
     assert.equal((await bystander).length, 1024 * 1024);
-    const { stdout } = await localizer.cli("list");
+    const { stdout } = await localizer.cli("list", "-o", "wide");
     assert.match(stdout, /last failure: Cannot forward to .*:7999: nothing listens on that port in the pod/);
   });
 

@@ -67,7 +67,7 @@ describe("localizer up", () => {
       using _left = leftovers(wordOf(place));
       const flags = filesOf(place, kubeconfig);
       await using terminal = openTerminal(asUser(), [...words(), "up", ...flags]);
-      await terminal.shows(/ended with \d+/);
+      await terminal.shows(/^ended with \d+/m);
       assert.match(terminal.output(), /Reached the cluster[\s\S]*\n1 services of .*\r\nended with 0/);
       const running = processesOf(place);
       assert.equal(running.length, 2, `daemon and helper, and no sudo: ${running.join("\n")}`);
@@ -103,7 +103,8 @@ describe("localizer up", () => {
   test("as plain root, without a terminal: it starts, says that it is root, and down ends it", async () => {
     using place = localizerPlace(original);
     using _left = leftovers(wordOf(place));
-    const { SUDO_UID: _, ...env } = process.env;
+    const { SUDO_UID: _, ...callers } = process.env;
+    const env = { ...callers, ...place.env };
     const up = await runProgram(installed.node, [installed.localizer, "up", ...filesOf(place, cluster.kubeconfig)], {
       env,
     });
@@ -129,14 +130,14 @@ describe("localizer up", () => {
       await using terminal = openTerminal(asUser(), [...words(), "up", ...flags]);
       await silent.asked();
       terminal.type("\x03");
-      await terminal.shows(/ended with \d+/);
+      await terminal.shows(/^ended with \d+/m);
       assert.match(terminal.output(), /ended with 130/);
       await terminal.close();
       await gone(place);
       assert.equal(readFileSync(place.hostsFile, "utf8"), original);
 
       await using patient = openTerminal(asUser(), [...words(), "up", "--timeout=2s", ...flags]);
-      await patient.shows(/ended with \d+/);
+      await patient.shows(/^ended with \d+/m);
       assert.match(
         patient.output(),
         /not ready after 2 s; it goes on starting, and its log is ".*localizer-[0-9a-f]+\.log\.starting-\d+"/,
@@ -158,7 +159,7 @@ describe("localizer up", () => {
     await using terminal = openTerminal(asUser(), [installed.localizer, "up", ...flags]);
     await terminal.shows(/password for/);
     terminal.type("secret\n");
-    await terminal.shows(/ended with \d+/);
+    await terminal.shows(/^ended with \d+/m);
     assert.match(terminal.output(), /ended with 0/);
     await terminal.close();
     const [setpriv = "", ...client] = asUser(installed.localizer, "--socket", place.socket, "down");
@@ -168,7 +169,7 @@ describe("localizer up", () => {
     await using other = openTerminal(asUser(), [installed.localizer, "up", ...flags]);
     await other.shows(/password for/);
     other.type("\x03");
-    await other.shows(/ended with \d+/);
+    await other.shows(/^ended with \d+/m);
     assert.match(other.output(), /ended with 130/);
     await gone(place);
     assert.equal(readFileSync(place.hostsFile, "utf8"), original);

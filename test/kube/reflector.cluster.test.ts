@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 import { systemClock } from "../../src/clock.ts";
 import { ApiClient } from "../../src/kube/api-client.ts";
 import { ClusterCache } from "../../src/kube/cluster-cache.ts";
-import { staticToken } from "../../src/kube/credentials.ts";
+import { bearer, staticCredentials } from "../../src/kube/credentials.ts";
 import { hostAndPort } from "../../src/kube/dial.ts";
 import { textAt } from "../../src/kube/json.ts";
 import { type Cluster, loadCluster } from "../../src/kube/kubeconfig.ts";
@@ -104,7 +104,12 @@ test("ClusterCache says denied without rights, and works when they are given", l
   const answer = await post(`${inNamespace}/serviceaccounts/viewer/token`, { spec: { expirationSeconds: 600 } });
   const token = textAt(answer, "status", "token") ?? "";
   const { cert: _cert, key: _key, ...tls } = cluster.tls;
-  const viewer = { ...cluster, tls, tlsClient: new TlsClient(tls), credentials: staticToken(token) };
+  const viewer = {
+    ...cluster,
+    tls,
+    tlsClient: new TlsClient(tls),
+    credentials: staticCredentials({ authorization: bearer(token) }),
+  };
   await using viewerClient = clientOf(viewer);
   await using t = follow({ client: viewerClient });
   await t.until(() => t.cache.statuses.every(({ state }) => state === "denied"));

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/clock.ts";
 import { ApiClient } from "../../src/kube/api-client.ts";
-import { staticToken } from "../../src/kube/credentials.ts";
+import { bearer, staticCredentials } from "../../src/kube/credentials.ts";
 import { hostAndPort } from "../../src/kube/dial.ts";
 import { listAt, textAt } from "../../src/kube/json.ts";
 import { type Cluster, loadCluster } from "../../src/kube/kubeconfig.ts";
@@ -117,11 +117,17 @@ test("list, watch and port-forward go through a gateway that speaks HTTP/1.1 onl
   await using gateway = await startHttp1Gateway(cluster.server, cluster.tls.ca, certificate);
   const server = new URL(`https://127.0.0.1:${gateway.port}${gatewayPath}/`);
   const tls = { ca: certificate.cert, rejectUnauthorized: true };
-  const behind = { ...cluster, server, tls, tlsClient: new TlsClient(tls), credentials: staticToken(token) };
+  const behind = {
+    ...cluster,
+    server,
+    tls,
+    tlsClient: new TlsClient(tls),
+    credentials: staticCredentials({ authorization: bearer(token) }),
+  };
   await useAll(behind);
   assert.equal(gateway.upgrades(), 1);
   // One for short calls, one for the watch, one for the port-forward.
   assert.equal(gateway.connections(), 3);
-  await using stranger = clientOf({ ...behind, credentials: staticToken("no") });
+  await using stranger = clientOf({ ...behind, credentials: staticCredentials({ authorization: bearer("no") }) });
   await assert.rejects(stranger.getJson(`${inNamespace}/configmaps`), { code: "unauthenticated" });
 });

@@ -23,11 +23,18 @@ describe("runGoClient() against openGrpcServer()", () => {
   before(() => buildGoClient().then(() => {}));
 
   it("lists every field, those that were added too", async () => {
-    await using daemon = await openFakeDaemon({ notices: () => ["The API server cannot be reached"] });
+    const left = { namespace: "*", name: "", status: "denied", reason: "Cannot list services: forbidden" };
+    await using daemon = await openFakeDaemon({
+      notices: () => ["The API server cannot be reached"],
+      leftOut: () => [left],
+      selector: () => "app=x",
+    });
     assert.deepEqual(await runGoClient(daemon.socketPath, "List", {}, "ours"), {
       services: [inProtoNames(cart), inProtoNames(ledger)],
       cluster: someCluster.cluster(),
       notices: ["The API server cannot be reached"],
+      left_out: [left],
+      selector: "app=x",
     });
     const cluster = someCluster.cluster();
     assert.deepEqual(await runGoClient(daemon.socketPath, "Ping", {}, "ours"), { cluster });
