@@ -8,8 +8,10 @@ import { codeOf, LocalizerError } from "../errors.ts";
 import type { Helper } from "../helper/client.ts";
 import { ApiClient } from "../kube/api-client.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
+import type { PodRef } from "../model/endpoint.ts";
 import { defaultSocketLink } from "../model/socket-link.ts";
-import { podDialer, probePod } from "../portforward/dial-pod.ts";
+import { connectPod, probePod } from "../portforward/dial-pod.ts";
+import { openPodDialer } from "../portforward/pod-dialer.ts";
 import type { DaemonState } from "../server/daemon-state.ts";
 import { type GrpcServer, openGrpcServer } from "../server/grpc-server.ts";
 import { chooseHelper } from "./choose-helper.ts";
@@ -48,7 +50,9 @@ export const startDaemon: StartDaemon = async (options, signal) => {
 
   const { helper, privileged } = await chooseHelper(options, clock, signal);
   works.use(helper);
-  const dial = health.watch(podDialer(cluster, clock));
+  const connect = (pod: PodRef, dialSignal: AbortSignal) => connectPod(cluster, clock, pod, dialSignal);
+  const dialer = works.use(openPodDialer({ connect, clock }));
+  const dial = health.watch(dialer.dial);
   const services = await followServices(options, { cluster, client, helper, dial, clock }, works);
   const { cache, controller, guard } = services;
   const found = () => report.servicesFound(cache.services.list().length, cache.scope.namespaces ?? []);

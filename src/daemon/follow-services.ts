@@ -13,6 +13,7 @@ import { ObjectCache } from "../kube/object-cache.ts";
 import type { LoopbackAddress } from "../model/loopback.ts";
 import { defaultSocketLink } from "../model/socket-link.ts";
 import { portHolders } from "../net/port-holder.ts";
+import { peerEnds } from "../net/tcp-table.ts";
 import type { DialPod } from "../portforward/dial-pod.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
 import { foreignHostsOf, hostNamePolicy } from "./host-name-policy.ts";
@@ -75,7 +76,15 @@ export async function followServices(
   const onReleased = (address: LoopbackAddress) => {
     helper.release(address).catch((error: unknown) => log.debug("Cannot give an address back", { address, error }));
   };
-  const components = { cache, hosts, addresses, dial, listen: helper.listen, whoHolds: portHolders({ clock }) };
+  const components = {
+    cache,
+    hosts,
+    addresses,
+    dial,
+    listen: helper.listen,
+    whoHolds: portHolders({ clock }),
+    peerEnd: peerEnds({ clock }),
+  };
   const controller = stack.use(
     new Controller(
       { ...components, onReleased, clock, log: log.child("tunnel") },

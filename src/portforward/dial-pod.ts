@@ -3,10 +3,10 @@
  * and the pool stand behind it. Promises a Duplex or a LocalizerError that says why not. Used by the
  * daemon, which hands it to tunnels.
  */
-import type { Duplex } from "node:stream";
 import { type Clock, withTimeout } from "../clock.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
 import type { Endpoint, PodRef } from "../model/endpoint.ts";
+import type { FarSide } from "../net/far-side.ts";
 import { SpdyConnection } from "./spdy-connection.ts";
 import { upgradeToSpdy } from "./upgrade.ts";
 
@@ -14,21 +14,10 @@ import { upgradeToSpdy } from "./upgrade.ts";
 const upgradeTimeoutMs = 10_000;
 
 /**
- * Opens a byte channel to the endpoint. Each has an upgraded connection of its own, which ends with it.
- * Failures before a byte was delivered have the codes `refused`, `gone`, `denied` or `unavailable`; a
- * refusal by the pod comes as the stream's error, since the runtime dials only when the streams are open.
+ * Opens a byte channel to the endpoint. Failures before a byte was delivered have the codes `refused`, `gone`, `denied` or
+ * `unavailable`; a refusal by the pod comes as the stream's error, since the runtime dials only when the streams are open.
  */
-export type DialPod = (endpoint: Endpoint, signal: AbortSignal) => Promise<Duplex>;
-
-/** The DialPod of a cluster: direct SPDY/3.1, one upgraded connection per channel. */
-export function podDialer(cluster: Cluster, clock: Clock): DialPod {
-  return async (endpoint, signal) => {
-    const connection = await connectPod(cluster, clock, endpoint.pod, signal);
-    const stream = connection.openStream(endpoint);
-    stream.once("close", () => void connection[Symbol.asyncDispose]());
-    return stream;
-  };
-}
+export type DialPod = (endpoint: Endpoint, signal: AbortSignal) => Promise<FarSide>;
 
 /**
  * Upgrades a connection to the pod and closes it: shows that port-forwarding works here without touching any of the
@@ -38,7 +27,13 @@ export async function probePod(cluster: Cluster, clock: Clock, pod: PodRef, sign
   await using _connection = await connectPod(cluster, clock, pod, signal);
 }
 
-async function connectPod(cluster: Cluster, clock: Clock, pod: PodRef, signal: AbortSignal): Promise<SpdyConnection> {
+/** An upgraded connection to the pod, the caller's. Throws as `DialPod` does. */
+export async function connectPod(
+  cluster: Cluster,
+  clock: Clock,
+  pod: PodRef,
+  signal: AbortSignal,
+): Promise<SpdyConnection> {
   const action = `Cannot forward to pod ${pod.namespace}/${pod.name}`;
   const options = { action, timeoutMs: upgradeTimeoutMs, signal };
   const { socket, head } = await withTimeout(clock, options, (limited) => upgradeToSpdy(cluster, pod, limited));

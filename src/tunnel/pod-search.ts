@@ -3,10 +3,10 @@
  * gone before its first byte is followed by the next; whoever calls notices nothing but the time.
  */
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { withTimeout } from "../clock.ts";
 import { type ErrorCode, LocalizerError, throwIfAborted } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
+import type { FarSide } from "../net/far-side.ts";
 import type { ListenAddress } from "../net/listen.ts";
 import type { Affinity } from "./affinity.ts";
 import type { Balancer } from "./balancer.ts";
@@ -33,7 +33,7 @@ const mayPass: ReadonlySet<ErrorCode> = new Set(["unavailable", "timeout"]);
 const hopeless: ReadonlySet<ErrorCode> = new Set(["denied", "unauthenticated", "aborted"]);
 
 /** What the connections of a port search with. */
-export interface SearchComponents extends Pick<TunnelComponents, "dial" | "clock"> {
+export interface SearchComponents extends Pick<TunnelComponents, "dial" | "clock" | "peerEnd"> {
   readonly pods: ReadyPods;
   readonly balancer: Balancer;
   readonly affinity: Affinity;
@@ -51,7 +51,7 @@ export interface SearchOptions {
 
 /** A pod that has taken the connection: its channel waits to be spliced. */
 export interface FoundPod {
-  readonly far: Duplex;
+  readonly far: FarSide;
   /** Counts the connection in the balancer until disposed. */
   readonly held: Disposable;
 }
@@ -72,7 +72,7 @@ export async function findPod(local: Socket, components: SearchComponents, optio
     const endpoint = await search.next(favourite);
     options.onTry(endpoint);
     const held = balancer.hold(endpoint);
-    let far: Duplex;
+    let far: FarSide;
     try {
       far = await search.dial(endpoint);
     } catch (thrown) {
@@ -80,7 +80,11 @@ export async function findPod(local: Socket, components: SearchComponents, optio
       search.failed(endpoint, LocalizerError.from(thrown));
       continue;
     }
-    const taken = await untilFirstByte(local, far, said, signal);
+    const taken = await untilFirstByte(local, far, said, {
+      signal,
+      clock: components.clock,
+      peerEnd: components.peerEnd,
+    });
     if (taken.kind === "answered") {
       pods.note(endpoint.pod.uid, true);
       if (affinityMs !== undefined) affinity.remember(caller, endpoint.pod.uid);
@@ -120,7 +124,7 @@ class Search {
   }
 
   /** Dials, and not for long while another pod could be tried instead. */
-  async dial(endpoint: Endpoint): Promise<Duplex> {
+  async dial(endpoint: Endpoint): Promise<FarSide> {
     const { clock, dial, pods } = this.#components;
     const { signal } = this.#options;
     const { namespace, name, uid } = endpoint.pod;
