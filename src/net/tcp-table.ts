@@ -44,7 +44,7 @@ export function peerEnds({ clock, platform = process.platform, read = readFile }
   };
   const look = async (): Promise<Look> => {
     const waitMs = freeAtMs - clock.monotonic();
-    if (waitMs > 0) await new Promise<void>((resolve) => clock.after(waitMs, resolve));
+    await (waitMs > 0 ? new Promise<void>((resolve) => clock.after(waitMs, resolve)) : undefined);
     // Who asks from here on needs the next read: this one may be past his socket already.
     next = undefined;
     let second: Promise<Buffer> | undefined;

@@ -7,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
 import type { Endpoint, PodRef } from "../model/endpoint.ts";
 import type { PodStream } from "./pod-stream.ts";
+import { type PoolCounts, type PoolMember, PoolMembers } from "./pool-members.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import type { SpdyConnection } from "./spdy-connection.ts";
 
@@ -27,26 +28,12 @@ interface Waiter {
   readonly settle: (result: PodStream | LocalizerError) => void;
 }
 
-interface Member {
-  readonly connection: SpdyConnection;
-  readonly bornMs: number;
-  idleSinceMs: number;
-}
-
 /** What is to be seen of a pool. */
-export interface PodPoolStats {
+export interface PodPoolStats extends PoolCounts {
   readonly pod: PodRef;
   readonly connections: number;
   readonly dialling: number;
-  /** Connections that nobody uses. */
-  readonly free: number;
-  /** Streams in use. */
-  readonly streams: number;
-  /** Streams that the runtime has not let go of yet. */
-  readonly lingering: number;
   readonly waiting: number;
-  /** Of the quickest connection. */
-  readonly rttMs: number | undefined;
 }
 
 /** One pod's. */
@@ -54,7 +41,7 @@ export class PodPool {
   readonly pod: PodRef;
   readonly #components: { readonly connect: ConnectPod; readonly clock: Clock; readonly room: PoolRoom };
   readonly #options: PoolOptions;
-  readonly #members = new Set<Member>();
+  readonly #members: PoolMembers;
   readonly #waiters = new Set<Waiter>();
   readonly #stop = new AbortController();
   #dialling = 0;
@@ -71,6 +58,7 @@ export class PodPool {
     this.pod = pod;
     this.#components = components;
     this.#options = options;
+    this.#members = new PoolMembers(options);
   }
 
   /** Connections and dials. */
@@ -84,24 +72,13 @@ export class PodPool {
 
   /** When its longest idle connection became so; undefined when it has none to give. */
   get idleSinceMs(): number | undefined {
-    const idle = [...this.#members].filter((member) => this.#isFree(member)).map(({ idleSinceMs }) => idleSinceMs);
-    return idle.length === 0 ? undefined : Math.min(...idle);
+    return this.#members.free[0]?.idleSinceMs;
   }
 
   get stats(): PodPoolStats {
-    const all = [...this.#members].map(({ connection }) => connection);
-    const count = (of: (connection: SpdyConnection) => number) => all.reduce((sum, each) => sum + of(each), 0);
-    const rtts = all.flatMap(({ rttMs }) => rttMs ?? []);
-    return {
-      pod: this.pod,
-      connections: all.length,
-      dialling: this.#dialling,
-      free: [...this.#members].filter((member) => this.#isFree(member)).length,
-      streams: count(({ liveStreams }) => liveStreams),
-      lingering: count(({ streams, liveStreams }) => streams - liveStreams),
-      waiting: this.#waiters.size,
-      rttMs: rtts.length === 0 ? undefined : Math.min(...rtts),
-    };
+    const { pod, size } = this;
+    const counts = { dialling: this.#dialling, waiting: this.#waiters.size };
+    return { pod, ...counts, ...this.#members.counts, connections: size - this.#dialling };
   }
 
   /** A stream to a port of the pod. Throws as `DialPod` does. */
@@ -126,8 +103,8 @@ export class PodPool {
   /** Gives what there is to those who wait, and dials what is missing. Call it when there may be more room. */
   serve(): void {
     for (const waiter of this.#waiters) {
-      const free = this.#freest();
-      const found = free ?? (this.#mayShare(waiter) ? this.#quietest() : undefined);
+      const free = this.#members.freest;
+      const found = free ?? (this.#mayShare(waiter) ? this.#quietest : undefined);
       if (found === undefined) break;
       waiter.settle(found.connection.openStream(waiter.endpoint, { mayWait: found === free }));
     }
@@ -142,11 +119,11 @@ export class PodPool {
     const { idleMs, pingEveryMs, recycleMs, spareMs } = this.#options;
     const now = clock.monotonic();
     const isInUse = now - this.#usedMs < spareMs && !this.#isRetired;
-    for (const { connection, bornMs } of this.#members) {
+    for (const { connection, bornMs } of this.#members.all) {
       connection.look({ ...this.#options, everyMs: pingEveryMs });
       if (now - bornMs >= recycleMs) connection.condemn("it has served its time");
     }
-    let free = [...this.#members].filter((member) => this.#isFree(member));
+    let { free } = this.#members;
     for (const { connection, idleSinceMs } of free) {
       if (now - idleSinceMs < idleMs || (free.length === 1 && isInUse)) continue;
       free = free.filter((other) => other.connection !== connection);
@@ -158,15 +135,14 @@ export class PodPool {
 
   /** Closes connections that nobody uses: the longest idle one, or all. */
   closeIdle(which: "longest" | "all"): void {
-    const free = [...this.#members].filter((member) => this.#isFree(member));
-    free.sort((a, b) => a.idleSinceMs - b.idleSinceMs);
+    const { free } = this.#members;
     for (const { connection } of which === "all" ? free : free.slice(0, 1)) connection.condemn("nobody uses it");
   }
 
   /** The pod has left: what is free is closed, the rest with its last stream. */
   retire(): void {
     this.#isRetired = true;
-    for (const { connection } of this.#members) connection.condemn("the pod has left");
+    for (const { connection } of this.#members.all) connection.condemn("the pod has left");
   }
 
   /** Closes everything; who waits gets `aborted`. */
@@ -175,53 +151,31 @@ export class PodPool {
     this.#stop.abort();
     this.#timer?.[Symbol.dispose]();
     for (const waiter of this.#waiters) waiter.settle(new LocalizerError("aborted", "Stopped"));
-    for (const { connection } of this.#members) void connection[Symbol.asyncDispose]();
+    for (const { connection } of this.#members.all) void connection[Symbol.asyncDispose]();
   }
 
-  #isFree({ connection }: Member): boolean {
-    return connection.isHealthy && connection.isProven && connection.streams < this.#options.lingering;
-  }
-
-  /** Of the free ones that with the fewest streams that linger. */
-  #freest(): Member | undefined {
-    return least([...this.#members].filter((member) => this.#isFree(member)));
-  }
-
-  /** Of those that can be shared that with the fewest streams. */
-  #quietest(): Member | undefined {
-    const { streamsPerConnection, lingering } = this.#options;
-    const shareable = [...this.#members].filter(({ connection }) => {
-      const { isHealthy, hasBacklog, isPaused, liveStreams, streams } = connection;
-      return isHealthy && !hasBacklog && !isPaused && liveStreams < streamsPerConnection && streams < lingering;
-    });
-    return this.#streams >= this.#options.streamsPerPod ? undefined : least(shareable);
+  get #quietest(): PoolMember | undefined {
+    return this.#members.streams >= this.#options.streamsPerPod ? undefined : this.#members.quietest;
   }
 
   /** Above the limits only, and not when one will be free in a moment. */
   #mayShare({ sinceMs }: Waiter): boolean {
     if (this.#dialling > 0 || this.#counted < this.#options.connectionsPerPod) return false;
     if (this.#components.clock.monotonic() - sinceMs >= this.#options.shareAfterMs) return true;
-    const soon = [...this.#members].filter(({ connection }) => connection.isHealthy && connection.openStreams === 0);
-    return this.#waiters.size > soon.length;
-  }
-
-  /** Streams to the pod. */
-  get #streams(): number {
-    return [...this.#members].reduce((sum, { connection }) => sum + connection.streams, 0);
+    return this.#waiters.size > this.#members.soonFree;
   }
 
   /** Connections that count for the limit: those that can take streams, and those to come. */
   get #counted(): number {
-    const well = [...this.#members].filter(({ connection }) => connection.isHealthy && !connection.hasBacklog);
-    return well.length + this.#dialling;
+    return this.#members.well + this.#dialling;
   }
 
   #mayDial(byForce: boolean): boolean {
     const { connectionsPerPod, streamsPerPod } = this.#options;
-    if (this.#isRetired || this.#streams >= streamsPerPod) return false;
+    if (this.#isRetired || this.#members.streams >= streamsPerPod) return false;
     const isBelow = this.#counted < connectionsPerPod;
     return (
-      (isBelow || (this.#dialling === 0 && this.#quietest() === undefined)) && this.#components.room.makeRoom(byForce)
+      (isBelow || (this.#dialling === 0 && this.#quietest === undefined)) && this.#components.room.makeRoom(byForce)
     );
   }
 
@@ -230,8 +184,9 @@ export class PodPool {
     const { clock } = this.#components;
     if (this.#dialling > 0 || this.#hasFailed || this.#members.size === 0) return false;
     const isInUse = clock.monotonic() - this.#usedMs < this.#options.spareMs;
-    const isComing = [...this.#members].some(({ connection }) => connection.isHealthy && connection.openStreams === 0);
-    return isInUse && !isComing && this.#counted < this.#options.connectionsPerPod && this.#mayDial(false);
+    return (
+      isInUse && this.#members.soonFree === 0 && this.#counted < this.#options.connectionsPerPod && this.#mayDial(false)
+    );
   }
 
   #dial(): void {
@@ -260,7 +215,7 @@ export class PodPool {
     if (error.code === "gone") this.retire();
   }
 
-  #join(member: Member): void {
+  #join(member: PoolMember): void {
     const { connection } = member;
     const { clock, room } = this.#components;
     this.#members.add(member);
@@ -299,19 +254,10 @@ export class PodPool {
   #limitError({ pod, port }: Endpoint): LocalizerError {
     const { connections, streamsPerPod } = this.#options;
     const limit =
-      this.#streams >= streamsPerPod ? `${streamsPerPod} streams to a pod` : `${connections} connections to pods`;
+      this.#members.streams >= streamsPerPod
+        ? `${streamsPerPod} streams to a pod`
+        : `${connections} connections to pods`;
     const sentence = `Cannot forward to ${pod.namespace}/${pod.name}:${port}: the limit of ${limit} is reached`;
     return new LocalizerError("unavailable", sentence);
   }
-}
-
-/** That with the fewest streams in use, of several that with the fewest that linger. */
-function least(members: readonly Member[]): Member | undefined {
-  let best: Member | undefined;
-  for (const member of members) if (best === undefined || isBetter(member, best)) best = member;
-  return best;
-}
-
-function isBetter({ connection: a }: Member, { connection: b }: Member): boolean {
-  return a.liveStreams !== b.liveStreams ? a.liveStreams < b.liveStreams : a.streams < b.streams;
 }

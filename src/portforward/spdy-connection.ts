@@ -7,8 +7,8 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
+import { FrameReceiver } from "./frame-receiver.ts";
 import { FrameSender } from "./frame-sender.ts";
-import { FrameReader } from "./frames.ts";
 import { type PingLimits, PingRounds } from "./ping-rounds.ts";
 import { PodStream, type StreamCarrier } from "./pod-stream.ts";
 import { type StreamPair, StreamPairs } from "./stream-pairs.ts";
@@ -33,39 +33,32 @@ export class SpdyConnection implements AsyncDisposable {
   readonly #socket: Duplex;
   readonly #clock: Clock;
   readonly #sender: FrameSender;
-  readonly #reader: FrameReader;
+  readonly #receiver: FrameReceiver;
   readonly #pairs = new StreamPairs();
   readonly #pings = new PingRounds();
-  /** Pairs, by the id of their error stream, whose reader is behind: one is enough to keep the socket paused. */
-  readonly #full = new Set<number>();
   readonly #closed = new AbortController();
   #onChange = () => {};
   #nextStreamId = 1;
   #opened = 0;
   #condemned: string | undefined;
   #isSuspect = false;
-  #lastHeardMs: number;
 
   /** @param head bytes that came with the upgrade's answer */
   constructor(socket: Duplex, head: Buffer, clock: Clock) {
     this.#socket = socket;
     this.#clock = clock;
     this.#sender = new FrameSender(socket, clock);
-    this.#lastHeardMs = clock.monotonic();
-    this.#reader = new FrameReader({
+    this.#receiver = new FrameReceiver(socket, clock, {
       onData: (id, bytes) => this.#onData(id, bytes),
       onFin: (id) => this.#onFin(id),
       onReply: (id) => this.#onReply(id),
       onReset: (id, status) => this.#onReset(id, status),
       onPing: (id) => this.#onPing(id),
       onGoAway: () => this.condemn("the other side takes no new streams"),
+      onLost: (reason) => this.#fail(reason),
     });
-    socket.on("data", (chunk: Buffer) => this.#onChunk(chunk));
     socket.on("drain", () => this.#sender.drained());
-    socket.on("end", () => this.#fail("the connection was ended"));
-    socket.on("close", () => this.#fail("the connection was closed"));
-    socket.on("error", (error) => this.#fail(error.message));
-    if (head.length > 0) this.#onChunk(head);
+    if (head.length > 0) this.#receiver.push(head);
     // An 'upgrade' leaves the socket paused.
     socket.resume();
   }
@@ -117,7 +110,7 @@ export class SpdyConnection implements AsyncDisposable {
 
   /** A local reader is behind. */
   get isPaused(): boolean {
-    return this.#full.size > 0;
+    return this.#receiver.isPaused;
   }
 
   /** Round-trip time to the runtime in ms, once known. */
@@ -165,10 +158,10 @@ export class SpdyConnection implements AsyncDisposable {
     const now = this.#clock.monotonic();
     if (this.isPaused) {
       this.#pings.excuse(now);
-      this.#lastHeardMs = now;
+      this.#receiver.excuse();
       return;
     }
-    const verdict = this.#pings.judge(now, now - this.#lastHeardMs, limits);
+    const verdict = this.#pings.judge(now, now - this.#receiver.lastHeardMs, limits);
     // Where our bytes are stuck, pings are stuck behind them: an application that does not read, and no lost connection.
     if (verdict === "lost" && !this.hasBacklog) this.#fail(`no answer to pings for ${limits.lostMs / 1000} s`);
     else if (verdict === "poisoned") this.condemn(stuck);
@@ -197,17 +190,10 @@ export class SpdyConnection implements AsyncDisposable {
       get isAlone() {
         return pairs.live <= 1;
       },
-      pause: () => {
-        this.#full.add(errorId);
-        this.#socket.pause();
-      },
-      resume: () => this.#resume(errorId),
+      pause: () => this.#receiver.pause(errorId),
+      resume: () => void this.#receiver.resume(errorId),
       leave: () => this.#leave(pair),
     };
-  }
-
-  #resume(errorId: number): void {
-    if (this.#full.delete(errorId) && this.#full.size === 0) this.#socket.resume();
   }
 
   #sendFin(pair: StreamPair): void {
@@ -230,8 +216,7 @@ export class SpdyConnection implements AsyncDisposable {
 
   /** The local side has gone. */
   #leave(pair: StreamPair): void {
-    const isBehind = this.#full.has(pair.errorId);
-    this.#resume(pair.errorId);
+    const isBehind = this.#receiver.resume(pair.errorId);
     this.#pairs.detach(pair, this.#clock.monotonic());
     if (this.closed.aborted || this.#pairs.get(pair.dataId) === undefined) return;
     if (this.#sender.forget(pair)) {
@@ -249,15 +234,6 @@ export class SpdyConnection implements AsyncDisposable {
     }
     this.#closeWhenUnused();
     this.#onChange();
-  }
-
-  #onChunk(chunk: Buffer): void {
-    this.#lastHeardMs = this.#clock.monotonic();
-    try {
-      this.#reader.push(chunk);
-    } catch (error) {
-      this.#fail(LocalizerError.from(error).message);
-    }
   }
 
   #onData(id: number, bytes: Buffer): void {
