@@ -5,7 +5,7 @@
  */
 import { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
-import { LocalizerError } from "../errors.ts";
+import { type ErrorCode, LocalizerError } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import { refusal } from "./refusal.ts";
 
@@ -23,6 +23,9 @@ const errorStreamGraceMs = 250;
 
 /** What the pod said and the reader has not taken, up to this, where other streams share the connection. */
 const sharedQueueBytes = 256 * 1024;
+
+/** How long the runtime may take to accept a stream that waits for it. */
+const replyMs = 5_000;
 
 /** REFUSED_STREAM (SPDY/3.1 2.6.3): nothing was done with the stream, so nobody got a byte. */
 const refusedStream = 3;
@@ -61,6 +64,7 @@ export class PodStream extends Duplex {
   #lastFromPodMs: number;
   #halfClosedMs = 0;
   #timer: Disposable | undefined;
+  #replyTimer: Disposable | undefined;
 
   /** @param options.afterReply what is written waits until the runtime has accepted the stream (`replied`) */
   constructor(
@@ -78,6 +82,10 @@ export class PodStream extends Duplex {
     this.#lastFromPodMs = this.#clock.monotonic();
     // It may fail before its owner listens; the owner sees it by `errored`.
     this.on("error", () => {});
+    if (!this.#mayTalk) {
+      const unaccepted = () => this.#fail("unavailable", "the runtime did not accept the stream");
+      this.#replyTimer = this.#clock.after(replyMs, unaccepted);
+    }
   }
 
   /** True as long as nothing that was written has left: whatever happens, the pod got none of it. */
@@ -96,7 +104,9 @@ export class PodStream extends Duplex {
 
   /** The runtime has accepted the stream. */
   replied(): void {
+    if (this.#mayTalk) return;
     this.#mayTalk = true;
+    this.#replyTimer?.[Symbol.dispose]();
     const talk = this.#held;
     this.#held = undefined;
     talk?.();
@@ -133,10 +143,8 @@ export class PodStream extends Duplex {
 
   /** The runtime reset one of the pair. */
   reset(status: number): void {
-    const { pod, port } = this.#endpoint;
-    const sentence = `Cannot forward to ${pod.namespace}/${pod.name}:${port}: the stream was reset (status ${status})`;
-    const code = status === refusedStream ? "refused" : "unavailable";
-    this.destroy(this.#errorText === "" ? new LocalizerError(code, sentence) : this.#refusal());
+    if (this.#errorText !== "") this.destroy(this.#refusal());
+    else this.#fail(status === refusedStream ? "refused" : "unavailable", `the stream was reset (status ${status})`);
   }
 
   override _read(): void {
@@ -164,6 +172,7 @@ export class PodStream extends Duplex {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#timer?.[Symbol.dispose]();
+    this.#replyTimer?.[Symbol.dispose]();
     this.#held = undefined;
     this.#carrier.leave(this.streamId);
     callback(error);
@@ -203,6 +212,11 @@ export class PodStream extends Duplex {
       return;
     }
     this.push(null);
+  }
+
+  #fail(code: ErrorCode, why: string): void {
+    const { pod, port } = this.#endpoint;
+    this.destroy(new LocalizerError(code, `Cannot forward to ${pod.namespace}/${pod.name}:${port}: ${why}`));
   }
 
   #refusal(): LocalizerError {

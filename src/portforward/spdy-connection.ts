@@ -19,9 +19,6 @@ const maxWastedBytes = 64 * 1024;
 /** The runtime lets go of a stream a second after our FIN; if it takes so long, something is stuck. */
 const maxLingerMs = 10_000;
 
-/** Why a connection is given up on which nothing more will get through. */
-const stuck = "a worker of the runtime is stuck";
-
 /** How a stream is opened. */
 export interface OpenStreamOptions {
   /** The SYNs wait a moment for the first bytes, and go out in one write with them. */
@@ -42,6 +39,7 @@ export class SpdyConnection implements AsyncDisposable {
   #opened = 0;
   #condemned: string | undefined;
   #isSuspect = false;
+  #isStuck = false;
 
   /** @param head bytes that came with the upgrade's answer */
   constructor(socket: Duplex, head: Buffer, clock: Clock) {
@@ -164,10 +162,10 @@ export class SpdyConnection implements AsyncDisposable {
     const verdict = this.#pings.judge(now, now - this.#receiver.lastHeardMs, limits);
     // Where our bytes are stuck, pings are stuck behind them: an application that does not read, and no lost connection.
     if (verdict === "lost" && !this.hasBacklog) this.#fail(`no answer to pings for ${limits.lostMs / 1000} s`);
-    else if (verdict === "poisoned") this.condemn(stuck);
+    else if (verdict === "poisoned") this.#giveUp("a worker of the runtime is stuck");
     else this.#setSuspect(verdict !== "well");
     const isStuck = this.#pairs.all.some(({ stream, leftMs }) => stream === undefined && now - leftMs > maxLingerMs);
-    if (isStuck) this.condemn("a stream does not end");
+    if (isStuck) this.#giveUp("a stream does not end");
     if (!this.closed.aborted && !this.#pings.isWaiting && now - this.#pings.startedMs >= limits.everyMs) {
       this.#sender.finAndPings(undefined, false, this.#pings.start(now));
     }
@@ -205,9 +203,9 @@ export class SpdyConnection implements AsyncDisposable {
 
   /** Pings behind the last byte of the pair, in one write with the FIN if it is due. */
   #prove(pair: StreamPair, fin: boolean): void {
-    this.#pairs.setPhase(pair, "proving");
+    this.#pairs.close(pair);
     const onProven = () => {
-      if (pair.phase === "proving") this.#pairs.setPhase(pair, "lingering");
+      pair.phase = "lingering";
       this.#closeWhenUnused();
       this.#onChange();
     };
@@ -299,11 +297,17 @@ export class SpdyConnection implements AsyncDisposable {
     this.#onChange();
   }
 
+  /** Nothing more will get through: not worth waiting for. */
+  #giveUp(reason: string): void {
+    this.#isStuck = true;
+    this.condemn(reason);
+  }
+
   #closeWhenUnused(): void {
     if (this.#condemned === undefined || this.#pairs.live > 0) return;
-    // What the last stream has sent may still be on its way; it goes no faster if we hang up.
-    if (this.#condemned === stuck || !this.#pairs.all.some(({ phase }) => phase === "proving"))
-      this.#fail(this.#condemned);
+    // What the last stream has sent may still be on its way.
+    const isProving = this.#pairs.all.some(({ phase }) => phase === "proving");
+    if (!isProving || this.#isStuck) this.#fail(this.#condemned);
   }
 
   #fail(reason: string): void {

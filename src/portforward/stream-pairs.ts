@@ -27,7 +27,6 @@ export class StreamPairs {
   readonly #byId = new Map<number, StreamPair>();
   #open = 0;
   #live = 0;
-  #unproven = 0;
 
   /** Pairs, the lingering ones too: each costs the runtime a thread. */
   get size(): number {
@@ -42,11 +41,6 @@ export class StreamPairs {
   /** Those that somebody reads. */
   get live(): number {
     return this.#live;
-  }
-
-  /** Those whose bytes may not have been consumed. */
-  get unproven(): number {
-    return this.#unproven;
   }
 
   get(id: number): StreamPair | undefined {
@@ -82,22 +76,17 @@ export class StreamPairs {
     pair.leftMs = nowMs;
   }
 
-  setPhase(pair: StreamPair, phase: StreamPair["phase"]): void {
-    this.#count(pair, -1);
-    pair.phase = phase;
-    this.#count(pair, 1);
+  /** No more bytes will be sent on it. */
+  close(pair: StreamPair): void {
+    if (pair.phase === "open" && this.#byId.has(pair.dataId)) this.#open--;
+    pair.phase = "proving";
   }
 
   /** Forgets it. What was not proven by then is its connection's to prove. */
   remove(pair: StreamPair): void {
     if (!this.#byId.delete(pair.dataId)) return;
     this.#byId.delete(pair.errorId);
-    this.#count(pair, -1);
+    if (pair.phase === "open") this.#open--;
     if (pair.stream !== undefined) this.#live--;
-  }
-
-  #count({ phase }: StreamPair, by: number): void {
-    if (phase === "open") this.#open += by;
-    else if (phase === "proving") this.#unproven += by;
   }
 }
