@@ -109,8 +109,9 @@ export class PodPool {
       waiter.settle(found.connection.openStream(waiter.endpoint, { mayWait: found === free }));
     }
     while (this.#waiters.size > this.#dialling && this.#mayDial(true)) this.#dial();
-    if (this.#waiters.size > 0) this.#wakeAgain();
-    else if (this.#needsSpare()) this.#dial();
+    this.#wakeAgain();
+    if (this.#waiters.size > 0) return;
+    if (this.#needsSpare()) this.#dial();
   }
 
   /** Looks after health and age; true when nothing is left of it. */

@@ -245,7 +245,10 @@ export class SpdyConnection implements AsyncDisposable {
       pair.stream.feedData(bytes);
     } else {
       pair.wastedBytes += bytes.length;
-      if (pair.wastedBytes > maxWastedBytes) this.condemn("a download was broken off");
+      if (pair.wastedBytes <= maxWastedBytes) return;
+      // Whatever it was sent last, it does not listen: not worth waiting for.
+      pair.phase = "lingering";
+      this.condemn("a download was broken off");
     }
   }
 

@@ -17,6 +17,13 @@ export interface MadeConnection {
   readonly runtime: SpdyRuntime;
 }
 
+/** How dials go from now on: whether they wait, fail, and lead to runtimes that answer pings. */
+export interface Gate {
+  wait: Promise<void> | undefined;
+  failure: LocalizerError | undefined;
+  answersPings: boolean;
+}
+
 /** The pod whose connections most tests want. */
 export const shopPod: PodRef = { namespace: "shop", name: "cart-0", uid: "u1" };
 
@@ -24,17 +31,15 @@ export const shopPod: PodRef = { namespace: "shop", name: "cart-0", uid: "u1" };
 export function pooledPods(options: Partial<PoolOptions> = {}) {
   const clock = new FakeClock();
   const made: MadeConnection[] = [];
-  /** Set to have dials wait, or fail. */
-  const gate: { wait: Promise<void> | undefined; failure: LocalizerError | undefined } = {
-    wait: undefined,
-    failure: undefined,
-  };
+  const gate: Gate = { wait: undefined, failure: undefined, answersPings: false };
   const connect = async (pod: PodRef) => {
     await gate.wait;
     if (gate.failure !== undefined) throw gate.failure;
     const { near, far } = duplexPair();
     const connection = new SpdyConnection(near, Buffer.alloc(0), clock);
-    made.push({ pod, connection, runtime: new SpdyRuntime(far) });
+    const runtime = new SpdyRuntime(far);
+    runtime.answersPings = gate.answersPings;
+    made.push({ pod, connection, runtime });
     return connection;
   };
   const dialer = openPodDialer({ connect, clock }, options);
