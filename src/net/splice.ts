@@ -83,7 +83,7 @@ export function splice(local: Socket, far: FarSide, { clock, signal, peerEnd }: 
     if (local.closed) far.destroy();
     far.on("error", failed);
     far.on("close", () => {
-      if (!far.readableEnded) resetSocket(local);
+      if (!far.readableEnded && !local.destroyed) resetSocket(local);
     });
     local.on("error", () => far.destroy());
     local.on("close", () => {

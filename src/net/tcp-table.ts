@@ -8,8 +8,11 @@ import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 import type { PeerEnd, PeerEndOf } from "./local-end.ts";
 
-/** Between two reads, in ms, and in multiples of what the last one took. */
-const pause = { ms: 10, readings: 20 };
+/**
+ * Between two reads: multiples of what the last one took, within bounds. On a busy machine a read takes long because it
+ * waits, not because it costs.
+ */
+const pause = { leastMs: 10, readings: 20, mostMs: 1_000 };
 
 /** What it takes; tests have a /proc of their own. */
 export interface TcpTableOptions {
@@ -39,7 +42,8 @@ export function peerEnds({ clock, platform = process.platform, read = readFile }
       return await read(path);
     } finally {
       const now = clock.monotonic();
-      freeAtMs = Math.max(freeAtMs, now) + Math.max(pause.ms, pause.readings * (now - startedMs));
+      const restMs = Math.min(Math.max(pause.leastMs, pause.readings * (now - startedMs)), pause.mostMs);
+      freeAtMs = Math.max(freeAtMs, now) + restMs;
     }
   };
   const look = async (): Promise<Look> => {
@@ -80,15 +84,14 @@ export function peerEndIn(
   const here = hexAddress(localAddress, localPort);
   const there = hexAddress(remoteAddress, remotePort);
   if (here === undefined || there === undefined) return "unknown";
-  // Not in the table ourselves: the socket belongs to another network namespace, whose table this is not.
-  if (!tables.some((table) => lineOf(table, here, there) !== undefined)) return "unknown";
   for (const table of tables) {
     const line = lineOf(table, there, here);
     if (line === undefined) continue;
     const [state = "", , , , , , inode] = line;
     return inode !== "0" && finWaits.has(state) ? "half-closed" : "closed";
   }
-  return undefined;
+  // Not there ourselves: the socket belongs to another network namespace, whose table this is not.
+  return tables.some((table) => lineOf(table, here, there) !== undefined) ? undefined : "unknown";
 }
 
 /** The words behind the addresses of the line of a socket. */

@@ -11,7 +11,7 @@ import type { StreamPair } from "./stream-pairs.ts";
 const joinBelow = 16 * 1024;
 
 /** So long the SYNs wait for the first bytes; who waits for the pod to speak first loses no more. */
-const holdMs = 1;
+const holdMs = 2;
 
 type PairIds = Pick<StreamPair, "errorId" | "dataId">;
 
@@ -22,6 +22,8 @@ export class FrameSender implements Disposable {
   readonly #writer = new FrameWriter();
   readonly #blocked: (() => void)[] = [];
   #held: { readonly pair: PairIds; readonly syns: Buffer; readonly timer: Disposable } | undefined;
+  /** Small frames that go out before the tick ends. */
+  readonly #waiting: Buffer[] = [];
   #isClosed = false;
 
   constructor(socket: Duplex, clock: Clock) {
@@ -66,11 +68,15 @@ export class FrameSender implements Disposable {
     else this.#blocked.push(callback);
   }
 
-  /** The FIN of the pair's data stream, if it is due, and pings behind it. */
+  /**
+   * The FIN of the pair's data stream, if it is due, and pings behind it; with what else is said in the same tick, for the
+   * ends of many connections become known together.
+   */
   finAndPings(pair: PairIds | undefined, fin: boolean, pingIds: readonly number[]): void {
-    const parts = pingIds.map((id) => this.#writer.ping(id));
-    if (fin && pair !== undefined) parts.unshift(this.#writer.dataHeader(pair.dataId, 0, true));
-    this.#write(pair, parts);
+    if (pair !== undefined && this.#held?.pair === pair) this.#release();
+    if (this.#waiting.length === 0) queueMicrotask(() => this.#write(undefined, []));
+    if (fin && pair !== undefined) this.#waiting.push(this.#writer.dataHeader(pair.dataId, 0, true));
+    for (const id of pingIds) this.#waiting.push(this.#writer.ping(id));
   }
 
   /** Drops the SYNs of a pair if they were not sent yet; says whether that was so. */
@@ -94,7 +100,8 @@ export class FrameSender implements Disposable {
   /** One write, behind the pair's SYNs if those still wait. False when the socket has enough for now. */
   #write(pair: PairIds | undefined, parts: readonly Buffer[]): boolean {
     if (this.#isClosed) return true;
-    const all = pair !== undefined && this.#held?.pair === pair ? [...this.#take(), ...parts] : parts;
+    const held = pair !== undefined && this.#held?.pair === pair ? this.#take() : [];
+    const all = [...this.#waiting.splice(0), ...held, ...parts];
     const [only] = all;
     if (only === undefined) return true;
     return this.#socket.write(all.length === 1 ? only : Buffer.concat(all));
