@@ -44,7 +44,7 @@ test("peerEndIn() finds a peer that speaks IPv4 through an IPv6 socket", () => {
 });
 
 test("peerEndIn() does not know a socket of another network namespace, and no IPv6", () => {
-  assert.equal(peerEndIn([table(line(there, here, "05", "91"))], socket), "unknown");
+  assert.equal(peerEndIn([table(line(there, "0100007F:0016", "05", "91"))], socket), "unknown");
   assert.equal(peerEndIn([table(own)], { ...socket, remoteAddress: "::1" }), "unknown");
   assert.equal(peerEndIn([table(own)], { ...socket, localAddress: undefined as never }), "unknown");
 });

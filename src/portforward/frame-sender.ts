@@ -13,6 +13,11 @@ const joinBelow = 16 * 1024;
 /** So long the SYNs wait for the first bytes; who waits for the pod to speak first loses no more. */
 const holdMs = 2;
 
+interface PairHeaders {
+  readonly port: string;
+  readonly requestid: string;
+}
+
 type PairIds = Pick<StreamPair, "errorId" | "dataId">;
 
 /** Made by SpdyConnection. Disposing it drops what waits and calls back who waits for room. */
@@ -21,7 +26,7 @@ export class FrameSender implements Disposable {
   readonly #clock: Clock;
   readonly #writer = new FrameWriter();
   readonly #blocked: (() => void)[] = [];
-  #held: { readonly pair: PairIds; readonly syns: Buffer; readonly timer: Disposable } | undefined;
+  #held: { readonly pair: PairIds; readonly syns: () => Buffer; readonly timer: Disposable } | undefined;
   /** Small frames that go out before the tick ends. */
   readonly #waiting: Buffer[] = [];
   #isClosed = false;
@@ -37,17 +42,13 @@ export class FrameSender implements Disposable {
   }
 
   /** The two SYNs of a pair; `mayWait`: a moment, for the first bytes. */
-  open(pair: PairIds, headers: { readonly port: string; readonly requestid: string }, mayWait: boolean): void {
+  open(pair: PairIds, headers: PairHeaders, mayWait: boolean): void {
     // Ids must rise on the wire.
     this.#release();
-    const { port, requestid } = headers;
-    const rest = [["port", port] as const, ["requestid", requestid] as const];
-    const syns = Buffer.concat([
-      this.#writer.synStream(pair.errorId, [["streamtype", "error"], ...rest], true),
-      this.#writer.synStream(pair.dataId, [["streamtype", "data"], ...rest], false),
-    ]);
+    // Made only when they go out: the first of a connection begins its zlib stream.
+    const syns = () => this.#syns(pair, headers);
     if (mayWait) this.#held = { pair, syns, timer: this.#clock.after(holdMs, () => this.#release()) };
-    else this.#write(undefined, [syns]);
+    else this.#write(undefined, [syns()]);
   }
 
   /** DATA frames; calls back when more may be sent. */
@@ -82,7 +83,7 @@ export class FrameSender implements Disposable {
   /** Drops the SYNs of a pair if they were not sent yet; says whether that was so. */
   forget(pair: PairIds): boolean {
     if (this.#held?.pair !== pair) return false;
-    this.#take();
+    this.#drop();
     return true;
   }
 
@@ -93,7 +94,7 @@ export class FrameSender implements Disposable {
 
   [Symbol.dispose](): void {
     this.#isClosed = true;
-    this.#take();
+    this.#drop();
     this.drained();
   }
 
@@ -111,11 +112,23 @@ export class FrameSender implements Disposable {
     this.#write(undefined, this.#take());
   }
 
+  #syns(pair: PairIds, { port, requestid }: PairHeaders): Buffer {
+    const rest = [["port", port] as const, ["requestid", requestid] as const];
+    return Buffer.concat([
+      this.#writer.synStream(pair.errorId, [["streamtype", "error"], ...rest], true),
+      this.#writer.synStream(pair.dataId, [["streamtype", "data"], ...rest], false),
+    ]);
+  }
+
   /** The SYNs that wait, which then wait no more. */
   #take(): readonly Buffer[] {
-    const held = this.#held;
+    const syns = this.#held?.syns();
+    this.#drop();
+    return syns === undefined ? [] : [syns];
+  }
+
+  #drop(): void {
+    this.#held?.timer[Symbol.dispose]();
     this.#held = undefined;
-    held?.timer[Symbol.dispose]();
-    return held === undefined ? [] : [held.syns];
   }
 }

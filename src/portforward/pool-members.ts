@@ -65,8 +65,8 @@ export class PoolMembers {
   get quietest(): PoolMember | undefined {
     const { streamsPerConnection, lingering } = this.#options;
     return this.#least(({ connection }) => {
-      const { isHealthy, hasBacklog, isPaused, liveStreams, streams } = connection;
-      return isHealthy && !hasBacklog && !isPaused && liveStreams < streamsPerConnection && streams < lingering;
+      const { isHealthy, hasBacklog, isPaused, openStreams, streams } = connection;
+      return isHealthy && !hasBacklog && !isPaused && openStreams < streamsPerConnection && streams < lingering;
     });
   }
 
@@ -117,5 +117,5 @@ export class PoolMembers {
 }
 
 function isLess({ connection: a }: PoolMember, { connection: b }: PoolMember): boolean {
-  return a.liveStreams !== b.liveStreams ? a.liveStreams < b.liveStreams : a.streams < b.streams;
+  return a.openStreams !== b.openStreams ? a.openStreams < b.openStreams : a.streams < b.streams;
 }
