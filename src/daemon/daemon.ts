@@ -24,6 +24,7 @@ import { type FollowedServices, followServices } from "./follow-services.ts";
 import { collectWhenIdle, v8Memory } from "./idle-collection.ts";
 import { noticesOf } from "./notices.ts";
 import { PortForwardHealth } from "./port-forward-health.ts";
+import { watchRetiredPods } from "./retired-pods.ts";
 import { serviceRow } from "./service-rows.ts";
 import { socketPath } from "./socket-place.ts";
 import { StartReport } from "./start-report.ts";
@@ -55,6 +56,7 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   const dial = health.watch(dialer.dial);
   const services = await followServices(options, { cluster, client, helper, dial, clock }, works);
   const { cache, controller, guard } = services;
+  works.use(watchRetiredPods(cache, (uid) => dialer.retire(uid)));
   const found = () => report.servicesFound(cache.services.list().length, cache.scope.namespaces ?? []);
   // A failed start says why by itself.
   cache.synced.then(found, () => {});
