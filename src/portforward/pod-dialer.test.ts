@@ -197,6 +197,26 @@ test("openPodDialer() tells who waits why the dial failed, and forgets the pod",
   assert.equal(clock.pending, 0);
 });
 
+test("openPodDialer() asks again at the next dial, after a pod was gone", async () => {
+  const { dial, gate } = pooledPods();
+  gate.failure = new LocalizerError("gone", "no such pod");
+  await assert.rejects(dial(), { code: "gone" });
+  await assert.rejects(dial(), { code: "gone" });
+});
+
+test("openPodDialer() gives no connection out that a slow reader of an ended stream has paused", async () => {
+  const { dial, made, runtime } = pooledPods(noSpare);
+  const slow = await dial();
+  slow.end("question");
+  const { dataId } = await runtime(0).takePair();
+  await pong(runtime(0));
+  const block = { kind: "data", streamId: dataId, fin: false, bytes: Buffer.alloc(65_000) } as const;
+  runtime(0).send(block, block);
+  await turns();
+  await dial();
+  assert.equal(made.length, 2);
+});
+
 test("openPodDialer() throws `aborted` at once when the signal fires, and after it was disposed", async () => {
   const { dial, gate, dialer } = pooledPods();
   gate.wait = new Promise(() => {});

@@ -143,7 +143,7 @@ export class PodPool {
   /** The pod has left: what is free is closed, the rest with its last stream. */
   retire(): void {
     this.#isRetired = true;
-    for (const { connection } of this.#members.all) connection.condemn("the pod has left");
+    this.#condemnAll();
   }
 
   /** Closes everything; who waits gets `aborted`. */
@@ -157,6 +157,10 @@ export class PodPool {
 
   get #quietest(): PoolMember | undefined {
     return this.#members.streams >= this.#options.streamsPerPod ? undefined : this.#members.quietest;
+  }
+
+  #condemnAll(): void {
+    for (const { connection } of this.#members.all) connection.condemn("the pod has left");
   }
 
   /** Above the limits only, and not when one will be free in a moment. */
@@ -213,7 +217,7 @@ export class PodPool {
     const isFinal = codeOf(error) === "gone" || this.size === 0;
     const toTell = isFinal ? this.#waiters.size : this.#waiters.size - this.#dialling;
     for (const waiter of [...this.#waiters].slice(0, Math.max(toTell, 0))) waiter.settle(error);
-    if (error.code === "gone") this.retire();
+    if (error.code === "gone") this.#condemnAll();
   }
 
   #join(member: PoolMember): void {

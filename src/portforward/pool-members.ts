@@ -97,7 +97,8 @@ export class PoolMembers {
   }
 
   #isFree({ connection }: PoolMember): boolean {
-    return connection.isHealthy && connection.isProven && connection.streams < this.#options.lingering;
+    const { isHealthy, isProven, isPaused, streams } = connection;
+    return isHealthy && isProven && !isPaused && streams < this.#options.lingering;
   }
 
   #count(of: (connection: SpdyConnection) => number): number {

@@ -7,9 +7,9 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
+import { ConnectionHealth, type HealthLimits } from "./connection-health.ts";
 import { FrameReceiver } from "./frame-receiver.ts";
 import { FrameSender } from "./frame-sender.ts";
-import { type PingLimits, PingRounds } from "./ping-rounds.ts";
 import { PodStream, type StreamCarrier } from "./pod-stream.ts";
 import { type StreamPair, StreamPairs } from "./stream-pairs.ts";
 
@@ -31,14 +31,13 @@ export class SpdyConnection implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #sender: FrameSender;
   readonly #receiver: FrameReceiver;
+  readonly #health: ConnectionHealth;
   readonly #pairs = new StreamPairs();
-  readonly #pings = new PingRounds();
   readonly #closed = new AbortController();
   #onChange = () => {};
   #nextStreamId = 1;
   #opened = 0;
   #condemned: string | undefined;
-  #isSuspect = false;
   #isStuck = false;
 
   /** @param head bytes that came with the upgrade's answer */
@@ -51,10 +50,11 @@ export class SpdyConnection implements AsyncDisposable {
       onFin: (id) => this.#onFin(id),
       onReply: (id) => this.#onReply(id),
       onReset: (id, status) => this.#onReset(id, status),
-      onPing: (id) => this.#onPing(id),
+      onPing: (id) => this.#health.pinged(id),
       onGoAway: () => this.condemn("the other side takes no new streams"),
       onLost: (reason) => this.#fail(reason),
     });
+    this.#health = new ConnectionHealth(clock, this.#sender, this.#receiver);
     socket.on("drain", () => this.#sender.drained());
     if (head.length > 0) this.#receiver.push(head);
     // An 'upgrade' leaves the socket paused.
@@ -88,7 +88,7 @@ export class SpdyConnection implements AsyncDisposable {
 
   /** New streams may be opened on it: nothing wrong is known or feared. */
   get isHealthy(): boolean {
-    return !this.closed.aborted && this.#condemned === undefined && !this.#isSuspect;
+    return !this.closed.aborted && this.#condemned === undefined && !this.#health.isSuspect;
   }
 
   /** True when it will never be free again: it closes with its last stream. */
@@ -98,7 +98,7 @@ export class SpdyConnection implements AsyncDisposable {
 
   /** Nobody sends on it, and all that ever was sent has been consumed. */
   get isProven(): boolean {
-    return this.#pairs.open === 0 && this.#pings.proofs === 0;
+    return this.#pairs.open === 0 && this.#health.isProven;
   }
 
   /** The other side takes our bytes more slowly than they come. */
@@ -113,7 +113,7 @@ export class SpdyConnection implements AsyncDisposable {
 
   /** Round-trip time to the runtime in ms, once known. */
   get rttMs(): number | undefined {
-    return this.#pings.rttMs;
+    return this.#health.rttMs;
   }
 
   /** Has `onChange` called, one owner's, whenever one of the above may have changed. */
@@ -147,28 +147,15 @@ export class SpdyConnection implements AsyncDisposable {
     this.#onChange();
   }
 
-  /**
-   * Looks after its health, to be called every second or so: pings when `everyMs` has passed since the last, and judges
-   * by what is missing.
-   */
-  look(limits: PingLimits & { readonly everyMs: number }): void {
+  /** Looks after its health, to be called every second or so: pings when it is time, and judges by what is missing. */
+  look(limits: HealthLimits): void {
     if (this.closed.aborted) return;
-    const now = this.#clock.monotonic();
-    if (this.isPaused) {
-      this.#pings.excuse(now);
-      this.#receiver.excuse();
-      return;
-    }
-    const verdict = this.#pings.judge(now, now - this.#receiver.lastHeardMs, limits);
-    // Where our bytes are stuck, pings are stuck behind them: an application that does not read, and no lost connection.
-    if (verdict === "lost" && !this.hasBacklog) this.#fail(`no answer to pings for ${limits.lostMs / 1000} s`);
+    const wasSuspect = this.#health.isSuspect;
+    const verdict = this.#health.look(limits);
+    if (verdict === "lost") this.#fail(`no answer to pings for ${limits.lostMs / 1000} s`);
     else if (verdict === "poisoned") this.#giveUp("a worker of the runtime is stuck");
-    else this.#setSuspect(verdict !== "well");
-    const isStuck = this.#pairs.all.some(({ stream, leftMs }) => stream === undefined && now - leftMs > maxLingerMs);
-    if (isStuck) this.#giveUp("a stream does not end");
-    if (!this.closed.aborted && !this.#pings.isWaiting && now - this.#pings.startedMs >= limits.everyMs) {
-      this.#sender.finAndPings(undefined, false, this.#pings.start(now));
-    }
+    else if (this.#pairs.leftBefore(this.#clock.monotonic() - maxLingerMs)) this.#giveUp("a stream does not end");
+    else if (wasSuspect !== this.#health.isSuspect) this.#onChange();
   }
 
   /** Closes the connection; streams still open end with `unavailable`. */
@@ -204,12 +191,11 @@ export class SpdyConnection implements AsyncDisposable {
   /** Pings behind the last byte of the pair, in one write with the FIN if it is due. */
   #prove(pair: StreamPair, fin: boolean): void {
     this.#pairs.close(pair);
-    const onProven = () => {
+    this.#health.prove(pair, fin, () => {
       pair.phase = "lingering";
       this.#closeWhenUnused();
       this.#onChange();
-    };
-    this.#sender.finAndPings(pair, fin, this.#pings.start(this.#clock.monotonic(), onProven));
+    });
   }
 
   /** The local side has gone. */
@@ -286,18 +272,6 @@ export class SpdyConnection implements AsyncDisposable {
     this.#pairs.remove(pair);
     pair.stream?.reset(status);
     this.condemn("a stream on it was reset");
-  }
-
-  #onPing(id: number): void {
-    // Even ids are the server's own (SPDY/3.1 2.6.5).
-    if (id % 2 === 1) this.#pings.answered(id, this.#clock.monotonic());
-    else if (!this.closed.aborted) this.#sender.finAndPings(undefined, false, [id]);
-  }
-
-  #setSuspect(isSuspect: boolean): void {
-    if (isSuspect === this.#isSuspect) return;
-    this.#isSuspect = isSuspect;
-    this.#onChange();
   }
 
   /** Nothing more will get through: not worth waiting for. */

@@ -82,6 +82,11 @@ export class StreamPairs {
     pair.phase = "proving";
   }
 
+  /** True when one that was left before this time is still there. */
+  leftBefore(timeMs: number): boolean {
+    return this.all.some(({ stream, leftMs }) => stream === undefined && leftMs < timeMs);
+  }
+
   /** Forgets it. What was not proven by then is its connection's to prove. */
   remove(pair: StreamPair): void {
     if (!this.#byId.delete(pair.dataId)) return;
