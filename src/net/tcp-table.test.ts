@@ -129,6 +129,30 @@ test("peerEnds() has who asks during a read wait for the next", async () => {
   assert.equal(await late, "closed");
 });
 
+test("peerEnds() reads once more, and not once each, for all who ask one after the other during a read", async () => {
+  const clock = new FakeClock();
+  let reads = 0;
+  const read = async () => {
+    reads++;
+    await clock.sleep(6);
+    return table(own, line(there, here, "05", "0"));
+  };
+  const peerEnd = peerEnds({ clock, platform: "linux", read });
+  const asked = [peerEnd(socket as never)];
+  await clock.asleep();
+  for (let at = 0; at < 5; at++) {
+    asked.push(peerEnd(socket as never));
+    await clock.advance(1);
+  }
+  assert.equal(reads, 1);
+  await clock.advance(1);
+  await clock.advance(120);
+  await clock.asleep();
+  await clock.advance(6);
+  await Promise.all(asked);
+  assert.equal(reads, 2);
+});
+
 test("peerEnds() knows nothing where the table cannot be read, and on other systems", async () => {
   const read = () => readFile("/nowhere");
   assert.equal(await peerEnds({ clock: new FakeClock(), platform: "linux", read })(socket as never), "unknown");

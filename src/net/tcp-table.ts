@@ -34,6 +34,7 @@ const finWaits: ReadonlySet<string> = new Set(["04", "05"]);
 export function peerEnds({ clock, platform = process.platform, read = readFile }: TcpTableOptions): PeerEndOf {
   if (platform !== "linux") return async () => "unknown";
   let next: Promise<Look> | undefined;
+  let reading: Promise<unknown> = Promise.resolve();
   let freeAtMs = 0;
 
   const timed = async (path: string): Promise<Buffer> => {
@@ -47,12 +48,16 @@ export function peerEnds({ clock, platform = process.platform, read = readFile }
     }
   };
   const look = async (): Promise<Look> => {
+    // One at a time, or those who ask during a read would each begin one.
+    await reading;
     const waitMs = freeAtMs - clock.monotonic();
     await (waitMs > 0 ? new Promise<void>((resolve) => clock.after(waitMs, resolve)) : undefined);
     // Who asks from here on needs the next read: this one may be past his socket already.
     next = undefined;
     let second: Promise<Buffer> | undefined;
-    const first = await timed("/proc/self/net/tcp");
+    const table = timed("/proc/self/net/tcp");
+    reading = table.catch(() => {});
+    const first = await table;
     return {
       first,
       second: () => {
