@@ -10,7 +10,9 @@ import type { Helper } from "../helper/helper-role.ts";
 import { plainRootWarning } from "../helper/user.ts";
 import { ApiClient } from "../kube/api-client.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
-import { podDialer, probePod } from "../portforward/dial-pod.ts";
+import type { PodRef } from "../model/endpoint.ts";
+import { connectPod, probePod } from "../portforward/dial-pod.ts";
+import { openPodDialer } from "../portforward/pod-dialer.ts";
 import type { DaemonState } from "../server/daemon-state.ts";
 import { type GrpcServer, openGrpcServer } from "../server/grpc-server.ts";
 import { chooseHelper } from "./choose-helper.ts";
@@ -26,6 +28,7 @@ import { NamedNamespaces } from "./named-namespaces.ts";
 import { noticesOf } from "./notices.ts";
 import { PortForwardHealth, type Probing } from "./port-forward-health.ts";
 import { reachCluster } from "./reach-cluster.ts";
+import { watchRetiredPods } from "./retired-pods.ts";
 import { serviceRow } from "./service-rows.ts";
 import { openAtSocket } from "./socket-place.ts";
 import { namesPlace, StartReport } from "./start-report.ts";
@@ -58,9 +61,15 @@ export const startDaemon: StartDaemon = async (options, signal) => {
 
   const { helper, privileged } = await chooseHelper(options, clock, signal);
   works.use(helper);
-  const dial = health.watch(podDialer(cluster, clock, { version: options.version }));
+  const { version } = options;
+  const connect = (pod: PodRef, dialSignal: AbortSignal) => {
+    return connectPod(cluster, pod, { clock, signal: dialSignal, version });
+  };
+  const dialer = works.use(openPodDialer({ connect, clock }));
+  const dial = health.watch(dialer.dial);
   const services = await followServices(options, { cluster, client, helper, dial, clock }, works);
   const { cache, controller, hosts, guard } = services;
+  works.use(watchRetiredPods(cache, (uid) => dialer.retire(uid)));
   works.use(collectWhenIdle(clock, memory, () => controller.connections === 0));
   const found = () => report.servicesFound(cache.services.list().length, cache.scope.namespaces ?? []);
   // A failed start says why by itself.

@@ -16,6 +16,7 @@ import type { LoopbackAddress } from "../model/loopback.ts";
 import { serviceKey } from "../model/service-key.ts";
 import { defaultSocketLink } from "../model/socket-link.ts";
 import { portHolders } from "../net/port-holder.ts";
+import { peerEnds } from "../net/tcp-table.ts";
 import type { DialPod } from "../portforward/dial-pod.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
 import { type ForeignNames, foreignNamesOf } from "./foreign-names.ts";
@@ -80,7 +81,15 @@ export async function followServices(
   const onReleased = (address: LoopbackAddress) => {
     helper.release(address).catch((error: unknown) => log.debug("Cannot give an address back", { address, error }));
   };
-  const components = { cache, hosts, addresses, dial, listen: helper.listen, whoHolds: portHolders({ clock }) };
+  const components = {
+    cache,
+    hosts,
+    addresses,
+    dial,
+    listen: helper.listen,
+    whoHolds: portHolders({ clock }),
+    peerEnd: peerEnds({ clock }),
+  };
   const controller = stack.use(
     new Controller(
       { ...components, onReleased, clock, log: log.child("tunnel") },

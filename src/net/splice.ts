@@ -7,6 +7,8 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
+import type { FarSide } from "./far-side.ts";
+import { followLocalEnd, type PeerEndOf } from "./local-end.ts";
 
 /** How long the local side may take to close after the far side has ended. */
 const lingerMs = 30_000;
@@ -21,6 +23,14 @@ export interface SpliceResult {
   readonly error: LocalizerError | undefined;
 }
 
+/** How it is done. */
+export interface SpliceOptions {
+  readonly clock: Clock;
+  readonly signal?: AbortSignal;
+  /** Tells a close of the application from a half-close; without it a close is not seen before the pod ends. */
+  readonly peerEnd?: PeerEndOf | undefined;
+}
+
 /**
  * Ends a socket by a RST, so that its peer cannot take the failure for a normal end. A socket that has sent
  * its FIN is closed instead: libuv refuses to reset it, and Node would then leak the handle.
@@ -33,30 +43,37 @@ export function resetSocket(socket: Socket): void {
 /**
  * Resolves when both sides are closed; never rejects. Either may have ended, failed or been closed before. When the signal fires both are destroyed, the local
  * one by a RST. What the local side says after the far side has ended is dropped, for at most 30 s
- * once the far side's last byte is out.
+ * once the far side's last byte is out. With `peerEnd` a local end is looked into: when the application has closed, and
+ * does not just wait for the answer, both sides are closed as soon as the far side has taken everything.
  */
-export function splice(
-  local: Socket,
-  far: Duplex,
-  { clock, signal }: { clock: Clock; signal?: AbortSignal },
-): Promise<SpliceResult> {
+export function splice(local: Socket, far: FarSide, { clock, signal, peerEnd }: SpliceOptions): Promise<SpliceResult> {
   return new Promise((resolve) => {
     let bytesUp = 0;
     let bytesDown = 0;
     let error: LocalizerError | undefined;
     let open = 2;
     let linger: Disposable | undefined;
+    let ending: Disposable | undefined;
 
     const onAbort = () => breakOff(local, far);
     const onClose = () => {
       if (--open > 0) return;
       signal?.removeEventListener("abort", onAbort);
       linger?.[Symbol.dispose]();
+      ending?.[Symbol.dispose]();
       resolve({ bytesUp, bytesDown, error });
     };
     const failed = (reason: unknown) => {
       if (!local.destroyed) error ??= LocalizerError.from(reason, "unavailable");
       resetSocket(local);
+    };
+
+    const onLocalEnd = () => {
+      if (peerEnd === undefined || local.destroyed) return;
+      ending = followLocalEnd(local, { clock, peerEnd }, (how) => {
+        far.localEnded?.(how);
+        if (how === "closed") whenFinished(far, () => local.destroy());
+      });
     };
 
     for (const side of [local, far]) {
@@ -66,7 +83,7 @@ export function splice(
     if (local.closed) far.destroy();
     far.on("error", failed);
     far.on("close", () => {
-      if (!far.readableEnded) resetSocket(local);
+      if (!far.readableEnded && !local.destroyed) resetSocket(local);
     });
     local.on("error", () => far.destroy());
     local.on("close", () => {
@@ -83,11 +100,18 @@ export function splice(
     pump(far, local, (length) => {
       bytesDown += length;
     });
+    if (local.readableEnded) onLocalEnd();
+    else local.once("end", onLocalEnd);
     // All that the far side said has left this process; only now does a slow reader count as one who lingers.
     local.once("finish", () => {
       if (far.readableEnded) linger = clock.after(lingerMs, () => local.destroy());
     });
   });
+}
+
+function whenFinished(stream: Duplex, run: () => void): void {
+  if (stream.writableFinished || stream.destroyed) run();
+  else stream.once("finish", run);
 }
 
 function breakOff(local: Socket, far: Duplex): void {

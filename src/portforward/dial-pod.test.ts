@@ -2,15 +2,13 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
-import { refusedText } from "../../test/support/runtime-texts.ts";
 import { SpdyRuntime } from "../../test/support/spdy-runtime.ts";
 import { httpAnswer, openUpgradeServer, switching } from "../../test/support/upgrade-server.ts";
 import type { Credential } from "../kube/credentials.ts";
 import { port } from "../model/port.ts";
-import { podDialer, probePod } from "./dial-pod.ts";
+import { connectPod, probePod } from "./dial-pod.ts";
 
 const pod = { namespace: "shop", name: "cart-0", uid: "u1" };
-const endpoint = { pod, port: port(80) };
 const { signal: never } = new AbortController();
 
 /** An API server that lets every upgrade pass, and the runtimes behind it. */
@@ -28,42 +26,24 @@ async function openCluster() {
   return { server, runtime, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
 
-test("podDialer() gives a channel to the pod's port, whose end closes its connection", async () => {
+test("connectPod() gives a connection on which ports of the pod can be reached", async () => {
   await using cluster = await openCluster();
-  const stream = await podDialer(cluster.server.cluster, new FakeClock())(endpoint, never);
+  await using connection = await connectPod(cluster.server.cluster, pod, { clock: new FakeClock(), signal: never });
+  const stream = connection.openStream({ pod, port: port(80) });
   stream.write("question");
   const runtime = cluster.runtime(0);
-  const { dataId, errorId, port: asked } = await runtime.takePair();
+  const { dataId, port: asked } = await runtime.takePair();
   assert.equal(asked, "80");
   assert.equal(String(await runtime.takeData(8)), "question");
-  const closed = once(runtime.socket, "close");
-  runtime.say(dataId, "answer", true);
-  runtime.fin(errorId);
+  runtime.say(dataId, "answer");
   const [answer] = await once(stream, "data");
   assert.equal(String(answer), "answer");
-  stream.end();
-  await closed;
 });
 
-test("podDialer() gives every channel a connection of its own, so that one refusal harms no other", async () => {
-  await using cluster = await openCluster();
-  const dial = podDialer(cluster.server.cluster, new FakeClock());
-  const [refused, whole] = [await dial(endpoint, never), await dial(endpoint, never)];
-  const first = await cluster.runtime(0).takePair();
-  cluster.runtime(0).fin(first.dataId);
-  cluster.runtime(0).say(first.errorId, refusedText, true);
-  await assert.rejects(once(refused.resume(), "end"), { code: "refused" });
-  const second = await cluster.runtime(1).takePair();
-  cluster.runtime(1).say(second.dataId, "still here");
-  const [answer] = await once(whole, "data");
-  assert.equal(String(answer), "still here");
-  whole.destroy();
-});
-
-test("podDialer() gives up after 10 s without an answer to the upgrade", async () => {
+test("connectPod() gives up after 10 s without an answer to the upgrade", async () => {
   await using server = await openUpgradeServer(() => {});
   const clock = new FakeClock();
-  const dialled = assert.rejects(podDialer(server.cluster, clock)(endpoint, never), {
+  const dialled = assert.rejects(connectPod(server.cluster, pod, { clock, signal: never }), {
     code: "timeout",
     message: "Cannot forward to pod shop/cart-0: no answer within 10000 ms",
   });
@@ -74,24 +54,23 @@ test("podDialer() gives up after 10 s without an answer to the upgrade", async (
   await closed;
 });
 
-test("podDialer() waits for somebody who logs in for longer than an upgrade may take", async () => {
+test("connectPod() waits for somebody who logs in for longer than an upgrade may take", async () => {
   await using cluster = await openCluster();
   const clock = new FakeClock();
   const login = Promise.withResolvers<Credential>();
   const credentials = { current: () => login.promise, rejected: () => false };
-  const dialled = podDialer({ ...cluster.server.cluster, credentials }, clock)(endpoint, never);
+  const connected = connectPod({ ...cluster.server.cluster, credentials }, pod, { clock, signal: never });
   await clock.advance(60_000);
   login.resolve({ headers: {} });
-  const stream = await dialled;
-  stream.on("error", () => {}).destroy();
+  await using _connection = await connected;
 });
 
-test("podDialer() leaves no timer behind and throws what the upgrade says", async () => {
+test("connectPod() leaves no timer behind and throws what the upgrade says", async () => {
   await using server = await openUpgradeServer(
     ({ socket }) => void socket.write(httpAnswer("403 Forbidden", "no right")),
   );
   const clock = new FakeClock();
-  await assert.rejects(podDialer(server.cluster, clock)(endpoint, never), { code: "denied" });
+  await assert.rejects(connectPod(server.cluster, pod, { clock, signal: never }), { code: "denied" });
   assert.equal(clock.pending, 0);
 });
 

@@ -3,10 +3,10 @@
  * and the pool stand behind it. Promises a Duplex or a LocalizerError that says why not. Used by the
  * daemon, which hands it to tunnels.
  */
-import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
 import type { Endpoint, PodRef } from "../model/endpoint.ts";
+import type { FarSide } from "../net/far-side.ts";
 import { SpdyConnection } from "./spdy-connection.ts";
 import { upgradeToSpdy } from "./upgrade.ts";
 
@@ -17,21 +17,10 @@ export interface DialPodOptions {
 }
 
 /**
- * Opens a byte channel to the endpoint. Each has an upgraded connection of its own, which ends with it.
- * Failures before a byte was delivered have the codes `refused`, `gone`, `denied` or `unavailable`; a
- * refusal by the pod comes as the stream's error, since the runtime dials only when the streams are open.
+ * Opens a byte channel to the endpoint. Failures before a byte was delivered have the codes `refused`, `gone`, `denied` or
+ * `unavailable`; a refusal by the pod comes as the stream's error, since the runtime dials only when the streams are open.
  */
-export type DialPod = (endpoint: Endpoint, signal: AbortSignal) => Promise<Duplex>;
-
-/** The DialPod of a cluster: direct SPDY/3.1, one upgraded connection per channel. */
-export function podDialer(cluster: Cluster, clock: Clock, options: DialPodOptions = {}): DialPod {
-  return async (endpoint, signal) => {
-    const connection = await connectPod(cluster, endpoint.pod, { clock, signal, ...options });
-    const stream = connection.openStream(endpoint);
-    stream.once("close", () => void connection[Symbol.asyncDispose]());
-    return stream;
-  };
-}
+export type DialPod = (endpoint: Endpoint, signal: AbortSignal) => Promise<FarSide>;
 
 /**
  * Upgrades a connection to the pod and closes it: shows that port-forwarding works here without touching any of the
@@ -47,7 +36,8 @@ export async function probePod(
   await using _connection = await connectPod(cluster, pod, { clock, signal, ...options });
 }
 
-async function connectPod(
+/** An upgraded connection to the pod, the caller's. Throws as `DialPod` does. */
+export async function connectPod(
   cluster: Cluster,
   pod: PodRef,
   options: { clock: Clock; signal: AbortSignal } & DialPodOptions,

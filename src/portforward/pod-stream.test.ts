@@ -20,12 +20,13 @@ function streamOf() {
       callback();
     },
     sendFin: () => calls.push("fin"),
-    sendReset: () => calls.push("reset"),
+    finished: () => calls.push("finished"),
+    isAlone: true,
     pause: () => calls.push("pause"),
     resume: () => {},
-    release: (id) => calls.push(`release ${id}`),
+    leave: (id) => calls.push(`leave ${id}`),
   };
-  return { clock, calls, stream: new PodStream(carrier, 3, endpoint, clock) };
+  return { clock, calls, stream: new PodStream(carrier, 3, { endpoint, clock }) };
 }
 
 /** How the stream ends for its reader: the text before, and the code if it failed. */
@@ -52,7 +53,7 @@ test("PodStream ends cleanly when data and error stream end without a text, in e
     assert.equal(clock.pending, 0);
     // The pod's end is the end of both halves.
     if (!stream.closed) await once(stream, "close");
-    assert.deepEqual(calls, ["release 3"]);
+    assert.deepEqual(calls, ["leave 3"]);
   }
 });
 
@@ -111,11 +112,11 @@ test("PodStream holds the FIN back after a half-close until the pod has been sil
   await clock.advance(4_000);
   stream.feedData(Buffer.from("answer"));
   await clock.advance(finSilenceMs - 1);
-  assert.deepEqual(calls, ["data question"]);
+  assert.deepEqual(calls, ["data question", "finished"]);
   await clock.advance(1);
-  assert.deepEqual(calls, ["data question", "fin"]);
+  assert.deepEqual(calls, ["data question", "finished", "fin"]);
   await clock.advance(60_000);
-  assert.deepEqual(calls, ["data question", "fin"]);
+  assert.deepEqual(calls, ["data question", "finished", "fin"]);
   assert.equal(stream.destroyed, false);
 });
 
@@ -125,9 +126,9 @@ test("PodStream does not count the silence before the half-close", async () => {
   stream.end();
   await once(stream, "finish");
   await clock.advance(finSilenceMs - 1);
-  assert.deepEqual(calls, []);
+  assert.deepEqual(calls, ["finished"]);
   await clock.advance(1);
-  assert.deepEqual(calls, ["fin"]);
+  assert.deepEqual(calls, ["finished", "fin"]);
 });
 
 test("PodStream still brings the answer after its FIN", async () => {
@@ -150,7 +151,7 @@ test("PodStream sends neither DATA nor FIN after the pod's FIN", async () => {
   stream.endError();
   await clock.advance(60_000);
   await turns();
-  assert.deepEqual(calls, ["release 3"]);
+  assert.deepEqual(calls, ["leave 3"]);
 });
 
 test("PodStream sends no FIN when the pod's comes while its own is held back", async () => {
@@ -161,17 +162,17 @@ test("PodStream sends no FIN when the pod's comes while its own is held back", a
   stream.endData();
   await clock.advance(60_000);
   await turns();
-  assert.deepEqual(calls, ["release 3"]);
+  assert.deepEqual(calls, ["finished", "leave 3"]);
 });
 
-test("PodStream.destroy() resets the pair and leaves no timer", async () => {
+test("PodStream.destroy() leaves the pair and no timer", async () => {
   const { stream, clock, calls } = streamOf();
   stream.end();
   await once(stream, "finish");
   assert.equal(clock.pending, 1);
   stream.destroy();
   await once(stream, "close");
-  assert.deepEqual(calls, ["reset", "release 3"]);
+  assert.deepEqual(calls, ["finished", "leave 3"]);
   assert.equal(clock.pending, 0);
   stream.feedData(Buffer.from("x"));
   stream.feedError(Buffer.from("x"));

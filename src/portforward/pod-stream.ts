@@ -5,15 +5,27 @@
  */
 import { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
-import { LocalizerError } from "../errors.ts";
+import { type ErrorCode, LocalizerError } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import { refusal } from "./refusal.ts";
 
-/** After a local half-close the FIN is held back until the pod was silent so long: the runtime cuts 1 s after it. */
+/**
+ * After a local end of which nobody knows whether it is a close or a half-close, the FIN is held back until the pod was
+ * silent so long: the runtime cuts 1 s after it.
+ */
 export const finSilenceMs = 5_000;
+
+/** The same where it is known that the local side still reads. */
+export const halfClosedSilenceMs = 300_000;
 
 /** How long the error stream may take to end after the data stream's FIN, before that counts as a clean end. */
 const errorStreamGraceMs = 250;
+
+/** What the pod said and the reader has not taken, up to this, where other streams share the connection. */
+const sharedQueueBytes = 256 * 1024;
+
+/** How long the runtime may take to accept a stream that waits for it. */
+const replyMs = 5_000;
 
 /** REFUSED_STREAM (SPDY/3.1 2.6.3): nothing was done with the stream, so nobody got a byte. */
 const refusedStream = 3;
@@ -23,12 +35,15 @@ export interface StreamCarrier {
   /** Sends bytes of the data stream, then calls back when more may be sent. */
   sendData(streamId: number, chunks: readonly Buffer[], callback: () => void): void;
   sendFin(streamId: number): void;
-  sendReset(streamId: number): void;
+  /** There will be no more bytes; the FIN may be long in coming. */
+  finished(streamId: number): void;
+  /** False while other connections depend on the same bytes to come. */
+  readonly isAlone: boolean;
   /** The stream can take no more bytes; call `resume` when it can. */
   pause(): void;
   resume(): void;
-  /** Both halves are done with; the stream may be forgotten. */
-  release(streamId: number): void;
+  /** Nobody reads or writes it any more; the pod is to be told if it has not ended. */
+  leave(streamId: number): void;
 }
 
 /** The Duplex. Made by SpdyConnection, which also feeds it. */
@@ -41,27 +56,67 @@ export class PodStream extends Duplex {
   #errorEnded = false;
   #dataEnded = false;
   #finSent = false;
+  #mayTalk: boolean;
+  #isUntouched = true;
+  /** A write that waits until the stream may talk. */
+  #held: (() => void) | undefined;
+  #silenceMs = finSilenceMs;
   #lastFromPodMs: number;
   #halfClosedMs = 0;
   #timer: Disposable | undefined;
+  #replyTimer: Disposable | undefined;
 
-  constructor(carrier: StreamCarrier, streamId: number, endpoint: Endpoint, clock: Clock) {
+  /** @param options.afterReply what is written waits until the runtime has accepted the stream (`replied`) */
+  constructor(
+    carrier: StreamCarrier,
+    streamId: number,
+    options: { readonly endpoint: Endpoint; readonly clock: Clock; readonly afterReply?: boolean },
+  ) {
     // The pod's end is the end: there is no half-open port-forward, and the connection is not kept for nothing.
     super({ allowHalfOpen: false, autoDestroy: true, emitClose: true });
     this.streamId = streamId;
     this.#carrier = carrier;
-    this.#endpoint = endpoint;
-    this.#clock = clock;
-    this.#lastFromPodMs = clock.monotonic();
+    this.#endpoint = options.endpoint;
+    this.#clock = options.clock;
+    this.#mayTalk = options.afterReply !== true;
+    this.#lastFromPodMs = this.#clock.monotonic();
     // It may fail before its owner listens; the owner sees it by `errored`.
     this.on("error", () => {});
+    if (!this.#mayTalk) {
+      const unaccepted = () => this.#fail("unavailable", "the runtime did not accept the stream");
+      this.#replyTimer = this.#clock.after(replyMs, unaccepted);
+    }
+  }
+
+  /** True as long as nothing that was written has left: whatever happens, the pod got none of it. */
+  get isUntouched(): boolean {
+    return this.#isUntouched;
+  }
+
+  /**
+   * What is known of the local side, once it has ended: whether it still reads. When it does not, the pod is told at
+   * once; when it does, only after 5 minutes without a word from the pod. Unknown: after 5 s.
+   */
+  localEnded(how: "closed" | "half-closed"): void {
+    this.#silenceMs = how === "closed" ? 0 : halfClosedSilenceMs;
+    if (this.writableFinished && !this.#dataEnded && !this.destroyed) this.#sendFinWhenSilent();
+  }
+
+  /** The runtime has accepted the stream. */
+  replied(): void {
+    if (this.#mayTalk) return;
+    this.#mayTalk = true;
+    this.#replyTimer?.[Symbol.dispose]();
+    const talk = this.#held;
+    this.#held = undefined;
+    talk?.();
   }
 
   /** Bytes came from the pod. */
   feedData(bytes: Buffer): void {
     this.#lastFromPodMs = this.#clock.monotonic();
-    if (this.destroyed || this.#dataEnded) return;
-    if (!this.push(bytes)) this.#carrier.pause();
+    if (this.destroyed || this.#dataEnded || this.push(bytes)) return;
+    if (this.#carrier.isAlone || this.readableLength >= sharedQueueBytes) this.#carrier.pause();
   }
 
   /** Bytes came on the error stream. */
@@ -73,6 +128,9 @@ export class PodStream extends Duplex {
   endData(): void {
     if (this.#dataEnded) return;
     this.#dataEnded = true;
+    // Nothing more comes of which there could be too much.
+    this.#carrier.resume();
+    this.replied();
     if (this.#errorEnded) this.#conclude();
     else this.#setTimer(errorStreamGraceMs, () => this.#conclude());
   }
@@ -85,10 +143,8 @@ export class PodStream extends Duplex {
 
   /** The runtime reset one of the pair. */
   reset(status: number): void {
-    const { pod, port } = this.#endpoint;
-    const sentence = `Cannot forward to ${pod.namespace}/${pod.name}:${port}: the stream was reset (status ${status})`;
-    const code = status === refusedStream ? "refused" : "unavailable";
-    this.destroy(this.#errorText === "" ? new LocalizerError(code, sentence) : this.#refusal());
+    if (this.#errorText !== "") this.destroy(this.#refusal());
+    else this.#fail(status === refusedStream ? "refused" : "unavailable", `the stream was reset (status ${status})`);
   }
 
   override _read(): void {
@@ -109,30 +165,41 @@ export class PodStream extends Duplex {
   override _final(callback: (error?: Error | null) => void): void {
     callback();
     this.#halfClosedMs = this.#clock.monotonic();
-    if (!this.#dataEnded) this.#sendFinWhenSilent();
+    if (this.#dataEnded) return;
+    this.#sendFinWhenSilent();
+    if (!this.#finSent) this.#carrier.finished(this.streamId);
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#timer?.[Symbol.dispose]();
-    if (!this.#dataEnded) this.#carrier.sendReset(this.streamId);
-    this.#carrier.resume();
-    this.#carrier.release(this.streamId);
+    this.#replyTimer?.[Symbol.dispose]();
+    this.#held = undefined;
+    this.#carrier.leave(this.streamId);
     callback(error);
   }
 
   #send(chunks: readonly Buffer[], callback: () => void): void {
+    if (!this.#mayTalk) {
+      this.#held = () => this.#send(chunks, callback);
+      return;
+    }
     // What the application still says after the pod has closed goes nowhere, as with any closed peer.
-    if (this.#dataEnded) callback();
-    else this.#carrier.sendData(this.streamId, chunks, callback);
+    if (this.#dataEnded) {
+      callback();
+      return;
+    }
+    this.#isUntouched = false;
+    this.#carrier.sendData(this.streamId, chunks, callback);
   }
 
   #sendFinWhenSilent(): void {
     // Silence before the half-close is no sign: the application may have waited for the end of a long question.
     const silentMs = this.#clock.monotonic() - Math.max(this.#lastFromPodMs, this.#halfClosedMs);
-    if (silentMs < finSilenceMs) {
-      this.#setTimer(finSilenceMs - silentMs, () => this.#sendFinWhenSilent());
+    if (silentMs < this.#silenceMs) {
+      this.#setTimer(this.#silenceMs - silentMs, () => this.#sendFinWhenSilent());
     } else if (!this.#finSent) {
       this.#finSent = true;
+      this.#timer?.[Symbol.dispose]();
       this.#carrier.sendFin(this.streamId);
     }
   }
@@ -145,6 +212,11 @@ export class PodStream extends Duplex {
       return;
     }
     this.push(null);
+  }
+
+  #fail(code: ErrorCode, why: string): void {
+    const { pod, port } = this.#endpoint;
+    this.destroy(new LocalizerError(code, `Cannot forward to ${pod.namespace}/${pod.name}:${port}: ${why}`));
   }
 
   #refusal(): LocalizerError {

@@ -22,6 +22,12 @@ function connected(head: Buffer = Buffer.alloc(0)) {
   return { near, clock, connection: new SpdyConnection(near, head, clock), runtime: new SpdyRuntime(far) };
 }
 
+const fivePings = Array.from({ length: 5 }, () => "ping");
+
+function kinds({ frames }: SpdyRuntime): string[] {
+  return frames.map(({ kind }) => kind);
+}
+
 async function text(stream: AsyncIterable<Buffer>): Promise<string> {
   const parts: Buffer[] = [];
   for await (const part of stream) parts.push(part);
@@ -57,7 +63,7 @@ test("SpdyConnection carries bytes both ways and forgets the pair at its end", a
   await clock.advance(60_000);
   runtime.say(dataId, "for nobody", true);
   await turns();
-  assert.deepEqual(runtime.frames, []);
+  assert.deepEqual(kinds(runtime), fivePings);
   assert.equal(connection.closed.aborted, false);
 });
 
@@ -107,7 +113,7 @@ test("SpdyConnection sends no DATA after the pod's FIN", async () => {
   assert.equal(await text(stream), "");
   await clock.advance(60_000);
   await turns();
-  assert.deepEqual(runtime.frames, []);
+  assert.deepEqual(kinds(runtime), fivePings);
 });
 
 test("SpdyConnection sends the held-back FIN as an empty DATA frame", async () => {
@@ -117,7 +123,8 @@ test("SpdyConnection sends the held-back FIN as an empty DATA frame", async () =
   stream.end();
   await once(stream, "finish");
   await turns();
-  assert.deepEqual(runtime.frames, []);
+  assert.deepEqual(kinds(runtime), fivePings);
+  runtime.frames.length = 0;
   await clock.advance(finSilenceMs);
   assert.deepEqual(await runtime.take("data"), {
     kind: "data",
@@ -127,13 +134,19 @@ test("SpdyConnection sends the held-back FIN as an empty DATA frame", async () =
   });
 });
 
-test("SpdyConnection resets the data stream when the local side breaks off", async () => {
+test("SpdyConnection sends a FIN and five pings in one write when the local side breaks off", async () => {
   const { connection, runtime } = connected();
   const stream = connection.openStream(endpoint);
-  const { dataId } = await runtime.takePair();
+  await runtime.takePair();
+  const write = once(runtime.socket, "data");
   stream.destroy();
-  assert.deepEqual(await runtime.take("reset"), { kind: "reset", streamId: dataId, status: 5 });
-  assert.equal(connection.closed.aborted, false);
+  const [bytes] = await write;
+  assert.equal(bytes.length, 8 + 5 * 12);
+  assert.deepEqual(kinds(runtime), ["data", ...fivePings]);
+  assert.equal(connection.isProven, false);
+  for (const frame of runtime.frames) if (frame.kind === "ping") runtime.send(frame);
+  await turns();
+  assert.deepEqual([connection.isProven, connection.streams, connection.isHealthy], [true, 1, true]);
 });
 
 test("SpdyConnection ends only the pair that the runtime resets", async () => {

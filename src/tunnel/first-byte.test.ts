@@ -4,11 +4,13 @@ import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { test } from "node:test";
 import { turns, until } from "../../test/support/event-loop.ts";
+import { FakeClock } from "../../test/support/fake-clock.ts";
 import { tcpPair } from "../../test/support/tcp-pair.ts";
 import { type ErrorCode, LocalizerError } from "../errors.ts";
 import { SaidSoFar, untilFirstByte } from "./first-byte.ts";
 
 const never = new AbortController().signal;
+const calm = { signal: never, clock: new FakeClock(), peerEnd: undefined };
 
 /** A pod's channel, played by hand; like a PodStream, its end is the end. */
 class Pod extends Duplex {
@@ -59,7 +61,7 @@ test("untilFirstByte() leaves the answer unread, the caller paused and no listen
   await using pair = await tcpPair();
   const pod = new Pod();
   const before = [...listeners(pair.local), ...listeners(pod)];
-  const taken = untilFirstByte(pair.local, pod, new SaidSoFar(), never);
+  const taken = untilFirstByte(pair.local, pod, new SaidSoFar(), calm);
   await isSaid(pair.app, pod, "question");
   pod.push("answer");
   assert.deepEqual(await taken, { kind: "answered" });
@@ -73,14 +75,14 @@ test("untilFirstByte() gives the next pod all that the caller said, and his end"
     await using pair = await tcpPair();
     const said = new SaidSoFar();
     const [first, second] = [new Pod(), new Pod()];
-    const failed = untilFirstByte(pair.local, first, said, never);
+    const failed = untilFirstByte(pair.local, first, said, calm);
     await isSaid(pair.app, first, "ques");
     pair.app.end("tion");
     await until(() => first.gotEnd);
     first.fail(code);
     const outcome = await failed;
     assert.deepEqual([outcome.kind, outcome.kind === "failed" && outcome.mayReplay], ["failed", true]);
-    const taken = untilFirstByte(pair.local, second, said, never);
+    const taken = untilFirstByte(pair.local, second, said, calm);
     await until(() => second.gotEnd);
     assert.equal(second.got, "question");
     second.push("answer");
@@ -92,12 +94,12 @@ test("untilFirstByte() goes on reading the caller for the next pod", async () =>
   await using pair = await tcpPair();
   const said = new SaidSoFar();
   const [first, second] = [new Pod(), new Pod()];
-  const failed = untilFirstByte(pair.local, first, said, never);
+  const failed = untilFirstByte(pair.local, first, said, calm);
   await isSaid(pair.app, first, "ques");
   first.fail("refused");
   await failed;
   pair.app.write("ti");
-  const taken = untilFirstByte(pair.local, second, said, never);
+  const taken = untilFirstByte(pair.local, second, said, calm);
   await until(() => second.got === "questi");
   await isSaid(pair.app, second, "on");
   assert.equal(second.got, "question");
@@ -109,7 +111,7 @@ test("untilFirstByte() allows no replay when bytes may have been delivered", asy
   const said = async (code: ErrorCode, text: string) => {
     await using pair = await tcpPair();
     const pod = new Pod();
-    const failed = untilFirstByte(pair.local, pod, new SaidSoFar(), never);
+    const failed = untilFirstByte(pair.local, pod, new SaidSoFar(), calm);
     if (text !== "") await isSaid(pair.app, pod, text);
     pod.fail(code);
     const outcome = await failed;
@@ -123,7 +125,7 @@ test("untilFirstByte() allows no replay when bytes may have been delivered", asy
 test("untilFirstByte() allows no replay when the pod's first byte came just before its failure", async () => {
   await using pair = await tcpPair();
   const pod = new Pod();
-  const failed = untilFirstByte(pair.local, pod, new SaidSoFar(), never);
+  const failed = untilFirstByte(pair.local, pod, new SaidSoFar(), calm);
   pod.push("answer");
   pod.fail("gone");
   const outcome = await failed;
@@ -138,7 +140,7 @@ test("untilFirstByte() keeps 64 KiB and allows no replay of more", async () => {
     await using pair = await tcpPair();
     const pod = new Pod();
     const said = new SaidSoFar();
-    const failed = untilFirstByte(pair.local, pod, said, never);
+    const failed = untilFirstByte(pair.local, pod, said, calm);
     pair.app.write(Buffer.alloc(bytes, "x"));
     await until(() => pod.got.length === bytes);
     pod.fail("refused");
@@ -152,7 +154,7 @@ test("untilFirstByte() stops reading the caller while the pod takes no more, and
   await using pair = await tcpPair();
   const pod = new Pod();
   pod.isBlocked = true;
-  const taken = untilFirstByte(pair.local, pod, new SaidSoFar(), never);
+  const taken = untilFirstByte(pair.local, pod, new SaidSoFar(), calm);
   const total = 16 * 1024 * 1024;
   pair.app.write(Buffer.alloc(total, "x"));
   await once(pair.local, "pause");
@@ -169,7 +171,7 @@ test("untilFirstByte() takes an end without an answer for a failure only when so
   const outcome = async (say: (app: Socket) => void, isReceived: (pod: Pod) => boolean) => {
     await using pair = await tcpPair();
     const pod = new Pod();
-    const taken = untilFirstByte(pair.local, pod, new SaidSoFar(), never);
+    const taken = untilFirstByte(pair.local, pod, new SaidSoFar(), calm);
     say(pair.app);
     await until(() => isReceived(pod));
     pod.push(null);
@@ -202,7 +204,7 @@ test("untilFirstByte() takes an end without an answer for a failure only when so
 test("untilFirstByte() closes the pod's channel when the caller breaks off or the signal fires", async () => {
   await using reset = await tcpPair();
   const first = new Pod();
-  const left = untilFirstByte(reset.local, first, new SaidSoFar(), never);
+  const left = untilFirstByte(reset.local, first, new SaidSoFar(), calm);
   reset.app.resetAndDestroy();
   assert.deepEqual([await left, first.destroyed], [{ kind: "left" }, true]);
 
@@ -210,7 +212,7 @@ test("untilFirstByte() closes the pod's channel when the caller breaks off or th
   const second = new Pod();
   const stop = new AbortController();
   const before = listeners(stopped.local);
-  const aborted = untilFirstByte(stopped.local, second, new SaidSoFar(), stop.signal);
+  const aborted = untilFirstByte(stopped.local, second, new SaidSoFar(), { ...calm, signal: stop.signal });
   stop.abort();
   assert.deepEqual([await aborted, second.destroyed], [{ kind: "left" }, true]);
   assert.deepEqual(listeners(stopped.local), before);
@@ -219,7 +221,7 @@ test("untilFirstByte() closes the pod's channel when the caller breaks off or th
 test("untilFirstByte() keeps a failure right after the first byte from being thrown, for whoever splices", async () => {
   await using pair = await tcpPair();
   const pod = new Pod();
-  const taken = untilFirstByte(pair.local, pod, new SaidSoFar(), never);
+  const taken = untilFirstByte(pair.local, pod, new SaidSoFar(), calm);
   pod.push("answer");
   pod.once("readable", () => pod.fail("unavailable"));
   await taken;
@@ -235,8 +237,8 @@ test("untilFirstByte() sees what happened before it was called", async () => {
   ended.resume();
   await until(() => failed.closed && ended.readableEnded);
   const said = new SaidSoFar();
-  assert.equal((await untilFirstByte(pair.local, failed, said, never)).kind, "failed");
-  assert.equal((await untilFirstByte(pair.local, ended, said, never)).kind, "answered");
+  assert.equal((await untilFirstByte(pair.local, failed, said, calm)).kind, "failed");
+  assert.equal((await untilFirstByte(pair.local, ended, said, calm)).kind, "answered");
   pair.local.destroy();
-  assert.deepEqual([await untilFirstByte(pair.local, unused, said, never), unused.destroyed], [{ kind: "left" }, true]);
+  assert.deepEqual([await untilFirstByte(pair.local, unused, said, calm), unused.destroyed], [{ kind: "left" }, true]);
 });

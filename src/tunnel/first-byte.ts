@@ -4,8 +4,10 @@
  */
 import type { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
+import type { Clock } from "../clock.ts";
 import { type ErrorCode, LocalizerError } from "../errors.ts";
+import type { FarSide } from "../net/far-side.ts";
+import { followLocalEnd, type PeerEndOf } from "../net/local-end.ts";
 
 /** What a caller says is kept up to this; who says more before he is answered can be sent to no other pod. */
 const maxKeptBytes = 64 * 1024;
@@ -13,7 +15,7 @@ const maxKeptBytes = 64 * 1024;
 /** Failures that prove that the pod got nothing, whatever was sent (decision 23 of the design: a POST must not run twice). */
 const gotNothing: ReadonlySet<ErrorCode> = new Set(["refused", "gone"]);
 
-/** Failures on the way to the pod. It got nothing only if nothing was sent. */
+/** Failures on the way to the pod. It got nothing only if nothing has left. */
 const lostOnTheWay: ReadonlySet<ErrorCode> = new Set(["unavailable", "timeout"]);
 
 /** What the caller of one connection has said before he was answered. */
@@ -58,13 +60,26 @@ export type FirstByte =
   /** The caller broke off or the signal fired; the pod's channel is closed. */
   | { readonly kind: "left" };
 
+/** How it is done. */
+export interface FirstByteOptions {
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  /** As for `splice`. */
+  readonly peerEnd: PeerEndOf | undefined;
+}
+
 /**
  * Repeats to `far` what was said so far, then carries what `local` says, until the pod says its first byte. Leaves
  * `local` paused, and no listener but one on `far`, which keeps its failure from being thrown before somebody looks. An
  * end without a byte after bytes were sent counts as a failure, since a refusal whose reason came too late looks the
  * same; not so when the caller has ended too. Never rejects.
  */
-export function untilFirstByte(local: Socket, far: Duplex, said: SaidSoFar, signal: AbortSignal): Promise<FirstByte> {
+export function untilFirstByte(
+  local: Socket,
+  far: FarSide,
+  said: SaidSoFar,
+  { signal, clock, peerEnd }: FirstByteOptions,
+): Promise<FirstByte> {
   return new Promise((resolve) => {
     const finish = (result: FirstByte) => {
       for (const listener of listeners) listener[Symbol.dispose]();
@@ -77,7 +92,8 @@ export function untilFirstByte(local: Socket, far: Duplex, said: SaidSoFar, sign
     const fail = (error: LocalizerError, mayReplay: boolean) => finish({ kind: "failed", error, mayReplay });
     const failed = () => {
       const error = LocalizerError.from(far.errored ?? "Lost the connection to the pod", "unavailable");
-      const isProven = gotNothing.has(error.code) || (!isSent && lostOnTheWay.has(error.code));
+      const isUntouched = !isSent || far.isUntouched === true;
+      const isProven = gotNothing.has(error.code) || (isUntouched && lostOnTheWay.has(error.code));
       fail(error, isProven && said.isWhole && far.readableLength === 0);
     };
     const answered = () => {
@@ -92,7 +108,13 @@ export function untilFirstByte(local: Socket, far: Duplex, said: SaidSoFar, sign
     };
     const end = () => {
       said.ended = true;
+      endFar();
+    };
+    const endFar = () => {
       far.end();
+      // Who has gone without waiting for an answer shall not keep the pod waiting. What he said still counts.
+      if (peerEnd !== undefined)
+        listeners.push(followLocalEnd(local, { clock, peerEnd }, (how) => far.localEnded?.(how)));
     };
 
     let isSent = false;
@@ -109,7 +131,7 @@ export function untilFirstByte(local: Socket, far: Duplex, said: SaidSoFar, sign
     signal.addEventListener("abort", leave, { once: true });
     isSent = said.bytes > 0;
     const isFree = !isSent || far.write(said.kept);
-    if (said.ended) far.end();
+    if (said.ended) endFar();
     else if (isFree) local.resume();
   });
 }

@@ -3,10 +3,10 @@
  * gone before its first byte is followed by the next; whoever calls notices nothing but the time.
  */
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { withTimeout } from "../clock.ts";
 import { type ErrorCode, LocalizerError, throwIfAborted } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
+import type { FarSide } from "../net/far-side.ts";
 import type { ListenAddress } from "../net/listen.ts";
 import type { Affinity } from "./affinity.ts";
 import type { Balancer } from "./balancer.ts";
@@ -34,7 +34,7 @@ const mayPass: ReadonlySet<ErrorCode> = new Set(["unavailable", "timeout"]);
 const hopeless: ReadonlySet<ErrorCode> = new Set(["denied", "unauthenticated", "aborted"]);
 
 /** What the connections of a port search with. */
-export interface SearchComponents extends Pick<TunnelComponents, "dial" | "clock"> {
+export interface SearchComponents extends Pick<TunnelComponents, "dial" | "clock" | "peerEnd"> {
   readonly pods: ReadyPods;
   readonly balancer: Balancer;
   readonly affinity: Affinity;
@@ -52,7 +52,7 @@ export interface SearchOptions {
 
 /** A pod that has taken the connection: its channel waits to be spliced. */
 export interface FoundPod {
-  readonly far: Duplex;
+  readonly far: FarSide;
   /** Counts the connection in the balancer until disposed. */
   readonly held: Disposable;
 }
@@ -71,7 +71,11 @@ export async function findPod(local: Socket, components: SearchComponents, optio
   for (;;) {
     const favourite = affinityMs === undefined ? undefined : affinity.podOf(caller, affinityMs);
     const { far, endpoint, held } = await reached(local, said, search, { balancer, favourite, options });
-    const taken = await untilFirstByte(local, far, said, signal);
+    const taken = await untilFirstByte(local, far, said, {
+      signal,
+      clock: components.clock,
+      peerEnd: components.peerEnd,
+    });
     if (taken.kind === "answered") {
       pods.note(endpoint.pod.uid, true);
       if (affinityMs !== undefined) affinity.remember(caller, endpoint.pod.uid);
@@ -135,7 +139,7 @@ class Search {
   }
 
   /** Dials for as long as patience lasts, and not for long while another pod could be tried instead. */
-  async dial(endpoint: Endpoint, signal: AbortSignal): Promise<Duplex> {
+  async dial(endpoint: Endpoint, signal: AbortSignal): Promise<FarSide> {
     const { clock, dial, pods } = this.#components;
     const { namespace, name, uid } = endpoint.pod;
     const hasOther = pods.endpoints.some(({ pod }) => pod.uid !== uid && !this.#tried.has(pod.uid));

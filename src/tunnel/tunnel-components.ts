@@ -1,20 +1,23 @@
 /** What a tunnel is handed, is told and tells: the types that it shares with its ports. */
-import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
 import type { LocalizerError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { Port } from "../model/port.ts";
+import type { FarSide } from "../net/far-side.ts";
 import type { Listen, ListenAddress } from "../net/listen.ts";
+import type { PeerEndOf } from "../net/local-end.ts";
 import type { WhoHolds } from "../net/port-holder.ts";
 
 /** What a tunnel works with. */
 export interface TunnelComponents {
   readonly listen: Listen;
   /** Opens a byte channel to a pod's port. Once it is open the pod may still refuse: that is the stream's error. */
-  readonly dial: (endpoint: Endpoint, signal: AbortSignal) => Promise<Duplex>;
+  readonly dial: (endpoint: Endpoint, signal: AbortSignal) => Promise<FarSide>;
   /** Says who is in the way when a port is taken; without it the port's error does not say. */
   readonly whoHolds?: WhoHolds;
+  /** Tells an application that has closed from one that waits for the answer; without it that is guessed by silence. */
+  readonly peerEnd?: PeerEndOf | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }

@@ -40,12 +40,12 @@ export class TunnelPort implements AsyncDisposable {
     at: ListenAddress,
     options: { balancer: Balancer; neighbours: Neighbours; after: Promise<void> | undefined },
   ) {
-    const { clock, dial } = components;
+    const { clock, dial, peerEnd } = components;
     this.#components = components;
     this.#at = at;
     this.#neighbours = options.neighbours;
     this.#search = {
-      ...{ clock, dial, balancer: options.balancer },
+      ...{ clock, dial, peerEnd, balancer: options.balancer },
       pods: new ReadyPods(clock),
       affinity: new Affinity(clock),
     };
@@ -117,7 +117,7 @@ export class TunnelPort implements AsyncDisposable {
 
   /** Never rejects. */
   async #serve(local: Socket, signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#components;
+    const { clock, log, peerEnd } = this.#components;
     let error: LocalizerError | undefined;
     try {
       const onTry = (endpoint: Endpoint) => {
@@ -126,7 +126,7 @@ export class TunnelPort implements AsyncDisposable {
       const options = { at: this.#at, affinityMs: this.#affinityMs, onTry, signal };
       const { far, held } = await findPod(local, this.#search, options);
       using _held = held;
-      const result = await splice(local, far, { clock, signal });
+      const result = await splice(local, far, { clock, signal, peerEnd });
       // An answer is the proof that what was wrong is right again.
       if (result.bytesDown > 0) this.#lastError = undefined;
       error = result.error;

@@ -11,7 +11,7 @@ import { listAt, textAt } from "../../src/kube/json.ts";
 import { type Cluster, loadCluster } from "../../src/kube/kubeconfig.ts";
 import { TlsClient } from "../../src/kube/tls-client.ts";
 import { port } from "../../src/model/port.ts";
-import { podDialer } from "../../src/portforward/dial-pod.ts";
+import { connectPod } from "../../src/portforward/dial-pod.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import { testApp } from "../cluster/test-app.ts";
 import { read } from "../portforward/wire-suite.ts";
@@ -64,7 +64,9 @@ async function useAll(target: Cluster): Promise<void> {
   }
   await written;
   assert.deepEqual(seen, ["made", "changed"]);
-  const stream = await podDialer(target, systemClock)({ pod, port: port(7000) }, new AbortController().signal);
+  const { signal } = new AbortController();
+  await using connection = await connectPod(target, pod, { clock: systemClock, signal });
+  const stream = connection.openStream({ pod, port: port(7000) });
   const bytes = randomBytes(1024 * 1024);
   stream.write(bytes);
   assert.ok((await read(stream, bytes.length)).equals(bytes));

@@ -11,12 +11,13 @@ import { systemClock as clock } from "../../src/clock.ts";
 import { codeOf, LocalizerError } from "../../src/errors.ts";
 import { loadCluster } from "../../src/kube/kubeconfig.ts";
 import { port } from "../../src/model/port.ts";
-import { type DialPod, podDialer, probePod } from "../../src/portforward/dial-pod.ts";
+import { connectPod, probePod } from "../../src/portforward/dial-pod.ts";
+import { openPodDialer, type PodDialer } from "../../src/portforward/pod-dialer.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/running-cluster.ts";
 import { testApp } from "../cluster/test-app.ts";
 
-const namespace = "wire";
+const namespace = `wire-${randomBytes(3).toString("hex")}`;
 
 /** What a suite that goes further may use. */
 export interface Wire {
@@ -27,22 +28,24 @@ export interface Wire {
 /** Registers the tests in the describe block that calls it. */
 export function wireSuite(): Wire {
   let cluster: Cluster;
-  let dial: DialPod;
+  let dialer: PodDialer;
   let pod: { namespace: string; name: string; uid: string };
   const never = new AbortController().signal;
 
   const target = (portNumber: number) => ({ pod, port: port(portNumber) });
-  const wire: Wire = { open: (portNumber) => dial(target(portNumber), never) };
+  const wire: Wire = { open: (portNumber) => dialer.dial(target(portNumber), never) };
 
   before(async () => {
     cluster = await startCluster();
     await cluster.apply([{ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }]);
     await cluster.apply(testApp({ name: "app", namespace }));
     pod = await readyPod();
-    dial = podDialer(await kubeCluster(), clock);
+    const kube = await kubeCluster();
+    dialer = openPodDialer({ connect: (of, signal) => connectPod(kube, of, { clock, signal }), clock });
   });
 
   after(async () => {
+    await dialer?.[Symbol.asyncDispose]();
     await cluster?.kubectl(["delete", "namespace", namespace, "--wait=false"]);
     await cluster?.[Symbol.asyncDispose]();
   });
@@ -120,11 +123,11 @@ export function wireSuite(): Wire {
 
   test("a pod that does not exist is `gone`, and a probe of one that does touches no port", async () => {
     const missing = { pod: { namespace, name: "nobody", uid: "none" }, port: port(7000) };
-    await assert.rejects(dial(missing, never), (error) => codeOf(error) === "gone");
+    await assert.rejects(dialer.dial(missing, never), (error) => codeOf(error) === "gone");
     await probePod(await kubeCluster(), clock, pod, never);
   });
 
-  test("a deleted pod ends its open streams, and the next dial says `gone`", async () => {
+  test("a deleted pod ends its open streams, and once it is retired the next dial says `gone`", async () => {
     const stream = await wire.open(7000);
     stream.write("hello");
     await read(stream, 5);
@@ -132,13 +135,14 @@ export function wireSuite(): Wire {
     const { name } = pod;
     await cluster.kubectl(["delete", "pod", name, "-n", namespace]);
     await ended;
-    await assert.rejects(dial(target(7000), never), (error) => codeOf(error) === "gone");
+    dialer.retire(pod.uid);
+    await assert.rejects(dialer.dial(target(7000), never), (error) => codeOf(error) === "gone");
     pod = await readyPod();
   });
 
   test("an aborted dial ends at once with `aborted`", async () => {
     const stop = new AbortController();
-    const dialled = dial(target(7000), stop.signal);
+    const dialled = dialer.dial(target(7000), stop.signal);
     stop.abort();
     await assert.rejects(dialled, (error) => codeOf(error) === "aborted");
   });

@@ -11,11 +11,12 @@ interface Timer {
 /** Time by hand. Starts at 1,000,000 ms since the epoch. */
 export class FakeClock implements Clock {
   #now = 1_000_000;
+  #sleptMs = 0;
   readonly #timers = new Set<Timer>();
   readonly #waiters = new Set<() => void>();
 
   now(): number {
-    return this.#now;
+    return this.#now + this.#sleptMs;
   }
 
   monotonic(): number {
@@ -60,6 +61,11 @@ export class FakeClock implements Clock {
       if (shortest !== undefined) return shortest;
       await new Promise<void>((resolve) => this.#waiters.add(resolve));
     }
+  }
+
+  /** The machine sleeps: the wall clock goes on, the monotonic clock and all timers stand still. */
+  sleepOver(ms: number): void {
+    this.#sleptMs += ms;
   }
 
   /** Moves the time, running what falls due in order, with a turn of the event loop after each. */

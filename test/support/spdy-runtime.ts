@@ -15,6 +15,8 @@ export class SpdyRuntime {
   readonly socket: Duplex;
   /** Frames that came and were not taken yet. */
   readonly frames: Frame[] = [];
+  /** Set to have pings answered at once, and not kept. */
+  answersPings = false;
   readonly #decoder = new FrameDecoder();
   readonly #waiting = new Set<() => void>();
 
@@ -22,7 +24,10 @@ export class SpdyRuntime {
     this.socket = socket;
     socket.on("error", () => {});
     socket.on("data", (chunk: Buffer) => {
-      this.frames.push(...this.#decoder.push(chunk));
+      for (const frame of this.#decoder.push(chunk)) {
+        if (frame.kind === "ping" && this.answersPings) this.send(frame);
+        else this.frames.push(frame);
+      }
       for (const wake of this.#waiting) wake();
       this.#waiting.clear();
     });

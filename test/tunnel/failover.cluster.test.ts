@@ -12,7 +12,9 @@ import type { Endpoint } from "../../src/model/endpoint.ts";
 import { isLoopbackAddress } from "../../src/model/loopback.ts";
 import { port } from "../../src/model/port.ts";
 import { type ListenAddress, listenHere } from "../../src/net/listen.ts";
-import { podDialer } from "../../src/portforward/dial-pod.ts";
+import { peerEnds } from "../../src/net/tcp-table.ts";
+import { connectPod } from "../../src/portforward/dial-pod.ts";
+import { openPodDialer, type PodDialer } from "../../src/portforward/pod-dialer.ts";
 import { Tunnel } from "../../src/tunnel/tunnel.ts";
 import type { TunnelComponents } from "../../src/tunnel/tunnel-components.ts";
 import { startCluster } from "../cluster/cluster.ts";
@@ -29,6 +31,7 @@ describe("a tunnel over a pod that listens and one that does not", () => {
   let has: Endpoint["pod"];
   let lacks: Endpoint["pod"];
   let components: TunnelComponents;
+  let dialer: PodDialer;
   let dialled: string[] = [];
 
   before(async () => {
@@ -41,15 +44,16 @@ describe("a tunnel over a pod that listens and one that does not", () => {
     [has, lacks] = await Promise.all([readyPod("has"), readyPod("lacks")]);
     const { kubeconfig } = cluster;
     const kube = await loadCluster({ path: kubeconfig, env: {}, home: "/", readFile: (path) => readFile(path) });
-    const dialPod = podDialer(kube, clock);
+    dialer = openPodDialer({ connect: (pod, signal) => connectPod(kube, pod, { clock, signal }), clock });
     const dial: TunnelComponents["dial"] = async (endpoint, signal) => {
       dialled.push(endpoint.pod.name);
-      return await dialPod(endpoint, signal);
+      return await dialer.dial(endpoint, signal);
     };
-    components = { dial, listen: listenHere, clock, log: silentLogger() };
+    components = { dial, listen: listenHere, peerEnd: peerEnds({ clock }), clock, log: silentLogger() };
   });
 
   after(async () => {
+    await dialer?.[Symbol.asyncDispose]();
     await cluster?.kubectl(["delete", "namespace", namespace, "--wait=false"]);
     await cluster?.[Symbol.asyncDispose]();
   });

@@ -1,0 +1,99 @@
+/**
+ * What pings tell of a connection. The runtime deals pings to its five workers in turn, so five test them all: five
+ * answers prove that everything sent before was consumed, one that stays away is a worker stuck for good
+ * (containerd before 1.6.22). Pure but for the numbers it keeps; time is handed in. Used by spdy-connection.
+ */
+
+/** One for each of the runtime's workers (moby/spdystream `FRAME_WORKERS`). */
+export const pingsPerRound = 5;
+
+/** How long an answer may stay away, in ms. */
+export interface PingLimits {
+  /** Of a round that others wait for to use the connection again: then a worker is stuck. */
+  readonly proofMs: number;
+  /** Of any: until they come the connection takes no new streams. */
+  readonly suspectMs: number;
+  /** All of a round, while nothing else is heard either: the connection is lost. */
+  readonly lostMs: number;
+}
+
+/** `suspect`: no new streams for now. `poisoned`: none ever again. `lost`: of no use to anybody. */
+export type Verdict = "well" | "suspect" | "poisoned" | "lost";
+
+interface Round {
+  missing: number;
+  startedMs: number;
+  readonly onProven: (() => void) | undefined;
+}
+
+/** The rounds of one connection that are under way. */
+export class PingRounds {
+  readonly #byId = new Map<number, Round>();
+  /** In order of their start. */
+  readonly #rounds = new Set<Round>();
+  #nextId = 1;
+  #startedMs = Number.NEGATIVE_INFINITY;
+  #rttMs: number | undefined;
+
+  /** When the newest round began. */
+  get startedMs(): number {
+    return this.#startedMs;
+  }
+
+  /** Round-trip time to the runtime, smoothed; undefined before the first answer. */
+  get rttMs(): number | undefined {
+    return this.#rttMs;
+  }
+
+  /** Rounds that somebody waits for. */
+  get proofs(): number {
+    return [...this.#rounds].filter(({ onProven }) => onProven !== undefined).length;
+  }
+
+  /** True while answers are missing. */
+  get isWaiting(): boolean {
+    return this.#rounds.size > 0;
+  }
+
+  /** The ids to send now, odd and rising (SPDY/3.1 2.6.5). `onProven` is called when all are answered. */
+  start(nowMs: number, onProven?: () => void): readonly number[] {
+    const round: Round = { missing: pingsPerRound, startedMs: nowMs, onProven };
+    const ids = Array.from({ length: pingsPerRound }, (_, index) => this.#nextId + 2 * index);
+    this.#nextId += 2 * pingsPerRound;
+    for (const id of ids) this.#byId.set(id, round);
+    this.#rounds.add(round);
+    this.#startedMs = nowMs;
+    return ids;
+  }
+
+  /** An answer came; one that nobody asked for means nothing. */
+  answered(id: number, nowMs: number): void {
+    const round = this.#byId.get(id);
+    if (round === undefined) return;
+    this.#byId.delete(id);
+    if (--round.missing > 0) return;
+    this.#rounds.delete(round);
+    const tookMs = nowMs - round.startedMs;
+    this.#rttMs = this.#rttMs === undefined ? tookMs : this.#rttMs + (tookMs - this.#rttMs) / 8;
+    round.onProven?.();
+  }
+
+  /** Nothing can be heard at present, by our own doing: the waiting begins anew. */
+  excuse(nowMs: number): void {
+    for (const round of this.#rounds) round.startedMs = nowMs;
+  }
+
+  /** @param silentMs since anything was heard */
+  judge(nowMs: number, silentMs: number, limits: PingLimits): Verdict {
+    let verdict: Verdict = "well";
+    for (const { missing, startedMs, onProven } of this.#rounds) {
+      const ageMs = nowMs - startedMs;
+      const isSilent = missing === pingsPerRound;
+      if (isSilent && silentMs >= limits.lostMs && ageMs >= limits.suspectMs) return "lost";
+      // None of the five answered may be a long queue on a slow line; some of the five is a stuck worker.
+      if (onProven !== undefined && ageMs >= (isSilent ? limits.lostMs : limits.proofMs)) verdict = "poisoned";
+      else if (ageMs >= limits.suspectMs && verdict === "well") verdict = "suspect";
+    }
+    return verdict;
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * The dialer of a cluster: a pool of connections for each pod, and what they share. At rest nothing is open. Promises as
+ * `DialPod`; who makes it disposes it, which closes everything.
+ */
+import type { Clock } from "../clock.ts";
+import { LocalizerError } from "../errors.ts";
+import type { DialPod } from "./dial-pod.ts";
+import { type ConnectPod, PodPool, type PodPoolStats } from "./pod-pool.ts";
+import { defaultPoolOptions, type PoolOptions } from "./pool-options.ts";
+
+/** Between looks at the health of connections. No connections, no looks. */
+const lookEveryMs = 1_000;
+
+/** What the dialer works with. */
+export interface PodDialerComponents {
+  readonly connect: ConnectPod;
+  readonly clock: Clock;
+}
+
+/** Opens byte channels to pods' ports over pooled connections. */
+export interface PodDialer extends AsyncDisposable {
+  readonly dial: DialPod;
+  /** The pod has left: its connections are closed when nobody uses them any more. By UID. */
+  retire(uid: string): void;
+  /** One for each pod that has connections. */
+  stats(): readonly PodPoolStats[];
+}
+
+/** Makes it; nothing is opened before the first dial. */
+export function openPodDialer(components: PodDialerComponents, options: Partial<PoolOptions> = {}): PodDialer {
+  return new Pools(components, { ...defaultPoolOptions, ...options });
+}
+
+class Pools implements PodDialer {
+  readonly #components: PodDialerComponents;
+  readonly #options: PoolOptions;
+  readonly #pools = new Map<string, PodPool>();
+  /** Of pods that have left, until their last connection is closed. */
+  readonly #retired = new Set<PodPool>();
+  #isClosed = false;
+  #timer: Disposable | undefined;
+  /** Wall clock less monotonic clock: what differs from it slept. */
+  #offsetMs: number;
+  #lookedMs: number;
+
+  constructor(components: PodDialerComponents, options: PoolOptions) {
+    this.#components = components;
+    this.#options = options;
+    const { clock } = components;
+    this.#offsetMs = clock.now() - clock.monotonic();
+    this.#lookedMs = clock.monotonic();
+  }
+
+  readonly dial: DialPod = async (endpoint, signal) => {
+    if (this.#isClosed) throw new LocalizerError("aborted", "Stopped");
+    this.#discardAfterJump();
+    const { uid } = endpoint.pod;
+    let pool = this.#pools.get(uid);
+    if (pool === undefined) {
+      pool = new PodPool(endpoint.pod, { ...this.#components, room: this.#room }, this.#options);
+      this.#pools.set(uid, pool);
+    }
+    this.#keepLooking();
+    return await pool.open(endpoint, signal);
+  };
+
+  retire(uid: string): void {
+    const pool = this.#pools.get(uid);
+    if (pool === undefined) return;
+    this.#pools.delete(uid);
+    this.#retired.add(pool);
+    pool.retire();
+  }
+
+  stats(): readonly PodPoolStats[] {
+    return this.#all.map(({ stats }) => stats);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.[Symbol.dispose]();
+    for (const pool of this.#all) pool.close();
+    this.#pools.clear();
+    this.#retired.clear();
+  }
+
+  get #all(): readonly PodPool[] {
+    return [...this.#pools.values(), ...this.#retired];
+  }
+
+  readonly #room = {
+    makeRoom: (byForce: boolean) => {
+      const size = () => this.#all.reduce((sum, pool) => sum + pool.size, 0);
+      if (size() < this.#options.connections) return true;
+      if (!byForce) return false;
+      const [idlest] = this.#all.filter(({ idleSinceMs }) => idleSinceMs !== undefined).sort(byIdleness);
+      idlest?.closeIdle("longest");
+      return size() < this.#options.connections;
+    },
+    left: () => {
+      for (const pool of this.#all) if (pool.isWaitedFor) pool.serve();
+    },
+  };
+
+  #keepLooking(): void {
+    if (this.#timer !== undefined) return;
+    this.#lookedMs = this.#components.clock.monotonic();
+    this.#timer = this.#components.clock.after(lookEveryMs, () => {
+      this.#timer = undefined;
+      this.#look();
+    });
+  }
+
+  #look(): void {
+    this.#discardAfterJump();
+    for (const [uid, pool] of this.#pools) if (pool.look()) this.#pools.delete(uid);
+    for (const pool of this.#retired) if (pool.look()) this.#retired.delete(pool);
+    if (this.#pools.size > 0 || this.#retired.size > 0) this.#keepLooking();
+  }
+
+  /** The machine slept, or this process did: who knows what became of connections that nobody used. */
+  #discardAfterJump(): void {
+    const { clock } = this.#components;
+    const offsetMs = clock.now() - clock.monotonic();
+    const isLate =
+      this.#timer !== undefined && clock.monotonic() - this.#lookedMs > lookEveryMs + this.#options.clockJumpMs;
+    if (!isLate && Math.abs(offsetMs - this.#offsetMs) <= this.#options.clockJumpMs) return;
+    this.#offsetMs = offsetMs;
+    this.#lookedMs = clock.monotonic();
+    for (const pool of this.#all) pool.closeIdle("all");
+  }
+}
+
+function byIdleness(a: PodPool, b: PodPool): number {
+  return (a.idleSinceMs ?? 0) - (b.idleSinceMs ?? 0);
+}

@@ -1,0 +1,268 @@
+/**
+ * The connections to one pod, and who waits for one. A connection that nobody uses is taken alone; when there is none,
+ * one is dialled, and whatever becomes free first serves. Promises that no connection is handed out that is in use (but
+ * above the limits, to be shared) or of which it is not proven that all it carried before was consumed. Used by pod-dialer.
+ */
+import type { Clock } from "../clock.ts";
+import { codeOf, LocalizerError } from "../errors.ts";
+import type { Endpoint, PodRef } from "../model/endpoint.ts";
+import type { PodStream } from "./pod-stream.ts";
+import { type PoolCounts, type PoolMember, PoolMembers } from "./pool-members.ts";
+import type { PoolOptions } from "./pool-options.ts";
+import type { SpdyConnection } from "./spdy-connection.ts";
+
+/** Makes an upgraded connection to the pod. Throws LocalizerError as `DialPod` does. */
+export type ConnectPod = (pod: PodRef, signal: AbortSignal) => Promise<SpdyConnection>;
+
+/** What a pool asks of the process: the limits that pods share. */
+export interface PoolRoom {
+  /** One more connection may be made; `byForce`: if need be an idle one to another pod is closed for it. */
+  makeRoom(byForce: boolean): boolean;
+  /** A connection or a dial has ended. */
+  left(): void;
+}
+
+interface Waiter {
+  readonly endpoint: Endpoint;
+  readonly sinceMs: number;
+  readonly settle: (result: PodStream | LocalizerError) => void;
+}
+
+/** What is to be seen of a pool. */
+export interface PodPoolStats extends PoolCounts {
+  readonly pod: PodRef;
+  readonly connections: number;
+  readonly dialling: number;
+  readonly waiting: number;
+}
+
+/** One pod's. */
+export class PodPool {
+  readonly pod: PodRef;
+  readonly #components: { readonly connect: ConnectPod; readonly clock: Clock; readonly room: PoolRoom };
+  readonly #options: PoolOptions;
+  readonly #members: PoolMembers;
+  readonly #waiters = new Set<Waiter>();
+  readonly #stop = new AbortController();
+  #dialling = 0;
+  #usedMs = Number.NEGATIVE_INFINITY;
+  #hasFailed = false;
+  #isRetired = false;
+  #timer: Disposable | undefined;
+
+  constructor(
+    pod: PodRef,
+    components: { readonly connect: ConnectPod; readonly clock: Clock; readonly room: PoolRoom },
+    options: PoolOptions,
+  ) {
+    this.pod = pod;
+    this.#components = components;
+    this.#options = options;
+    this.#members = new PoolMembers(options);
+  }
+
+  /** Connections and dials. */
+  get size(): number {
+    return this.#members.size + this.#dialling;
+  }
+
+  get isWaitedFor(): boolean {
+    return this.#waiters.size > 0;
+  }
+
+  /** When its longest idle connection became so; undefined when it has none to give. */
+  get idleSinceMs(): number | undefined {
+    return this.#members.free[0]?.idleSinceMs;
+  }
+
+  get stats(): PodPoolStats {
+    const { pod, size } = this;
+    const counts = { dialling: this.#dialling, waiting: this.#waiters.size };
+    return { pod, ...counts, ...this.#members.counts, connections: size - this.#dialling };
+  }
+
+  /** A stream to a port of the pod. Throws as `DialPod` does. */
+  open(endpoint: Endpoint, signal: AbortSignal): Promise<PodStream> {
+    this.#usedMs = this.#components.clock.monotonic();
+    return new Promise((resolve, reject) => {
+      const onAbort = () => settle(new LocalizerError("aborted", "Stopped", { cause: signal.reason }));
+      const settle: Waiter["settle"] = (result) => {
+        this.#waiters.delete(waiter);
+        signal.removeEventListener("abort", onAbort);
+        if (result instanceof LocalizerError) reject(result);
+        else resolve(result);
+      };
+      const waiter: Waiter = { endpoint, settle, sinceMs: this.#usedMs };
+      this.#waiters.add(waiter);
+      if (signal.aborted) return onAbort();
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.serve();
+    });
+  }
+
+  /** Gives what there is to those who wait, and dials what is missing. Call it when there may be more room. */
+  serve(): void {
+    for (const waiter of this.#waiters) {
+      const free = this.#members.freest;
+      const found = free ?? (this.#mayShare(waiter) ? this.#quietest : undefined);
+      if (found === undefined) break;
+      waiter.settle(found.connection.openStream(waiter.endpoint, { mayWait: found === free }));
+    }
+    while (this.#waiters.size > this.#dialling && this.#mayDial(true)) this.#dial();
+    this.#wakeAgain();
+    if (this.#waiters.size > 0) return;
+    if (this.#needsSpare()) this.#dial();
+  }
+
+  /** Looks after health and age; true when nothing is left of it. */
+  look(): boolean {
+    const { clock } = this.#components;
+    const { idleMs, pingEveryMs, recycleMs, spareMs } = this.#options;
+    const now = clock.monotonic();
+    const isInUse = now - this.#usedMs < spareMs && !this.#isRetired;
+    for (const { connection, bornMs } of this.#members.all) {
+      connection.look({ ...this.#options, everyMs: pingEveryMs });
+      if (now - bornMs >= recycleMs) connection.condemn("it has served its time");
+    }
+    let { free } = this.#members;
+    for (const { connection, idleSinceMs } of free) {
+      if (now - idleSinceMs < idleMs || (free.length === 1 && isInUse)) continue;
+      free = free.filter((other) => other.connection !== connection);
+      connection.condemn("nobody uses it");
+    }
+    this.serve();
+    return this.size === 0 && !this.isWaitedFor;
+  }
+
+  /** Closes connections that nobody uses: the longest idle one, or all. */
+  closeIdle(which: "longest" | "all"): void {
+    const { free } = this.#members;
+    for (const { connection } of which === "all" ? free : free.slice(0, 1)) connection.condemn("nobody uses it");
+  }
+
+  /** The pod has left: what is free is closed, the rest with its last stream. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#condemnAll();
+  }
+
+  /** Closes everything; who waits gets `aborted`. */
+  close(): void {
+    this.#isRetired = true;
+    this.#stop.abort();
+    this.#timer?.[Symbol.dispose]();
+    for (const waiter of this.#waiters) waiter.settle(new LocalizerError("aborted", "Stopped"));
+    for (const { connection } of this.#members.all) void connection[Symbol.asyncDispose]();
+  }
+
+  get #quietest(): PoolMember | undefined {
+    return this.#members.streams >= this.#options.streamsPerPod ? undefined : this.#members.quietest;
+  }
+
+  #condemnAll(): void {
+    for (const { connection } of this.#members.all) connection.condemn("the pod has left");
+  }
+
+  /** Above the limits only, and not when one will be free in a moment. */
+  #mayShare({ sinceMs }: Waiter): boolean {
+    if (this.#dialling > 0 || this.#counted < this.#options.connectionsPerPod) return false;
+    if (this.#components.clock.monotonic() - sinceMs >= this.#options.shareAfterMs) return true;
+    return this.#waiters.size > this.#members.soonFree;
+  }
+
+  /** Connections that count for the limit: those that can take streams, and those to come. */
+  get #counted(): number {
+    return this.#members.well + this.#dialling;
+  }
+
+  #mayDial(byForce: boolean): boolean {
+    const { connectionsPerPod, streamsPerPod } = this.#options;
+    if (this.#isRetired || this.#members.streams >= streamsPerPod) return false;
+    const isBelow = this.#counted < connectionsPerPod;
+    return (
+      (isBelow || (this.#dialling === 0 && this.#quietest === undefined)) && this.#components.room.makeRoom(byForce)
+    );
+  }
+
+  /** One kept ready while the pod is in use: the next connection shall not wait for a dial. */
+  #needsSpare(): boolean {
+    const { clock } = this.#components;
+    if (this.#dialling > 0 || this.#hasFailed || this.#members.size === 0) return false;
+    const isInUse = clock.monotonic() - this.#usedMs < this.#options.spareMs;
+    return (
+      isInUse && this.#members.soonFree === 0 && this.#counted < this.#options.connectionsPerPod && this.#mayDial(false)
+    );
+  }
+
+  #dial(): void {
+    const { clock, connect, room } = this.#components;
+    this.#dialling++;
+    const ended = (failure?: unknown) => {
+      this.#dialling--;
+      this.#hasFailed = failure !== undefined;
+      if (failure !== undefined) this.#failed(failure);
+      this.serve();
+      room.left();
+    };
+    connect(this.pod, this.#stop.signal).then((connection) => {
+      if (this.#isRetired && !this.isWaitedFor) void connection[Symbol.asyncDispose]();
+      else this.#join({ connection, bornMs: clock.monotonic(), idleSinceMs: clock.monotonic() });
+      ended();
+    }, ended);
+  }
+
+  /** Who waits for a dial that failed learns why; who may still be served by another waits on. */
+  #failed(failure: unknown): void {
+    const error = LocalizerError.from(failure, "unavailable");
+    const isFinal = codeOf(error) === "gone" || this.size === 0;
+    const toTell = isFinal ? this.#waiters.size : this.#waiters.size - this.#dialling;
+    for (const waiter of [...this.#waiters].slice(0, Math.max(toTell, 0))) waiter.settle(error);
+    if (error.code === "gone") this.#condemnAll();
+  }
+
+  #join(member: PoolMember): void {
+    const { connection } = member;
+    const { clock, room } = this.#components;
+    this.#members.add(member);
+    connection.watch(() => {
+      if (!this.#members.has(member)) return;
+      if (connection.closed.aborted) {
+        this.#members.delete(member);
+        room.left();
+      } else if (connection.opened >= this.#options.recycleStreams && !connection.isCondemned) {
+        connection.condemn("it has served enough");
+      }
+      member.idleSinceMs = clock.monotonic();
+      if (this.isWaitedFor) this.serve();
+    });
+    if (connection.closed.aborted) this.#members.delete(member);
+  }
+
+  /** Looks again when the oldest waiter has waited long enough to share, and then to give up. */
+  #wakeAgain(): void {
+    const { clock } = this.#components;
+    const { patienceMs, shareAfterMs } = this.#options;
+    this.#timer?.[Symbol.dispose]();
+    const now = clock.monotonic();
+    const [oldest] = this.#waiters;
+    if (oldest === undefined) return;
+    const waitedMs = now - oldest.sinceMs;
+    if (waitedMs >= patienceMs && this.#dialling === 0) {
+      oldest.settle(this.#limitError(oldest.endpoint));
+      this.#wakeAgain();
+      return;
+    }
+    const waitMs = waitedMs < shareAfterMs ? shareAfterMs - waitedMs : Math.max(patienceMs - waitedMs, shareAfterMs);
+    this.#timer = clock.after(waitMs, () => this.serve());
+  }
+
+  #limitError({ pod, port }: Endpoint): LocalizerError {
+    const { connections, streamsPerPod } = this.#options;
+    const limit =
+      this.#members.streams >= streamsPerPod
+        ? `${streamsPerPod} streams to a pod`
+        : `${connections} connections to pods`;
+    const sentence = `Cannot forward to ${pod.namespace}/${pod.name}:${port}: the limit of ${limit} is reached`;
+    return new LocalizerError("unavailable", sentence);
+  }
+}

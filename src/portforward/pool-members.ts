@@ -1,0 +1,122 @@
+/** The connections of one pool, and which of them can be given to whom. Used by pod-pool. */
+import type { PoolOptions } from "./pool-options.ts";
+import type { SpdyConnection } from "./spdy-connection.ts";
+
+/** A connection, and since when. */
+export interface PoolMember {
+  readonly connection: SpdyConnection;
+  readonly bornMs: number;
+  /** When it last changed; good for one that is free. */
+  idleSinceMs: number;
+}
+
+/** How they stand. */
+export interface PoolCounts {
+  /** Connections that nobody uses. */
+  readonly free: number;
+  /** Streams in use. */
+  readonly streams: number;
+  /** Streams that the runtime has not let go of yet. */
+  readonly lingering: number;
+  /** Of the quickest connection. */
+  readonly rttMs: number | undefined;
+}
+
+/** A set of them. */
+export class PoolMembers {
+  readonly #members = new Set<PoolMember>();
+  readonly #options: Pick<PoolOptions, "streamsPerConnection" | "lingering">;
+
+  constructor(options: Pick<PoolOptions, "streamsPerConnection" | "lingering">) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  get all(): readonly PoolMember[] {
+    return [...this.#members];
+  }
+
+  has(member: PoolMember): boolean {
+    return this.#members.has(member);
+  }
+
+  add(member: PoolMember): void {
+    this.#members.add(member);
+  }
+
+  delete(member: PoolMember): void {
+    this.#members.delete(member);
+  }
+
+  /** Nobody uses them, and all that they carried was consumed. The longest idle first. */
+  get free(): PoolMember[] {
+    return this.all.filter((member) => this.#isFree(member)).sort((a, b) => a.idleSinceMs - b.idleSinceMs);
+  }
+
+  /** Of the free ones that with the fewest streams that linger. */
+  get freest(): PoolMember | undefined {
+    return this.#least((member) => this.#isFree(member));
+  }
+
+  /** Of those that can be shared that with the fewest streams. */
+  get quietest(): PoolMember | undefined {
+    const { streamsPerConnection, lingering } = this.#options;
+    return this.#least(({ connection }) => {
+      const { isHealthy, hasBacklog, isPaused, openStreams, streams } = connection;
+      return isHealthy && !hasBacklog && !isPaused && openStreams < streamsPerConnection && streams < lingering;
+    });
+  }
+
+  /** Nobody sends on so many: they are free, or as soon as pings are answered. */
+  get soonFree(): number {
+    return this.#count(({ isHealthy, openStreams }) => (isHealthy && openStreams === 0 ? 1 : 0));
+  }
+
+  /** So many can take streams, and take what is sent. */
+  get well(): number {
+    return this.#count(({ isHealthy, hasBacklog }) => (isHealthy && !hasBacklog ? 1 : 0));
+  }
+
+  /** Streams, in use and lingering. */
+  get streams(): number {
+    return this.#count(({ streams }) => streams);
+  }
+
+  get counts(): PoolCounts {
+    const rtts = this.all.flatMap(({ connection }) => connection.rttMs ?? []);
+    const live = this.#count(({ liveStreams }) => liveStreams);
+    return {
+      free: this.free.length,
+      streams: live,
+      lingering: this.streams - live,
+      rttMs: rtts.length === 0 ? undefined : Math.min(...rtts),
+    };
+  }
+
+  #isFree({ connection }: PoolMember): boolean {
+    const { isHealthy, isProven, isPaused, streams } = connection;
+    return isHealthy && isProven && !isPaused && streams < this.#options.lingering;
+  }
+
+  #count(of: (connection: SpdyConnection) => number): number {
+    let sum = 0;
+    for (const { connection } of this.#members) sum += of(connection);
+    return sum;
+  }
+
+  /** That with the fewest streams in use, of several that with the fewest that linger. */
+  #least(isGood: (member: PoolMember) => boolean): PoolMember | undefined {
+    let best: PoolMember | undefined;
+    for (const member of this.#members) {
+      if (isGood(member) && (best === undefined || isLess(member, best))) best = member;
+    }
+    return best;
+  }
+}
+
+function isLess({ connection: a }: PoolMember, { connection: b }: PoolMember): boolean {
+  return a.openStreams !== b.openStreams ? a.openStreams < b.openStreams : a.streams < b.streams;
+}

@@ -1,0 +1,56 @@
+/** What the pool may do and how long it waits: all settings of it, with their reasons. Pure. */
+
+/** Durations in ms. */
+export interface PoolOptions {
+  /** A connection that nobody uses is closed after this. */
+  readonly idleMs: number;
+  /** So long after a pod was last used one connection to it is kept, though nobody uses it. */
+  readonly spareMs: number;
+  /** Connections to one pod before they are shared. One whose pod reads too slowly does not count. */
+  readonly connectionsPerPod: number;
+  /** Connections in all. */
+  readonly connections: number;
+  /** Streams to one pod, ending ones too: each is a thread of the container runtime on the pod's node. */
+  readonly streamsPerPod: number;
+  /** Streams in use on a shared connection; when all have so many, more connections are made after all. */
+  readonly streamsPerConnection: number;
+  /** Streams that the runtime has not let go of yet, on one connection. */
+  readonly lingering: number;
+  /** So long one waits for a connection that is just being proven, rather than share another. */
+  readonly shareAfterMs: number;
+  /** So long one waits where the limits leave no room. */
+  readonly patienceMs: number;
+  /** After so many streams a connection is replaced (kubernetes#100283: the runtime's memory of each). */
+  readonly recycleStreams: number;
+  readonly recycleMs: number;
+  /** The pause between pings on a connection. */
+  readonly pingEveryMs: number;
+  /** An answer that stays away so long means that a worker of the runtime is stuck, where the connection is to be used again. */
+  readonly proofMs: number;
+  /** An answer that stays away so long means no new streams until it comes. */
+  readonly suspectMs: number;
+  /** So long without any sign a connection is lost. */
+  readonly lostMs: number;
+  /** A difference between wall clock and monotonic clock that means that the machine slept. */
+  readonly clockJumpMs: number;
+}
+
+/** What holds where the user says nothing. */
+export const defaultPoolOptions: PoolOptions = {
+  idleMs: 60_000,
+  spareMs: 300_000,
+  connectionsPerPod: 8,
+  connections: 256,
+  streamsPerPod: 1_000,
+  streamsPerConnection: 16,
+  lingering: 128,
+  shareAfterMs: 50,
+  patienceMs: 5_000,
+  recycleStreams: 1_000,
+  recycleMs: 3_600_000,
+  pingEveryMs: 10_000,
+  proofMs: 2_000,
+  suspectMs: 5_000,
+  lostMs: 15_000,
+  clockJumpMs: 5_000,
+};

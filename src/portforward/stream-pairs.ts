@@ -1,0 +1,97 @@
+/**
+ * The stream pairs of one connection: which are in use, which only linger until the runtime lets go of them (a second
+ * after our FIN). Pure bookkeeping; spdy-connection acts on it.
+ */
+import type { PodStream } from "./pod-stream.ts";
+
+/** One forwarded connection's two streams. */
+export interface StreamPair {
+  readonly errorId: number;
+  readonly dataId: number;
+  /** Undefined once nobody reads or writes it. */
+  stream: PodStream | undefined;
+  /** `open`: bytes may still be sent. `proving`: pings are under way behind the last. `lingering`: all was consumed. */
+  phase: "open" | "proving" | "lingering";
+  finSent: boolean;
+  dataEnded: boolean;
+  errorEnded: boolean;
+  /** The runtime said that something went wrong. */
+  isBroken: boolean;
+  /** Bytes that came when nobody read them any more. */
+  wastedBytes: number;
+  leftMs: number;
+}
+
+/** By either id. */
+export class StreamPairs {
+  readonly #byId = new Map<number, StreamPair>();
+  #open = 0;
+  #live = 0;
+
+  /** Pairs, the lingering ones too: each costs the runtime a thread. */
+  get size(): number {
+    return this.#byId.size / 2;
+  }
+
+  /** Those on which bytes may still be sent. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Those that somebody reads. */
+  get live(): number {
+    return this.#live;
+  }
+
+  get(id: number): StreamPair | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Each once, oldest first. */
+  get all(): readonly StreamPair[] {
+    return [...this.#byId].flatMap(([id, pair]) => (id === pair.dataId ? [pair] : []));
+  }
+
+  add(errorId: number, dataId: number): StreamPair {
+    const pair: StreamPair = {
+      ...{ errorId, dataId, stream: undefined, phase: "open" },
+      ...{ finSent: false, dataEnded: false, errorEnded: false, isBroken: false, wastedBytes: 0, leftMs: 0 },
+    };
+    this.#byId.set(errorId, pair);
+    this.#byId.set(dataId, pair);
+    this.#open++;
+    return pair;
+  }
+
+  /** The stream that feeds on it. */
+  attach(pair: StreamPair, stream: PodStream): void {
+    pair.stream = stream;
+    this.#live++;
+  }
+
+  /** Nobody reads it any more. */
+  detach(pair: StreamPair, nowMs: number): void {
+    if (pair.stream !== undefined && this.#byId.has(pair.dataId)) this.#live--;
+    pair.stream = undefined;
+    pair.leftMs = nowMs;
+  }
+
+  /** No more bytes will be sent on it. */
+  close(pair: StreamPair): void {
+    if (pair.phase === "open" && this.#byId.has(pair.dataId)) this.#open--;
+    pair.phase = "proving";
+  }
+
+  /** True when one that was left before this time is still there. */
+  leftBefore(timeMs: number): boolean {
+    return this.all.some(({ stream, leftMs }) => stream === undefined && leftMs < timeMs);
+  }
+
+  /** Forgets it. What was not proven by then is its connection's to prove. */
+  remove(pair: StreamPair): void {
+    if (!this.#byId.delete(pair.dataId)) return;
+    this.#byId.delete(pair.errorId);
+    if (pair.phase === "open") this.#open--;
+    if (pair.stream !== undefined) this.#live--;
+  }
+}
