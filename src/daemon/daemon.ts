@@ -9,7 +9,8 @@ import type { Helper } from "../helper/client.ts";
 import { ApiClient } from "../kube/api-client.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
 import { defaultSocketLink } from "../model/socket-link.ts";
-import { podDialer, probePod } from "../portforward/dial-pod.ts";
+import { type PodConnector, podConnector } from "../portforward/choose-engine.ts";
+import { podDialer } from "../portforward/dial-pod.ts";
 import type { DaemonState } from "../server/daemon-state.ts";
 import { type GrpcServer, openGrpcServer } from "../server/grpc-server.ts";
 import { chooseHelper } from "./choose-helper.ts";
@@ -48,7 +49,8 @@ export const startDaemon: StartDaemon = async (options, signal) => {
 
   const { helper, privileged } = await chooseHelper(options, clock, signal);
   works.use(helper);
-  const dial = health.watch(podDialer(cluster, clock));
+  const connector = works.use(podConnector({ cluster, clock, log: log.child("portforward") }, options.engine));
+  const dial = health.watch(podDialer(connector));
   const services = await followServices(options, { cluster, client, helper, dial, clock }, works);
   const { cache, controller, guard } = services;
   const found = () => report.servicesFound(cache.services.list().length, cache.scope.namespaces ?? []);
@@ -61,7 +63,7 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   const server = all.use(
     await openGrpcServer({
       socketPath: await socketPath(options, helper, privileged),
-      state: daemonState({ cluster, context, services, health, works }),
+      state: daemonState({ cluster, connector, context, services, health, works }),
       log: log.child("server"),
       clock,
     }),
@@ -70,7 +72,7 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   works.use(
     health.keepProbing(
       (namespace) => controller.readyPod(namespace),
-      (pod, probeSignal) => probePod(cluster, clock, pod, probeSignal),
+      (pod, probeSignal) => connector.probe(pod, probeSignal),
     ),
   );
 
@@ -121,12 +123,13 @@ async function startOrDenied({ controller, cache }: FollowedServices, signal: Ab
 /** What the server may ask. */
 function daemonState(parts: {
   readonly cluster: Cluster;
+  readonly connector: PodConnector;
   readonly context: CurrentContext | undefined;
   readonly services: FollowedServices;
   readonly health: PortForwardHealth;
   readonly works: AsyncDisposableStack;
 }): DaemonState {
-  const { cluster, context, services, health, works } = parts;
+  const { cluster, connector, context, services, health, works } = parts;
   const { cache, controller, hosts, guard } = services;
   return {
     cluster: () => ({
@@ -135,6 +138,7 @@ function daemonState(parts: {
       server: cluster.server.href,
       namespace: cluster.namespace ?? "",
       namespaces: cache.scope.namespaces ?? [],
+      portForwardEngine: connector.engine ?? "",
     }),
     notices: () =>
       noticesOf({

@@ -4,9 +4,11 @@ import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { refusedText } from "../../test/support/runtime-texts.ts";
 import { SpdyRuntime } from "../../test/support/spdy-runtime.ts";
-import { httpAnswer, openUpgradeServer, switching } from "../../test/support/upgrade-server.ts";
+import { httpAnswer, openUpgradeServer, switching, type UpgradeServer } from "../../test/support/upgrade-server.ts";
+import { silentLogger } from "../log.ts";
 import { port } from "../model/port.ts";
-import { podDialer, probePod } from "./dial-pod.ts";
+import { podConnector } from "./choose-engine.ts";
+import { type DialPod, podDialer } from "./dial-pod.ts";
 
 const pod = { namespace: "shop", name: "cart-0", uid: "u1" };
 const endpoint = { pod, port: port(80) };
@@ -27,9 +29,14 @@ async function openCluster() {
   return { server, runtime, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
 
+/** A dialer that need not choose. */
+function dialerOf({ cluster }: UpgradeServer, clock = new FakeClock()): DialPod {
+  return podDialer(podConnector({ cluster, clock, log: silentLogger() }, "post-spdy"));
+}
+
 test("podDialer() gives a channel to the pod's port, whose end closes its connection", async () => {
   await using cluster = await openCluster();
-  const stream = await podDialer(cluster.server.cluster, new FakeClock())(endpoint, never);
+  const stream = await dialerOf(cluster.server)(endpoint, never);
   stream.write("question");
   const runtime = cluster.runtime(0);
   const { dataId, errorId, port: asked } = await runtime.takePair();
@@ -46,7 +53,7 @@ test("podDialer() gives a channel to the pod's port, whose end closes its connec
 
 test("podDialer() gives every channel a connection of its own, so that one refusal harms no other", async () => {
   await using cluster = await openCluster();
-  const dial = podDialer(cluster.server.cluster, new FakeClock());
+  const dial = dialerOf(cluster.server);
   const [refused, whole] = [await dial(endpoint, never), await dial(endpoint, never)];
   const first = await cluster.runtime(0).takePair();
   cluster.runtime(0).fin(first.dataId);
@@ -62,7 +69,7 @@ test("podDialer() gives every channel a connection of its own, so that one refus
 test("podDialer() gives up after 10 s without an answer to the upgrade", async () => {
   await using server = await openUpgradeServer(() => {});
   const clock = new FakeClock();
-  const dialled = assert.rejects(podDialer(server.cluster, clock)(endpoint, never), {
+  const dialled = assert.rejects(dialerOf(server, clock)(endpoint, never), {
     code: "timeout",
     message: "Cannot forward to pod shop/cart-0: no answer within 10000 ms",
   });
@@ -74,18 +81,9 @@ test("podDialer() gives up after 10 s without an answer to the upgrade", async (
 });
 
 test("podDialer() leaves no timer behind and throws what the upgrade says", async () => {
-  await using server = await openUpgradeServer(
-    ({ socket }) => void socket.write(httpAnswer("404 Not Found", "no pod")),
-  );
+  const status = JSON.stringify({ kind: "Status", message: 'pods "cart-0" not found', details: { kind: "pods" } });
+  await using server = await openUpgradeServer(({ socket }) => void socket.write(httpAnswer("404 Not Found", status)));
   const clock = new FakeClock();
-  await assert.rejects(podDialer(server.cluster, clock)(endpoint, never), { code: "gone" });
+  await assert.rejects(dialerOf(server, clock)(endpoint, never), { code: "gone" });
   assert.equal(clock.pending, 0);
-});
-
-test("probePod() upgrades, opens no stream and closes the connection", async () => {
-  await using cluster = await openCluster();
-  await probePod(cluster.server.cluster, new FakeClock(), pod, never);
-  const runtime = cluster.runtime(0);
-  if (!runtime.socket.closed) await once(runtime.socket, "close");
-  assert.deepEqual(runtime.frames, []);
 });

@@ -4,14 +4,9 @@
  * daemon, which hands it to tunnels.
  */
 import type { Duplex } from "node:stream";
-import { type Clock, withTimeout } from "../clock.ts";
-import type { Cluster } from "../kube/kubeconfig.ts";
-import type { Endpoint, PodRef } from "../model/endpoint.ts";
-import { SpdyConnection } from "./spdy-connection.ts";
-import { upgradeToSpdy } from "./upgrade.ts";
-
-/** How long the TCP, TLS and upgrade round trips may take together. */
-const upgradeTimeoutMs = 10_000;
+import type { Endpoint } from "../model/endpoint.ts";
+import type { PodConnector } from "./choose-engine.ts";
+import { engineDialer } from "./engine-dialer.ts";
 
 /**
  * Opens a byte channel to the endpoint. Each has an upgraded connection of its own, which ends with it.
@@ -20,27 +15,12 @@ const upgradeTimeoutMs = 10_000;
  */
 export type DialPod = (endpoint: Endpoint, signal: AbortSignal) => Promise<Duplex>;
 
-/** The DialPod of a cluster: direct SPDY/3.1, one upgraded connection per channel. */
-export function podDialer(cluster: Cluster, clock: Clock): DialPod {
-  return async (endpoint, signal) => {
-    const connection = await connectPod(cluster, clock, endpoint.pod, signal);
+/** The DialPod of a cluster: one upgraded connection per channel, by whatever engine works there. */
+export function podDialer(connector: PodConnector): DialPod {
+  return engineDialer(connector, async (endpoint, signal) => {
+    const connection = await connector.connect(endpoint.pod, signal);
     const stream = connection.openStream(endpoint);
     stream.once("close", () => void connection[Symbol.asyncDispose]());
     return stream;
-  };
-}
-
-/**
- * Upgrades a connection to the pod and closes it: shows that port-forwarding works here without touching any of the
- * pod's ports. Throws as `DialPod` does.
- */
-export async function probePod(cluster: Cluster, clock: Clock, pod: PodRef, signal: AbortSignal): Promise<void> {
-  await using _connection = await connectPod(cluster, clock, pod, signal);
-}
-
-async function connectPod(cluster: Cluster, clock: Clock, pod: PodRef, signal: AbortSignal): Promise<SpdyConnection> {
-  const action = `Cannot forward to pod ${pod.namespace}/${pod.name}`;
-  const options = { action, timeoutMs: upgradeTimeoutMs, signal };
-  const { socket, head } = await withTimeout(clock, options, (limited) => upgradeToSpdy(cluster, pod, limited));
-  return new SpdyConnection(socket, head, clock);
+  });
 }

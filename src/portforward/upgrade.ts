@@ -1,14 +1,32 @@
 /**
- * The HTTP/1.1 upgrade of pods/portforward to SPDY/3.1 (KEP-4006 describes it as the older form).
- * Promises the raw socket after a 101, or a LocalizerError with the API server's own words.
+ * The HTTP/1.1 upgrade of pods/portforward, whatever it switches to: every engine goes this way, so that proxies, server
+ * names, client certificates and renewed credentials hold for all. Promises the raw socket after a 101, or who refused and why.
  */
-import { type IncomingMessage, request } from "node:http";
+import { randomBytes } from "node:crypto";
+import { type IncomingMessage, type OutgoingHttpHeaders, request } from "node:http";
 import type { Duplex } from "node:stream";
-import { codeOf, type ErrorCode, LocalizerError, throwIfAborted } from "../errors.ts";
+import { type Clock, withTimeout } from "../clock.ts";
+import { codeOf, LocalizerError, throwIfAborted } from "../errors.ts";
 import type { Credential } from "../kube/credentials.ts";
 import { dialApiServer } from "../kube/dial.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
 import type { PodRef } from "../model/endpoint.ts";
+import { brokenOff, refusalOf, type UpgradeRefusal, wrongProtocol } from "./upgrade-refusal.ts";
+import { webSocketFault, webSocketHeaders } from "./websocket-handshake.ts";
+
+/** How long TCP, TLS and the answer may take together. A credential that has to be got first has its own time. */
+const upgradeTimeoutMs = 10_000;
+
+/** What is asked for. */
+export interface UpgradeWay {
+  /** RBAC: `create` for POST, `get` for GET. */
+  readonly method: "POST" | "GET";
+  readonly protocol: "SPDY/3.1" | "websocket";
+  /** Of the WebSocket. */
+  readonly subprotocol?: string;
+  /** With the question mark. */
+  readonly query?: string;
+}
 
 /** An upgraded connection: the socket and the bytes that came behind the answer. */
 export interface Upgraded {
@@ -16,125 +34,130 @@ export interface Upgraded {
   readonly head: Buffer;
 }
 
+/** How an upgrade went once the API server, or something before it, was reached. */
+export type UpgradeOutcome = (Upgraded & { readonly sign?: undefined }) | UpgradeRefusal;
+
+/** What is needed to ask. */
+export interface UpgradeParts {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+}
+
 /**
- * Asks for pods/portforward of the pod by POST (RBAC: `create`), and once more if the credential is refused and there
- * may be a better one.
- * @throws LocalizerError `gone` (no such pod), `unauthenticated` (401), `denied` (403), `unavailable` (all else)
+ * Asks for pods/portforward of the pod, and once more if the credential is refused and there may be a better one.
+ * @throws LocalizerError when nobody could be asked: `unavailable`, `timeout`, `unauthenticated`, `aborted`, or as
+ * credentials and certificates say
  */
-export async function upgradeToSpdy(cluster: Cluster, pod: PodRef, signal: AbortSignal): Promise<Upgraded> {
-  const { credentials } = cluster;
-  try {
-    const credential = await credentials.current(signal);
-    try {
-      return await upgradeAs(credential, cluster, pod, signal);
-    } catch (error) {
-      if (codeOf(error) !== "unauthenticated" || !credentials.rejected(credential)) throw error;
-    }
-    return await upgradeAs(await credentials.current(signal), cluster, pod, signal);
-  } catch (error) {
-    throw LocalizerError.wrap(error, `Cannot forward to pod ${pod.namespace}/${pod.name}`);
-  }
+export async function upgradePod(
+  parts: UpgradeParts,
+  pod: PodRef,
+  way: UpgradeWay,
+  signal: AbortSignal,
+): Promise<UpgradeOutcome> {
+  const { credentials } = parts.cluster;
+  const credential = await credentials.current(signal);
+  const outcome = await upgradeAs(credential, parts, pod, way, signal);
+  if (outcome.sign !== "identity" || !credentials.rejected(credential)) return outcome;
+  return await upgradeAs(await credentials.current(signal), parts, pod, way, signal);
 }
 
 async function upgradeAs(
-  { certificate, headers }: Credential,
-  cluster: Cluster,
+  credential: Credential,
+  { cluster, clock }: UpgradeParts,
   pod: PodRef,
+  way: UpgradeWay,
   signal: AbortSignal,
-): Promise<Upgraded> {
-  const { socket } = await dialApiServer(cluster, { alpn: "http/1.1", certificate, signal });
+): Promise<UpgradeOutcome> {
+  const { certificate, headers } = credential;
+  let isReached = false;
+  const options = { action: "Cannot reach the API server", timeoutMs: upgradeTimeoutMs, signal };
   try {
-    return await upgrade(cluster, socket, { pod, headers, signal });
+    return await withTimeout(clock, options, async (limited) => {
+      const { socket } = await dialApiServer(cluster, { alpn: "http/1.1", certificate, signal: limited });
+      isReached = true;
+      return await ask(socket, requestOf(cluster, pod, way, headers), pod, limited);
+    });
   } catch (error) {
-    socket.destroy();
+    if (isReached && codeOf(error) === "timeout") {
+      return brokenOff(`no answer within ${upgradeTimeoutMs} ms`, "timeout");
+    }
     throw error;
   }
 }
 
-function upgrade(
-  cluster: Cluster,
-  socket: Duplex,
-  options: { pod: PodRef; headers: Credential["headers"]; signal: AbortSignal },
-): Promise<Upgraded> {
-  const { pod, headers, signal } = options;
-  const prefix = cluster.server.pathname.replace(/\/$/, "");
-  return new Promise((resolve, reject) => {
-    throwIfAborted(signal);
-    const call = request({
-      createConnection: () => socket,
-      method: "POST",
-      path: `${prefix}/api/v1/namespaces/${pod.namespace}/pods/${pod.name}/portforward`,
-      headers: {
-        host: cluster.server.host,
-        connection: "Upgrade",
-        upgrade: "SPDY/3.1",
-        "x-stream-protocol-version": "portforward.k8s.io",
-        "content-length": "0",
-        ...headers,
-      },
-    });
-    const onAbort = () => {
-      socket.destroy();
-      reject(LocalizerError.from(signal.reason, "aborted"));
-    };
-    const settle = () => signal.removeEventListener("abort", onAbort);
-    signal.addEventListener("abort", onAbort, { once: true });
-    call.on("error", (error) => {
-      settle();
-      reject(LocalizerError.from(error, "unavailable"));
-    });
-    call.on("upgrade", (_response, upgraded, head) => {
-      settle();
-      resolve({ socket: upgraded, head });
-    });
-    call.on("response", (response) => {
-      readRefusal(response)
-        .then(reject, (error) => reject(LocalizerError.from(error, "unavailable")))
-        .finally(() => {
-          settle();
-          socket.destroy();
-        });
-    });
-    call.end();
-  });
+interface Request {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: OutgoingHttpHeaders;
+  /** What is wrong with a 101. */
+  readonly faultOf: (answer: IncomingMessage["headers"]) => string | undefined;
 }
 
-/** An answer other than 101: its Status message, or its first words. */
-async function readRefusal(response: IncomingMessage): Promise<LocalizerError> {
+function requestOf(cluster: Cluster, pod: PodRef, way: UpgradeWay, credential: Credential["headers"]): Request {
+  const { method, protocol, subprotocol = "", query = "" } = way;
+  const prefix = cluster.server.pathname.replace(/\/$/, "");
+  const key = randomBytes(16);
+  const own =
+    protocol === "websocket"
+      ? webSocketHeaders(subprotocol, key)
+      : { upgrade: protocol, "x-stream-protocol-version": "portforward.k8s.io" };
+  return {
+    method,
+    path: `${prefix}/api/v1/namespaces/${pod.namespace}/pods/${pod.name}/portforward${query}`,
+    headers: {
+      host: cluster.server.host,
+      connection: "Upgrade",
+      ...own,
+      ...(method === "POST" ? { "content-length": "0" } : {}),
+      ...credential,
+    },
+    faultOf: (answer) => (protocol === "websocket" ? webSocketFault(subprotocol, key, answer) : spdyFault(answer)),
+  };
+}
+
+function spdyFault({ upgrade }: IncomingMessage["headers"]): string | undefined {
+  return upgrade?.toLowerCase() === "spdy/3.1" ? undefined : `it switches to "${upgrade ?? "nothing"}"`;
+}
+
+/** Sends the request over the socket, which is closed unless it comes back upgraded. */
+async function ask(socket: Duplex, asked: Request, pod: PodRef, signal: AbortSignal): Promise<UpgradeOutcome> {
+  const { promise, resolve, reject } = Promise.withResolvers<UpgradeOutcome>();
+  const onAbort = () => reject(LocalizerError.from(signal.reason, "aborted"));
+  try {
+    throwIfAborted(signal);
+    signal.addEventListener("abort", onAbort, { once: true });
+    const { method, path, headers } = asked;
+    const call = request({ createConnection: () => socket, method, path, headers });
+    call.on("error", (error) => resolve(brokenOff(error.message)));
+    call.on("upgrade", ({ headers: answer }, upgraded, head) => {
+      const fault = asked.faultOf(answer);
+      resolve(fault === undefined ? { socket: upgraded, head } : wrongProtocol(fault));
+    });
+    call.on("response", (response) => {
+      readAnswer(response).then(
+        (body) => resolve(refusalOf({ status: response.statusCode ?? 0, body }, pod.name)),
+        (error) => resolve(brokenOff(LocalizerError.from(error).message)),
+      );
+    });
+    call.end();
+    const outcome = await promise;
+    if (outcome.sign !== undefined) socket.destroy();
+    return outcome;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** Its first words; nobody waits for the rest of a page. */
+async function readAnswer(response: IncomingMessage): Promise<string> {
   let body = "";
   response.setEncoding("utf8");
   for await (const chunk of response) {
     body += String(chunk);
     if (body.length > 16_384) break;
   }
-  const words = statusMessage(body) ?? `${response.statusCode} ${firstWords(body)}`.trimEnd();
-  return new LocalizerError(codeOfStatus(response.statusCode), words);
-}
-
-function codeOfStatus(status: number | undefined): ErrorCode {
-  switch (status) {
-    case 401:
-      return "unauthenticated";
-    case 403:
-      return "denied";
-    case 404:
-      return "gone";
-    default:
-      return "unavailable";
-  }
-}
-
-/** On one line: a gateway may answer with a whole page. */
-function firstWords(body: string): string {
-  return body.slice(0, 300).replaceAll(/\s+/g, " ").trim();
-}
-
-function statusMessage(body: string): string | undefined {
-  try {
-    const status: unknown = JSON.parse(body);
-    const message: unknown = typeof status === "object" && status !== null ? Reflect.get(status, "message") : undefined;
-    return typeof message === "string" ? message : undefined;
-  } catch {
-    return undefined;
-  }
+  return body;
 }

@@ -11,6 +11,8 @@ export interface ClusterInfo {
   readonly namespace: string;
   /** The namespaces that are followed; empty: all of them. */
   readonly namespaces: readonly string[];
+  /** The way that port-forwards go: post-spdy, get-spdy, websocket or v4; empty until one has worked. */
+  readonly portForwardEngine: string;
 }
 
 /** One port of a tunnel. */

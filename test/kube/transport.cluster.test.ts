@@ -10,7 +10,9 @@ import { hostAndPort } from "../../src/kube/dial.ts";
 import { listAt, textAt } from "../../src/kube/json.ts";
 import { type Cluster, loadCluster } from "../../src/kube/kubeconfig.ts";
 import { TlsClient } from "../../src/kube/tls-client.ts";
+import { silentLogger } from "../../src/log.ts";
 import { port } from "../../src/model/port.ts";
+import { podConnector } from "../../src/portforward/choose-engine.ts";
 import { podDialer } from "../../src/portforward/dial-pod.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import { testApp } from "../cluster/test-app.ts";
@@ -64,7 +66,8 @@ async function useAll(target: Cluster): Promise<void> {
   }
   await written;
   assert.deepEqual(seen, ["made", "changed"]);
-  const stream = await podDialer(target, systemClock)({ pod, port: port(7000) }, new AbortController().signal);
+  await using connector = podConnector({ cluster: target, clock: systemClock, log: silentLogger() });
+  const stream = await podDialer(connector)({ pod, port: port(7000) }, new AbortController().signal);
   const bytes = randomBytes(1024 * 1024);
   stream.write(bytes);
   assert.ok((await read(stream, bytes.length)).equals(bytes));

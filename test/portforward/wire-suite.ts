@@ -1,6 +1,6 @@
 /**
- * What a port-forward must do against a real runtime, old or new: one suite, run on the current containerd with the
- * other cluster suites and on both runtimes by `npm run soak`.
+ * What a port-forward must do against a real runtime, old or new, by every engine: one suite, run on the current containerd
+ * with the other cluster suites and on both runtimes by `npm run soak`.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -10,13 +10,14 @@ import { after, before, test } from "node:test";
 import { systemClock as clock } from "../../src/clock.ts";
 import { codeOf, LocalizerError } from "../../src/errors.ts";
 import { loadCluster } from "../../src/kube/kubeconfig.ts";
+import { silentLogger } from "../../src/log.ts";
+import type { EngineName } from "../../src/model/engine-name.ts";
 import { port } from "../../src/model/port.ts";
-import { type DialPod, podDialer, probePod } from "../../src/portforward/dial-pod.ts";
+import { type PodConnector, podConnector } from "../../src/portforward/choose-engine.ts";
+import { type DialPod, podDialer } from "../../src/portforward/dial-pod.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/running-cluster.ts";
 import { testApp } from "../cluster/test-app.ts";
-
-const namespace = "wire";
 
 /** What a suite that goes further may use. */
 export interface Wire {
@@ -24,9 +25,11 @@ export interface Wire {
   open(portNumber: number): Promise<Duplex>;
 }
 
-/** Registers the tests in the describe block that calls it. */
-export function wireSuite(): Wire {
+/** Registers the tests in the describe block that calls it; without an engine the choice is tested too. */
+export function wireSuite(engine?: EngineName): Wire {
+  const namespace = `wire-${randomBytes(4).toString("hex")}`;
   let cluster: Cluster;
+  let connector: PodConnector;
   let dial: DialPod;
   let pod: { namespace: string; name: string; uid: string };
   const never = new AbortController().signal;
@@ -39,10 +42,12 @@ export function wireSuite(): Wire {
     await cluster.apply([{ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }]);
     await cluster.apply(testApp({ name: "app", namespace }));
     pod = await readyPod();
-    dial = podDialer(await kubeCluster(), clock);
+    connector = podConnector({ cluster: await kubeCluster(), clock, log: silentLogger() }, engine);
+    dial = podDialer(connector);
   });
 
   after(async () => {
+    await connector?.[Symbol.asyncDispose]();
     await cluster?.kubectl(["delete", "namespace", namespace, "--wait=false"]);
     await cluster?.[Symbol.asyncDispose]();
   });
@@ -121,7 +126,8 @@ export function wireSuite(): Wire {
   test("a pod that does not exist is `gone`, and a probe of one that does touches no port", async () => {
     const missing = { pod: { namespace, name: "nobody", uid: "none" }, port: port(7000) };
     await assert.rejects(dial(missing, never), (error) => codeOf(error) === "gone");
-    await probePod(await kubeCluster(), clock, pod, never);
+    await connector.probe(pod, never);
+    assert.equal(connector.engine, engine ?? "post-spdy");
   });
 
   test("a deleted pod ends its open streams, and the next dial says `gone`", async () => {

@@ -12,6 +12,7 @@ import type { Endpoint } from "../../src/model/endpoint.ts";
 import { isLoopbackAddress } from "../../src/model/loopback.ts";
 import { port } from "../../src/model/port.ts";
 import { type ListenAddress, listenHere } from "../../src/net/listen.ts";
+import { podConnector } from "../../src/portforward/choose-engine.ts";
 import { podDialer } from "../../src/portforward/dial-pod.ts";
 import { Tunnel } from "../../src/tunnel/tunnel.ts";
 import type { TunnelComponents } from "../../src/tunnel/tunnel-components.ts";
@@ -41,7 +42,7 @@ describe("a tunnel over a pod that listens and one that does not", () => {
     [has, lacks] = await Promise.all([readyPod("has"), readyPod("lacks")]);
     const { kubeconfig } = cluster;
     const kube = await loadCluster({ path: kubeconfig, env: {}, home: "/", readFile: (path) => readFile(path) });
-    const dialPod = podDialer(kube, clock);
+    const dialPod = podDialer(podConnector({ cluster: kube, clock, log: silentLogger() }));
     const dial: TunnelComponents["dial"] = async (endpoint, signal) => {
       dialled.push(endpoint.pod.name);
       return await dialPod(endpoint, signal);
