@@ -49,6 +49,9 @@ test("podConnector() uses POST where it works, and asks once for each connection
   assert.equal(clock.pending, 0);
 });
 
+/** What may be a hiccup is tried twice, and the best engine once more at the end. */
+const twice = ["post-spdy", "post-spdy", "get-spdy", "get-spdy", "websocket", "post-spdy", "post-spdy"] as const;
+
 /** What refuses POST and GET, and what is asked for until the WebSocket works. */
 const gateways: readonly (readonly [name: string, answer: EngineAnswer, asked: readonly AskedEngine[]])[] = [
   ["200", answering("200 OK", "<html>log in</html>"), ["post-spdy", "get-spdy", "websocket"]],
@@ -59,13 +62,9 @@ const gateways: readonly (readonly [name: string, answer: EngineAnswer, asked: r
   ["405", page, ["post-spdy", "get-spdy", "websocket"]],
   ["426", answering("426 Upgrade Required"), ["post-spdy", "get-spdy", "websocket"]],
   ["501", answering("501 Not Implemented"), ["post-spdy", "get-spdy", "websocket"]],
-  ["502", answering("502 Bad Gateway"), ["post-spdy", "post-spdy", "get-spdy", "get-spdy", "websocket"]],
-  ["a cut", ({ socket }) => socket.destroy(), ["post-spdy", "post-spdy", "get-spdy", "get-spdy", "websocket"]],
-  [
-    "a reset",
-    ({ socket }) => socket.resetAndDestroy(),
-    ["post-spdy", "post-spdy", "get-spdy", "get-spdy", "websocket"],
-  ],
+  ["502", answering("502 Bad Gateway"), twice],
+  ["a cut", ({ socket }) => socket.destroy(), twice],
+  ["a reset", ({ socket }) => socket.resetAndDestroy(), twice],
   [
     "101 for something else",
     ({ socket }) => socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"),
@@ -79,7 +78,7 @@ const gateways: readonly (readonly [name: string, answer: EngineAnswer, asked: r
   [
     "101 and an end",
     ({ socket }) => socket.end("HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"),
-    ["post-spdy", "get-spdy", "websocket"],
+    ["post-spdy", "get-spdy", "websocket", "post-spdy"],
   ],
 ];
 for (const [name, answer, asked] of gateways) {
@@ -213,6 +212,21 @@ test("podConnector() takes one hiccup for one", async () => {
   });
   await connect(connector);
   assert.deepEqual(server.asked, ["post-spdy", "post-spdy", "post-spdy"]);
+});
+
+test("podConnector() comes back to the engine that met a server that was only starting", async () => {
+  await using server = await openEngineServer({ "post-spdy": "works" });
+  const { connector, logged } = connectorTo(server);
+  await connect(connector);
+  server.answers.set("post-spdy", answering("503 Service Unavailable"));
+  server.answers.set("get-spdy", () => {
+    server.answers.set("post-spdy", "works");
+    return "works";
+  });
+  await connect(connector);
+  assert.equal(connector.engine, "post-spdy");
+  assert.deepEqual(server.asked.slice(1), ["post-spdy", "post-spdy", "get-spdy", "post-spdy"]);
+  assert.deepEqual(logged, []);
 });
 
 test("PodConnector.reset() forgets what worked, also what is being found out", async () => {

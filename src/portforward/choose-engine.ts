@@ -10,7 +10,7 @@ import type { Logger } from "../log.ts";
 import type { Endpoint, PodRef } from "../model/endpoint.ts";
 import type { EngineName } from "../model/engine-name.ts";
 import { EngineMemory } from "./engine-memory.ts";
-import { type Search, searchEngine } from "./engine-search.ts";
+import { type Found, type Search, searchEngine } from "./engine-search.ts";
 import { carrierOf } from "./engines.ts";
 import { SpdyConnection } from "./spdy-connection.ts";
 import { changesEngine, failure, type RefusedEngine, tryEngine } from "./try-engine.ts";
@@ -155,7 +155,7 @@ class EngineChoice implements PodConnector {
     return await this.#open(pod, signal, endpoint);
   }
 
-  #remember(namespace: string, { engine, refused }: Search & { readonly kind: "found" }): void {
+  #remember(namespace: string, { engine, refused }: Found): void {
     this.#memory.remember(
       namespace,
       engine,

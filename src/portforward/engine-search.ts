@@ -8,13 +8,7 @@ import type { Upgraded, UpgradeOutcome, UpgradeParts } from "./upgrade.ts";
 
 /** How a search ended, and what refused before. */
 export type Search =
-  | {
-      readonly kind: "found";
-      readonly engine: EngineName;
-      /** What SPDY is spoken over; of `v4` it is closed, for it was tried with a port that nobody listens on. */
-      readonly upgraded: Upgraded;
-      readonly refused: readonly RefusedEngine[];
-    }
+  | Found
   | {
       readonly kind: "failed";
       /** What ended the search before its time. */
@@ -23,6 +17,15 @@ export type Search =
       /** False when it was about this pod or its namespace. */
       readonly isEverywhere: boolean;
     };
+
+/** An engine that works. */
+export interface Found {
+  readonly kind: "found";
+  readonly engine: EngineName;
+  /** What SPDY is spoken over; of `v4` it is closed, for it was tried with a port that nobody listens on. */
+  readonly upgraded: Upgraded;
+  readonly refused: readonly RefusedEngine[];
+}
 
 /** Goes through the engines, without the one that was `refused` just now. Never throws. */
 export async function searchEngine(
@@ -36,7 +39,9 @@ export async function searchEngine(
     for (const engine of engineNames) {
       if (engine === options.refused?.engine || lacksVerb(engine, refused)) continue;
       const outcome = await tryOut(engine, parts, pod, signal);
-      if (outcome.sign === undefined) return { kind: "found", engine, upgraded: outcome, refused };
+      if (outcome.sign === undefined) {
+        return await better({ kind: "found", engine, upgraded: outcome, refused }, parts, pod, signal);
+      }
       refused.push({ engine, refusal: outcome });
       if (changesEngine(outcome.sign)) continue;
       // The word of whoever got through counts, not that of a gateway before.
@@ -51,6 +56,21 @@ export async function searchEngine(
     return { kind: "failed", error: undefined, refused, isEverywhere };
   } catch (error) {
     return { kind: "failed", error: LocalizerError.from(error), refused, isEverywhere: true };
+  }
+}
+
+/** What was refused first may have met a server that was only starting: tried again now, and taken if it works. */
+async function better(found: Found, parts: UpgradeParts, pod: PodRef, signal: AbortSignal): Promise<Search> {
+  const [first] = found.refused;
+  if (first?.refusal.sign !== "passing" || first.refusal.error.code === "timeout") return found;
+  try {
+    const outcome = await tryOut(first.engine, parts, pod, signal);
+    if (outcome.sign !== undefined) return found;
+    found.upgraded.socket.destroy();
+    return { kind: "found", engine: first.engine, upgraded: outcome, refused: [] };
+  } catch (error) {
+    found.upgraded.socket.destroy();
+    throw error;
   }
 }
 

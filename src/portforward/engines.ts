@@ -10,7 +10,7 @@ import type { EngineName } from "../model/engine-name.ts";
 import { port } from "../model/port.ts";
 import { FrameWriter } from "./frames.ts";
 import type { Upgraded, UpgradeOutcome, UpgradeWay } from "./upgrade.ts";
-import { brokenOff } from "./upgrade-refusal.ts";
+import { brokenOff, wrongProtocol } from "./upgrade-refusal.ts";
 import { V4Channel, v4Protocol } from "./v4-channel.ts";
 import { WebSocketTunnel } from "./websocket-tunnel.ts";
 
@@ -86,14 +86,15 @@ async function portNamed(carrier: Upgraded, pod: PodRef, clock: Clock, signal: A
 }
 
 /** The runtime says nothing of its own accord, so what comes is the ping. */
-async function pingAnswered({ socket, head }: Upgraded, signal: AbortSignal): Promise<Upgraded> {
+async function pingAnswered({ socket, head }: Upgraded, signal: AbortSignal): Promise<UpgradeOutcome> {
   const ping = new FrameWriter().ping(1);
   socket.write(ping);
   let bytes = head;
   for (;;) {
     const length = Math.min(bytes.length, ping.length);
     if (!bytes.subarray(0, length).equals(ping.subarray(0, length))) {
-      throw new Error("what came behind the 101 is no port-forward");
+      socket.destroy();
+      return wrongProtocol("what comes behind it is no port-forward");
     }
     if (length === ping.length) return { socket, head: bytes.subarray(length) };
     bytes = Buffer.concat([bytes, await nextChunk(socket, signal)]);
