@@ -56,7 +56,7 @@ export async function shownAlive(
   const { clock, signal } = parts;
   const options = { action: "Cannot use the upgraded connection", timeoutMs: echoTimeoutMs, signal };
   try {
-    return await withTimeout(clock, options, (limited) =>
+    return await withTimeout<UpgradeOutcome>(clock, options, (limited) =>
       engine === "v4" ? portNamed(carrier, pod, clock, limited) : pingAnswered(carrier, limited),
     );
   } catch (error) {
