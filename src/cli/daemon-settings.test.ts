@@ -25,6 +25,7 @@ describe("daemonSettings()", () => {
       shortNames: undefined,
       allowSuffixes: [],
       skipPorts: [],
+      engine: undefined,
       allowRootExec: false,
       helper: "auto",
       env: { HOME: "/home/me" },
@@ -47,6 +48,7 @@ describe("daemonSettings()", () => {
       "short-names": ["off"],
       "allow-suffix": ["shop,dev"],
       "skip-port": ["8080", "9090,443"],
+      "port-forward-engine": ["WebSocket"],
       "no-helper": ["true"],
       "allow-root-exec": ["yes"],
     });
@@ -65,11 +67,16 @@ describe("daemonSettings()", () => {
     assert.equal(read.shortNames, "off");
     assert.deepEqual(read.allowSuffixes, ["shop", "dev"]);
     assert.deepEqual(read.skipPorts, [8080, 9090, 443]);
+    assert.equal(read.engine, "websocket");
     assert.equal(read.allowRootExec, true);
   });
 
   it("takes --short-names without a value for the default", () => {
     assert.equal(settings({ "short-names": [""] }).shortNames, undefined);
+  });
+
+  it("takes auto for no engine in particular", () => {
+    assert.equal(settings({ "port-forward-engine": ["auto"] }).engine, undefined);
   });
 
   it("refuses a range without an address for a service", () => {
@@ -100,6 +107,7 @@ describe("daemonSettings()", () => {
     ["namespace", "Shop"],
     ["log-level", "loud"],
     ["log-format", "xml"],
+    ["port-forward-engine", "spdy"],
     ["no-helper", "maybe"],
   ] as const) {
     it(`refuses --${name} ${value}`, () => {

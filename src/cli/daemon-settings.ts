@@ -5,6 +5,7 @@ import type { DaemonOptions } from "../daemon/daemon-options.ts";
 import { LocalizerError } from "../errors.ts";
 import { formatJson, formatText, isLogLevel, type LogEntry, Logger, type LogLevel, logLevels } from "../log.ts";
 import { detachedVariable } from "../model/detached.ts";
+import { type EngineName, engineNames, isEngineName } from "../model/engine-name.ts";
 import { hostName, isDnsLabel } from "../model/host-name.ts";
 import { parseServiceRange } from "../model/loopback.ts";
 import { port } from "../model/port.ts";
@@ -30,6 +31,7 @@ export function daemonSettings(flags: FlagValues, io: Pick<CliIo, "env" | "stder
     shortNames: shortNamesOf(flags),
     allowSuffixes: namespacesOf(flags, "allow-suffix"),
     skipPorts: many(flags, "skip-port").map((text) => port(/^\d{1,5}$/.test(text) ? Number(text) : text)),
+    engine: engineOf(flags),
     allowRootExec: isOn(flags, "allow-root-exec"),
     helper: isOn(flags, "no-helper") ? "none" : "auto",
     env: io.env,
@@ -67,6 +69,16 @@ function logSink(flags: FlagValues, { env, stderr }: Pick<CliIo, "env" | "stderr
 function pathOf(flags: FlagValues, name: string): string | undefined {
   const path = one(flags, name);
   return path === undefined ? undefined : resolve(path);
+}
+
+/** @throws LocalizerError `usage` for a word that names no engine */
+function engineOf(flags: FlagValues): EngineName | undefined {
+  const text = one(flags, "port-forward-engine") ?? "auto";
+  const name = text.toLowerCase();
+  if (name === "auto") return undefined;
+  if (isEngineName(name)) return name;
+  const choices = ["auto", ...engineNames].join(", ");
+  throw new LocalizerError("usage", `Cannot use "${text}" for --port-forward-engine: want one of ${choices}`);
 }
 
 function shortNamesOf(flags: FlagValues): string | undefined {

@@ -2,6 +2,7 @@
 
 import { logLevels } from "../log.ts";
 import { type CliFlag, type CliFlagName, cliFlags } from "../model/cli-flags.ts";
+import { engineNames } from "../model/engine-name.ts";
 import type { FlagHelp } from "./flag-help.ts";
 
 const texts: Readonly<Record<CliFlagName, Omit<FlagHelp, keyof CliFlag>>> = {
@@ -23,6 +24,11 @@ const texts: Readonly<Record<CliFlagName, Omit<FlagHelp, keyof CliFlag>>> = {
     text: "write NAME.NAMESPACE though the namespace is a top-level domain; may be repeated",
   },
   "skip-port": { value: "PORT", text: "never listen on this port; may be repeated" },
+  "port-forward-engine": {
+    value: "ENGINE",
+    text: "the way that port-forwards go; default auto, the first that works",
+    choices: ["auto", ...engineNames],
+  },
   "state-dir": {
     value: "FOLDER",
     text: "the user's own folder for what is remembered; default $XDG_STATE_HOME/localizer",

@@ -60,7 +60,8 @@ describe("listFormats wide", () => {
     })
       .split("\n")
       .map((line) => line.trimEnd().split(/ {2,}/));
-    const [, header, ...rows] = cells;
+    const [[head] = [], header, ...rows] = cells;
+    assert.match(head ?? "", /, port-forwards by post-spdy$/);
     assert.deepEqual(header?.slice(-3), ["READY", "CONNECTIONS", "NAMES"]);
     const names = "cart.shop.svc.cluster.local,cart.shop.svc";
     assert.deepEqual(rows, [

@@ -34,12 +34,14 @@ function asTable(list: ServiceList): string {
 
 /** Below each service its ports, and, if it is headless, its pods. */
 function asWideTable(list: ServiceList): string {
+  const engine = list.cluster?.portForwardEngine ?? "";
+  const more = engine === "" ? "" : oneLine(`, port-forwards by ${engine}`);
   const rows = list.services.flatMap((service) => [
     [...cellsOf(service), "", "", service.names.join(",")],
     ...service.portRows.map((port) => portCells(port, "  ")),
     ...service.pods.flatMap(podRows),
   ]);
-  return withHead(list, () => formatTable([...columns, "READY", "CONNECTIONS", "NAMES"], rows));
+  return withHead(list, () => formatTable([...columns, "READY", "CONNECTIONS", "NAMES"], rows), more);
 }
 
 /** Everything; field names are those of the wire's JSON. */
@@ -57,9 +59,9 @@ function asHosts({ services }: ServiceList): string {
     .join("");
 }
 
-/** Which cluster it is and what is amiss stand before everything else. */
-function withHead({ cluster, notices, services }: ServiceList, table: () => string): string {
-  const head = [...(cluster === undefined ? [] : [clusterLine(cluster)]), ...notices.map(oneLine)];
+/** Which cluster it is, `more` of it, and what is amiss stand before everything else. */
+function withHead({ cluster, notices, services }: ServiceList, table: () => string, more = ""): string {
+  const head = [...(cluster === undefined ? [] : [`${clusterLine(cluster)}${more}`]), ...notices.map(oneLine)];
   const body = services.length === 0 ? "There are no Services to show\n" : table();
   return `${head.map((line) => `${line}\n`).join("")}${body}`;
 }

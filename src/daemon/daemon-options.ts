@@ -3,6 +3,7 @@
  * that starts it needs nothing of this room until it runs. Used by cli/commands/run and daemon/daemon.
  */
 import type { Logger } from "../log.ts";
+import type { EngineName } from "../model/engine-name.ts";
 import type { LoopbackRange } from "../model/loopback.ts";
 import type { Port } from "../model/port.ts";
 
@@ -32,6 +33,8 @@ export interface DaemonOptions {
   readonly allowSuffixes: readonly string[];
   /** Ports that are never listened on. */
   readonly skipPorts: readonly Port[];
+  /** The one way that port-forwards may go; undefined: the first that works. */
+  readonly engine?: EngineName | undefined;
   /** As plain root: run credential plug-ins all the same. */
   readonly allowRootExec: boolean;
   /** `none`: bind in this process and ask for nothing that needs root. */

@@ -10,8 +10,8 @@ import type { Helper } from "../helper/helper-role.ts";
 import { plainRootWarning } from "../helper/user.ts";
 import { ApiClient } from "../kube/api-client.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
-import type { PodRef } from "../model/endpoint.ts";
-import { connectPod, probePod } from "../portforward/dial-pod.ts";
+import { type PodConnector, podConnector } from "../portforward/choose-engine.ts";
+import { engineDialer } from "../portforward/engine-dialer.ts";
 import { openPodDialer } from "../portforward/pod-dialer.ts";
 import type { DaemonState } from "../server/daemon-state.ts";
 import { type GrpcServer, openGrpcServer } from "../server/grpc-server.ts";
@@ -61,15 +61,14 @@ export const startDaemon: StartDaemon = async (options, signal) => {
 
   const { helper, privileged } = await chooseHelper(options, clock, signal);
   works.use(helper);
-  const { version } = options;
-  const connect = (pod: PodRef, dialSignal: AbortSignal) => {
-    return connectPod(cluster, pod, { clock, signal: dialSignal, version });
-  };
-  const dialer = works.use(openPodDialer({ connect, clock }));
-  const dial = health.watch(dialer.dial);
+  const forwarding = { cluster, clock, log: log.child("portforward"), version: options.version };
+  const connector = works.use(podConnector(forwarding, options.engine));
+  const connect: PodConnector["connect"] = (pod, dialSignal) => connector.connect(pod, dialSignal);
+  const pools = works.use(openPodDialer({ connect, clock }));
+  const dial = health.watch(engineDialer(connector, pools.dial));
   const services = await followServices(options, { cluster, client, helper, dial, clock }, works);
   const { cache, controller, hosts, guard } = services;
-  works.use(watchRetiredPods(cache, (uid) => dialer.retire(uid)));
+  works.use(watchRetiredPods(cache, (uid) => pools.retire(uid)));
   works.use(collectWhenIdle(clock, memory, () => controller.connections === 0));
   const found = () => report.servicesFound(cache.services.list().length, cache.scope.namespaces ?? []);
   // A failed start says why by itself.
@@ -79,14 +78,14 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   const probing = works.use(
     health.keepProbing(
       () => controller.readyPods(),
-      (pod, probeSignal) => probePod(cluster, clock, pod, probeSignal, options),
+      (pod, probeSignal) => connector.probe(pod, probeSignal),
     ),
   );
   const named = works.use(new NamedNamespaces({ client, clock, log }, namespacesOf(options)));
   report.namesWritten(controller.states, namesPlace(privileged, hosts.error));
   if (privileged) guard.start();
 
-  const state = daemonState({ options, cluster, context, services, health, named, works });
+  const state = daemonState({ options, cluster, connector, context, services, health, named, works });
   const server = all.use(
     await openAtSocket(options, { helper, privileged }, (socketPath) =>
       openGrpcServer({ socketPath, state, log: log.child("server"), clock }),
@@ -148,13 +147,14 @@ function withRights(thrown: unknown): LocalizerError {
 function daemonState(parts: {
   readonly options: DaemonOptions;
   readonly cluster: Cluster;
+  readonly connector: PodConnector;
   readonly context: CurrentContext;
   readonly services: FollowedServices;
   readonly health: PortForwardHealth;
   readonly named: NamedNamespaces;
   readonly works: AsyncDisposableStack;
 }): DaemonState {
-  const { options, cluster, context, services, health, named, works } = parts;
+  const { options, cluster, connector, context, services, health, named, works } = parts;
   const { cache, controller, hosts, guard } = services;
   return {
     cluster: () => ({
@@ -163,6 +163,7 @@ function daemonState(parts: {
       server: cluster.server.href,
       namespace: cluster.namespace ?? "",
       namespaces: cache.scope.namespaces ?? [],
+      portForwardEngine: connector.engine ?? "",
     }),
     notices: () =>
       noticesOf({

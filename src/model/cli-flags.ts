@@ -30,6 +30,7 @@ export const cliFlags = {
   "short-names": { type: "string", optional: true },
   "allow-suffix": { type: "string", multiple: true },
   "skip-port": { type: "string", multiple: true },
+  "port-forward-engine": { type: "string" },
   "state-dir": { type: "string" },
   "root-state-dir": { type: "string" },
   user: { type: "string" },

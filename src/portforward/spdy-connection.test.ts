@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { test } from "node:test";
-import { duplexPair } from "../../test/support/duplex-pair.ts";
+import { overEachCarrier } from "../../test/support/carriers.ts";
 import { turns } from "../../test/support/event-loop.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { closedText, refusedText } from "../../test/support/runtime-texts.ts";
@@ -12,6 +11,7 @@ import { port } from "../model/port.ts";
 import { finSilenceMs } from "./pod-stream.ts";
 import { SpdyConnection } from "./spdy-connection.ts";
 
+const { test, duplexPair } = overEachCarrier();
 const pod = { namespace: "shop", name: "cart-0", uid: "u1" };
 const endpoint = { pod, port: port(80) };
 

@@ -21,6 +21,8 @@ export interface ClusterInfo {
   readonly namespace: string;
   /** The namespaces that are followed; empty: all of them. */
   readonly namespaces: readonly string[];
+  /** The way that port-forwards go: post-spdy, get-spdy, websocket or v4; empty until one has worked. */
+  readonly portForwardEngine: string;
 }
 
 /** How a Service or a port stands: a word that is known, or one of a newer daemon. */
@@ -116,8 +118,8 @@ export function serviceListOf({ cluster, notices, services, leftOut, selector }:
 
 /** The cluster, plain. */
 export function clusterInfoOf(message: ClusterInfoMessage): ClusterInfo {
-  const { context, cluster, server, namespace, namespaces } = message;
-  return { context, cluster, server, namespace, namespaces: [...namespaces] };
+  const { context, cluster, server, namespace, namespaces, portForwardEngine } = message;
+  return { context, cluster, server, namespace, namespaces: [...namespaces], portForwardEngine };
 }
 
 function serviceOf(message: ListService): ListedService {

@@ -1,6 +1,6 @@
 /**
- * What a port-forward must do against a real runtime, old or new: one suite, run on the current containerd with the
- * other cluster suites and on both runtimes by `npm run soak`.
+ * What a port-forward must do against a real runtime, old or new, by every engine: one suite, run on the current containerd
+ * with the other cluster suites and on both runtimes by `npm run soak`.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -10,14 +10,16 @@ import { after, before, test } from "node:test";
 import { systemClock as clock } from "../../src/clock.ts";
 import { codeOf, LocalizerError } from "../../src/errors.ts";
 import { loadCluster } from "../../src/kube/kubeconfig.ts";
+import { silentLogger } from "../../src/log.ts";
+import type { EngineName } from "../../src/model/engine-name.ts";
 import { port } from "../../src/model/port.ts";
-import { connectPod, probePod } from "../../src/portforward/dial-pod.ts";
+import { type PodConnector, podConnector } from "../../src/portforward/choose-engine.ts";
+import type { DialPod } from "../../src/portforward/dial-pod.ts";
+import { engineDialer } from "../../src/portforward/engine-dialer.ts";
 import { openPodDialer, type PodDialer } from "../../src/portforward/pod-dialer.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/running-cluster.ts";
 import { testApp } from "../cluster/test-app.ts";
-
-const namespace = `wire-${randomBytes(3).toString("hex")}`;
 
 /** What a suite that goes further may use. */
 export interface Wire {
@@ -25,27 +27,32 @@ export interface Wire {
   open(portNumber: number): Promise<Duplex>;
 }
 
-/** Registers the tests in the describe block that calls it. */
-export function wireSuite(): Wire {
+/** Registers the tests in the describe block that calls it; without an engine the choice is tested too. */
+export function wireSuite(engine?: EngineName): Wire {
+  const namespace = `wire-${randomBytes(4).toString("hex")}`;
   let cluster: Cluster;
-  let dialer: PodDialer;
+  let connector: PodConnector;
+  let pools: PodDialer;
+  let dial: DialPod;
   let pod: { namespace: string; name: string; uid: string };
   const never = new AbortController().signal;
 
   const target = (portNumber: number) => ({ pod, port: port(portNumber) });
-  const wire: Wire = { open: (portNumber) => dialer.dial(target(portNumber), never) };
+  const wire: Wire = { open: (portNumber) => dial(target(portNumber), never) };
 
   before(async () => {
     cluster = await startCluster();
     await cluster.apply([{ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }]);
     await cluster.apply(testApp({ name: "app", namespace }));
     pod = await readyPod();
-    const kube = await kubeCluster();
-    dialer = openPodDialer({ connect: (of, signal) => connectPod(kube, of, { clock, signal }), clock });
+    connector = podConnector({ cluster: await kubeCluster(), clock, log: silentLogger() }, engine);
+    pools = openPodDialer({ connect: (of, signal) => connector.connect(of, signal), clock });
+    dial = engineDialer(connector, pools.dial);
   });
 
   after(async () => {
-    await dialer?.[Symbol.asyncDispose]();
+    await pools?.[Symbol.asyncDispose]();
+    await connector?.[Symbol.asyncDispose]();
     await cluster?.kubectl(["delete", "namespace", namespace, "--wait=false"]);
     await cluster?.[Symbol.asyncDispose]();
   });
@@ -123,8 +130,9 @@ export function wireSuite(): Wire {
 
   test("a pod that does not exist is `gone`, and a probe of one that does touches no port", async () => {
     const missing = { pod: { namespace, name: "nobody", uid: "none" }, port: port(7000) };
-    await assert.rejects(dialer.dial(missing, never), (error) => codeOf(error) === "gone");
-    await probePod(await kubeCluster(), clock, pod, never);
+    await assert.rejects(dial(missing, never), (error) => codeOf(error) === "gone");
+    await connector.probe(pod, never);
+    assert.equal(connector.engine, engine ?? "post-spdy");
   });
 
   test("a deleted pod ends its open streams, and once it is retired the next dial says `gone`", async () => {
@@ -135,14 +143,14 @@ export function wireSuite(): Wire {
     const { name } = pod;
     await cluster.kubectl(["delete", "pod", name, "-n", namespace]);
     await ended;
-    dialer.retire(pod.uid);
-    await assert.rejects(dialer.dial(target(7000), never), (error) => codeOf(error) === "gone");
+    pools.retire(pod.uid);
+    await assert.rejects(dial(target(7000), never), (error) => codeOf(error) === "gone");
     pod = await readyPod();
   });
 
   test("an aborted dial ends at once with `aborted`", async () => {
     const stop = new AbortController();
-    const dialled = dialer.dial(target(7000), stop.signal);
+    const dialled = dial(target(7000), stop.signal);
     stop.abort();
     await assert.rejects(dialled, (error) => codeOf(error) === "aborted");
   });

@@ -2,13 +2,18 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { describe, test } from "node:test";
+import type { EngineName } from "../../src/model/engine-name.ts";
 import { closed, read, wireSuite } from "./wire-suite.ts";
 
 const sequential = 2_000;
 const parallel = 100;
 
-describe("port-forward, for long", () => {
-  const wire = wireSuite();
+for (const engine of ["post-spdy", "websocket"] as const) {
+  describe(`port-forward by ${engine}, for long`, () => soak(engine));
+}
+
+function soak(engine: EngineName): void {
+  const wire = wireSuite(engine);
 
   test(`${sequential} connections one after the other and ${parallel} at once, none failing, no descriptor left`, async () => {
     const before = openFiles();
@@ -35,7 +40,7 @@ describe("port-forward, for long", () => {
     assert.equal((await read(stream, text.length)).toString(), text);
     await closed(stream);
   }
-});
+}
 
 function openFiles(): number {
   return readdirSync("/proc/self/fd").length;

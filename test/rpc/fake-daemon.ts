@@ -20,6 +20,7 @@ export const someCluster: Pick<DaemonState, "cluster" | "notices" | "leftOut" | 
     server: "https://127.0.0.1:6443/",
     namespace: "",
     namespaces: [],
+    portForwardEngine: "post-spdy",
   }),
   notices: () => [],
   leftOut: () => [],

@@ -2,7 +2,7 @@
  * A gateway before an API server as Rancher's or a company's: ends TLS with a certificate of its own, speaks HTTP/1.1
  * only, serves the API below a path, and passes on who asks by their `Authorization` alone.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { createServer, request } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -20,11 +20,15 @@ export interface Gateway extends AsyncDisposable {
   readonly upgrades: () => number;
 }
 
-/** Starts one on 127.0.0.1 in front of `server`, whose certificate `ca` signed. */
+/**
+ * Starts one on 127.0.0.1 in front of `server`, whose certificate `ca` signed. Upgrades that `refuses` says yes to get a
+ * page of the gateway's own.
+ */
 export async function startHttp1Gateway(
   server: URL,
   ca: Buffer,
   tls: { readonly key: Buffer; readonly cert: Buffer },
+  refuses: (headers: IncomingHttpHeaders) => boolean = () => false,
 ): Promise<Gateway> {
   const sockets = new Set<Duplex>();
   const keep = (socket: Duplex) => {
@@ -52,8 +56,12 @@ export async function startHttp1Gateway(
     message.pipe(call);
   });
   gateway.on("upgrade", (message: IncomingMessage, near: Socket, head: Buffer) => {
-    upgrades++;
     keep(near);
+    if (refuses(message.headers)) {
+      near.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 22\r\n\r\n<html>Not here.</html>");
+      return;
+    }
+    upgrades++;
     const far = connect({ host: server.hostname, port: Number(server.port), ca, ALPNProtocols: ["http/1.1"] }, () => {
       const lines = Object.entries({ ...message.headers, host: server.host }).map(
         ([name, value]) => `${name}: ${value}`,

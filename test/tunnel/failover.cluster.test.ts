@@ -13,7 +13,8 @@ import { isLoopbackAddress } from "../../src/model/loopback.ts";
 import { port } from "../../src/model/port.ts";
 import { type ListenAddress, listenHere } from "../../src/net/listen.ts";
 import { peerEnds } from "../../src/net/tcp-table.ts";
-import { connectPod } from "../../src/portforward/dial-pod.ts";
+import { type PodConnector, podConnector } from "../../src/portforward/choose-engine.ts";
+import { engineDialer } from "../../src/portforward/engine-dialer.ts";
 import { openPodDialer, type PodDialer } from "../../src/portforward/pod-dialer.ts";
 import { Tunnel } from "../../src/tunnel/tunnel.ts";
 import type { TunnelComponents } from "../../src/tunnel/tunnel-components.ts";
@@ -31,7 +32,8 @@ describe("a tunnel over a pod that listens and one that does not", () => {
   let has: Endpoint["pod"];
   let lacks: Endpoint["pod"];
   let components: TunnelComponents;
-  let dialer: PodDialer;
+  let connector: PodConnector;
+  let pools: PodDialer;
   let dialled: string[] = [];
 
   before(async () => {
@@ -44,16 +46,19 @@ describe("a tunnel over a pod that listens and one that does not", () => {
     [has, lacks] = await Promise.all([readyPod("has"), readyPod("lacks")]);
     const { kubeconfig } = cluster;
     const kube = await loadCluster({ path: kubeconfig, env: {}, home: "/", readFile: (path) => readFile(path) });
-    dialer = openPodDialer({ connect: (pod, signal) => connectPod(kube, pod, { clock, signal }), clock });
+    connector = podConnector({ cluster: kube, clock, log: silentLogger() });
+    pools = openPodDialer({ connect: (pod, signal) => connector.connect(pod, signal), clock });
+    const dialPod = engineDialer(connector, pools.dial);
     const dial: TunnelComponents["dial"] = async (endpoint, signal) => {
       dialled.push(endpoint.pod.name);
-      return await dialer.dial(endpoint, signal);
+      return await dialPod(endpoint, signal);
     };
     components = { dial, listen: listenHere, peerEnd: peerEnds({ clock }), clock, log: silentLogger() };
   });
 
   after(async () => {
-    await dialer?.[Symbol.asyncDispose]();
+    await pools?.[Symbol.asyncDispose]();
+    await connector?.[Symbol.asyncDispose]();
     await cluster?.kubectl(["delete", "namespace", namespace, "--wait=false"]);
     await cluster?.[Symbol.asyncDispose]();
   });

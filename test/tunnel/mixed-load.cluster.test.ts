@@ -13,7 +13,7 @@ import { isLoopbackAddress } from "../../src/model/loopback.ts";
 import { port } from "../../src/model/port.ts";
 import { listenHere } from "../../src/net/listen.ts";
 import { peerEnds } from "../../src/net/tcp-table.ts";
-import { connectPod } from "../../src/portforward/dial-pod.ts";
+import { type PodConnector, podConnector } from "../../src/portforward/choose-engine.ts";
 import { openPodDialer, type PodDialer } from "../../src/portforward/pod-dialer.ts";
 import { Tunnel } from "../../src/tunnel/tunnel.ts";
 import { startCluster } from "../cluster/cluster.ts";
@@ -27,6 +27,7 @@ const workers = 16;
 
 describe("a tunnel over pooled connections", () => {
   let cluster: Cluster;
+  let connector: PodConnector;
   let dialer: PodDialer;
   let tunnel: Tunnel;
   let ports: MixedPorts;
@@ -41,10 +42,11 @@ describe("a tunnel over pooled connections", () => {
     const pod: PodRef = { namespace, name: ready.name, uid: ready.uid };
     const { kubeconfig } = cluster;
     const kube = await loadCluster({ path: kubeconfig, env: {}, home: "/", readFile: (path) => readFile(path) });
+    connector = podConnector({ cluster: kube, clock, log: silentLogger() });
     dialer = openPodDialer({
       connect: (of, signal) => {
         dials++;
-        return connectPod(kube, of, { clock, signal });
+        return connector.connect(of, signal);
       },
       clock,
     });
@@ -66,6 +68,7 @@ describe("a tunnel over pooled connections", () => {
   after(async () => {
     await tunnel?.[Symbol.asyncDispose]();
     await dialer?.[Symbol.asyncDispose]();
+    await connector?.[Symbol.asyncDispose]();
     await cluster?.kubectl(["delete", "namespace", namespace, "--wait=false"]);
     await cluster?.[Symbol.asyncDispose]();
   });

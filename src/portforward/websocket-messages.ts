@@ -1,0 +1,132 @@
+/**
+ * A WebSocket over an upgraded socket, client side: binary messages out, their payloads in as they come. Promises an answer
+ * to pings, a close that is told apart from a loss, and back-pressure both ways. Used by websocket-tunnel and v4-channel.
+ */
+import { randomFillSync } from "node:crypto";
+import type { Duplex } from "node:stream";
+import { encodeFrame, opcode, type WebSocketHandler, WebSocketReader } from "./websocket-frames.ts";
+
+/** The code of a close that is nobody's fault (RFC 6455, 7.4.1). */
+export const normalClosure = 1000;
+
+/** What comes in. */
+export interface MessageHandler extends Pick<WebSocketHandler, "onMessage" | "onPayload"> {
+  /** The server closed the WebSocket in order: its last word. */
+  onClose(code: number, reason: string): void;
+  /** The connection is of no more use, and nobody said why: broken, cut, or no WebSocket. */
+  onLost(reason: string): void;
+}
+
+/** The WebSocket. Says at most one of `onClose` and `onLost`, and neither after `close`. */
+export class WebSocketMessages {
+  readonly #socket: Duplex;
+  readonly #handler: MessageHandler;
+  readonly #reader: WebSocketReader;
+  readonly #keys = new MaskKeys();
+  readonly #blocked: (() => void)[] = [];
+  #isOver = false;
+
+  /** @param head bytes that came with the upgrade's answer; they are read by `start` */
+  constructor(socket: Duplex, handler: MessageHandler) {
+    this.#socket = socket;
+    this.#handler = handler;
+    this.#reader = new WebSocketReader({
+      onMessage: () => handler.onMessage(),
+      onPayload: (bytes) => handler.onPayload(bytes),
+      onMessageEnd: () => {},
+      onPing: (payload) => this.#write(opcode.pong, [payload]),
+      onPong: () => {},
+      onClose: (code, reason) => this.#onClose(code, reason),
+    });
+    socket.on("data", (chunk: Buffer) => this.#onChunk(chunk));
+    socket.on("drain", () => this.#onDrain());
+    socket.on("end", () => this.#lose("the connection was ended"));
+    socket.on("close", () => this.#lose("the connection was closed"));
+    socket.on("error", (error) => this.#lose(error.message));
+  }
+
+  /** Begins to read: first the bytes that came with the upgrade's answer. */
+  start(head: Buffer): void {
+    if (head.length > 0) this.#onChunk(head);
+  }
+
+  /** One binary message; calls back when more may be sent. */
+  send(parts: readonly Buffer[], callback: () => void): void {
+    if (this.#isOver || this.#write(opcode.binary, parts)) callback();
+    else this.#blocked.push(callback);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#isOver) this.#socket.resume();
+  }
+
+  /** Says goodbye behind all that was sent. What the server still says comes in. */
+  end(): void {
+    if (this.#isOver) return;
+    this.#write(opcode.close, [closeCode(normalClosure)]);
+    this.#socket.end();
+  }
+
+  /** Says goodbye, if that needs no waiting, and closes the connection. May be called twice. */
+  close(): void {
+    const isSilent = this.#isOver || this.#socket.writableLength > 0;
+    this.#isOver = true;
+    if (!isSilent) this.#write(opcode.close, [closeCode(normalClosure)]);
+    this.#onDrain();
+    this.#socket.destroy();
+  }
+
+  #onChunk(chunk: Buffer): void {
+    if (this.#isOver) return;
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      this.#lose(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #onClose(code: number, reason: string): void {
+    if (this.#isOver) return;
+    // The answer that RFC 6455, 5.5.1 asks for; the handler closes.
+    this.#write(opcode.close, [closeCode(code === 1005 ? normalClosure : code)]);
+    this.#isOver = true;
+    this.#handler.onClose(code, reason);
+  }
+
+  #lose(reason: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#handler.onLost(reason);
+  }
+
+  #write(code: number, parts: readonly Buffer[]): boolean {
+    return !this.#socket.writable || this.#socket.write(encodeFrame(code, parts, this.#keys.next()));
+  }
+
+  #onDrain(): void {
+    for (const callback of this.#blocked.splice(0)) callback();
+  }
+}
+
+function closeCode(code: number): Buffer {
+  return Buffer.from([code >>> 8, code & 0xff]);
+}
+
+/** Keys from the system's random numbers, fetched many at a time. */
+class MaskKeys {
+  readonly #bytes = Buffer.alloc(1024);
+  #at = this.#bytes.length;
+
+  next(): Buffer {
+    if (this.#at === this.#bytes.length) {
+      randomFillSync(this.#bytes);
+      this.#at = 0;
+    }
+    this.#at += 4;
+    return this.#bytes.subarray(this.#at - 4, this.#at);
+  }
+}
