@@ -6,6 +6,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { installPrograms } from "./debian-package.ts";
 
 /** The user. */
 export interface ThrowawayUser extends Disposable {
@@ -36,7 +37,7 @@ export function throwawayUser(folder: string, options: { sudoers?: readonly stri
     mkdirSync(home);
     execFileSync("chown", [`${uid}:${gid}`, home]);
     if (options.sudoers !== undefined) {
-      installSudo();
+      installPrograms("sudo");
       writeFileSync(sudoers, options.sudoers.map((line) => `${line.replaceAll("USER", name)}\n`).join(""), {
         mode: 0o440,
       });
@@ -57,14 +58,6 @@ export function throwawayUser(folder: string, options: { sudoers?: readonly stri
     removeUser(name);
     throw new Error(`Cannot make user "${name}"`, { cause: error });
   }
-}
-
-/** Debian's sudo, where the machine has none. It stays; see above. */
-function installSudo(): void {
-  if (["/usr/bin/sudo", "/usr/local/bin/sudo"].some((path) => existsSync(path))) return;
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  execFileSync("apt-get", ["update", "-q"], { env, stdio: "ignore" });
-  execFileSync("apt-get", ["install", "-y", "-q", "--no-install-recommends", "sudo"], { env, stdio: "ignore" });
 }
 
 /** Those of tests that were killed; the number in the name is the test's pid. */

@@ -1,11 +1,12 @@
-/** The completion scripts in the shells that they are for. bash is everywhere; the others are tested where they are. */
+/** The completion scripts in the shells that they are for; those that the machine has not are installed. */
 import assert from "node:assert/strict";
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
-import { describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 import { openFakeDaemon } from "../rpc/fake-daemon.ts";
+import { installPrograms } from "../support/debian-package.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const program = join(import.meta.dirname, "../../bin/localizer.ts");
@@ -30,11 +31,9 @@ async function run(shell: string, args: readonly string[], env: NodeJS.ProcessEn
   return out.split("\n").filter((line) => line !== "");
 }
 
-function skipWithout(shell: string): string | false {
-  return spawnSync(shell, ["--version"]).error === undefined ? false : `${shell} is not installed`;
-}
+before(() => installPrograms("bash", "zsh", "fish"));
 
-describe("completion bash", { skip: skipWithout("bash") }, () => {
+describe("completion bash", () => {
   /** What bash would offer after these words, of which it gets the pieces that it makes itself. */
   const script = [
     "source <(localizer completion bash)",
@@ -67,7 +66,7 @@ describe("completion bash", { skip: skipWithout("bash") }, () => {
   });
 });
 
-describe("completion zsh", { skip: skipWithout("zsh") }, () => {
+describe("completion zsh", () => {
   /** What zsh would show after these words: what its own functions are called with. */
   const script = [
     "autoload -Uz compinit && compinit -u -D",
@@ -91,7 +90,7 @@ describe("completion zsh", { skip: skipWithout("zsh") }, () => {
   });
 });
 
-describe("completion fish", { skip: skipWithout("fish") }, () => {
+describe("completion fish", () => {
   it("completes commands, values and Services", async () => {
     using place = installed();
     await using daemon = await openFakeDaemon();
