@@ -31,12 +31,12 @@ describe("runGoClient() against openGrpcServer()", () => {
     });
     assert.deepEqual(await runGoClient(daemon.socketPath, "List", {}, "ours"), {
       services: [inProtoNames(cart), inProtoNames(ledger)],
-      cluster: someCluster.cluster(),
+      cluster: inProtoNames(someCluster.cluster()),
       notices: ["The API server cannot be reached"],
       left_out: [left],
       selector: "app=x",
     });
-    const cluster = someCluster.cluster();
+    const cluster = inProtoNames(someCluster.cluster());
     assert.deepEqual(await runGoClient(daemon.socketPath, "Ping", {}, "ours"), { cluster });
     assert.deepEqual(await runGoClient(daemon.socketPath, "Stable", {}, "ours"), { stable: true, cluster });
   });
