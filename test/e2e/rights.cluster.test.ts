@@ -121,10 +121,28 @@ describe("users with few rights", () => {
     assert.match(system.stderr, /--namespace kube-system/);
   });
 
+  /** Until the API server has forgotten that it once accepted the token. */
+  async function refused(token: string): Promise<void> {
+    const kubeconfig = writeUserKubeconfig(cluster, folder.path, { name: "revoked", user: { token }, namespace: own });
+    const get = ["get", "services", "-n", own, "--kubeconfig", kubeconfig];
+    await waitFor("the old token to be refused", async () => (await runProgram(cluster.kubectlPath, get)).code !== 0, {
+      timeoutMs: 30_000,
+      intervalMs: 500,
+    });
+  }
+
+  /** A pooled connection asks for no credential; a new pod takes a new one. */
+  async function renewPod(): Promise<void> {
+    await cluster.kubectl(["delete", "pod", "-n", own, "-l", "app=app", "--force", "--grace-period=0"]);
+    await cluster.waitForReadyPods(own, "app=app", 1);
+    await cluster.waitForEndpoints(own, "app", 1);
+  }
+
   test("a token that was revoked is renewed by the credential plug-in, which runs no oftener than needed", async () => {
     using files = temporaryFolder();
     const plugin = new FilePlugin(files.path);
-    plugin.give(await accountToken(cluster, plugged));
+    const oldToken = await accountToken(cluster, plugged);
+    plugin.give(oldToken);
     const kubeconfig = writeUserKubeconfig(cluster, files.path, { name: "plugged", user: plugin.user, namespace: own });
     const env = { ...withoutSudo(), LOCALIZER_TEST_PROBE: "seen" };
     await using run = await startLocalizer({ kubeconfig, flags: ["--allow-root-exec"], env });
@@ -135,6 +153,8 @@ describe("users with few rights", () => {
     await cluster.kubectl(["delete", "serviceaccount", "plugged", "-n", own]);
     await cluster.apply(accountObjects(plugged).slice(0, 1));
     plugin.give(await accountToken(cluster, plugged));
+    await refused(oldToken);
+    await renewPod();
     await waitFor(
       "the plug-in to be asked again",
       async () => {
@@ -150,12 +170,15 @@ describe("users with few rights", () => {
   test("a plug-in that needs a log-in shows as that, is not called in a storm, and is asked again later", async () => {
     using files = temporaryFolder();
     const plugin = new FilePlugin(files.path);
-    plugin.give(await accountToken(cluster, plugged));
+    const oldToken = await accountToken(cluster, plugged);
+    plugin.give(oldToken);
     const kubeconfig = writeUserKubeconfig(cluster, files.path, { name: "tired", user: plugin.user, namespace: own });
     await using run = await startLocalizer({ kubeconfig, flags: ["--allow-root-exec"], env: withoutSudo() });
     plugin.refuse();
     await cluster.kubectl(["delete", "serviceaccount", "plugged", "-n", own]);
     await cluster.apply(accountObjects(plugged).slice(0, 1));
+    await refused(oldToken);
+    await renewPod();
     const notices = await waitFor(
       "the notice",
       async () => {
