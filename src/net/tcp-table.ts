@@ -72,7 +72,7 @@ export function peerEnds({ clock, platform = process.platform, read = readFile }
     try {
       const { first, second } = await next;
       // Most are here; an application that speaks IPv4 through an IPv6 socket, as Java does, stands in the other table.
-      return peerEndIn([first], socket) ?? peerEndIn([first, await second()], socket) ?? "closed";
+      return peerEndIn([first], socket) ?? peerEndIn([first, await second()], socket) ?? "unknown";
     } catch {
       return "unknown";
     }

@@ -13,6 +13,9 @@ export interface HealthLimits extends PingLimits {
   readonly everyMs: number;
 }
 
+/** More than this may wait for a slow application in API server, kubelet and runtime, which swallow many MiB. */
+const slowReaderBytes = 64 * 1024;
+
 /** Of one connection. */
 export class ConnectionHealth {
   readonly #clock: Clock;
@@ -20,6 +23,9 @@ export class ConnectionHealth {
   readonly #receiver: Pick<FrameReceiver, "isPaused" | "lastHeardMs" | "excuse">;
   readonly #pings = new PingRounds();
   #isSuspect = false;
+  /** Sent since pings behind it were all answered. */
+  #unprovenBytes = 0;
+  #lastSentMs = 0;
 
   constructor(
     clock: Clock,
@@ -57,6 +63,12 @@ export class ConnectionHealth {
     else this.#sender.finAndPings(undefined, false, [id]);
   }
 
+  /** Bytes for an application went out. */
+  sent(bytes: number): void {
+    this.#unprovenBytes += bytes;
+    this.#lastSentMs = this.#clock.monotonic();
+  }
+
   /** Pings when it is time to, and says how things stand. */
   look(limits: HealthLimits): Verdict {
     const now = this.#clock.monotonic();
@@ -66,8 +78,10 @@ export class ConnectionHealth {
       return "well";
     }
     const judged = this.#pings.judge(now, now - this.#receiver.lastHeardMs, limits);
-    // Where our bytes are stuck, pings are stuck behind them: an application that does not read, and no lost connection.
-    const verdict = judged === "lost" && this.#sender.hasBacklog ? "suspect" : judged;
+    if (!this.#pings.isWaiting && this.#pings.startedMs > this.#lastSentMs) this.#unprovenBytes = 0;
+    // Where our bytes are stuck, here or on the way, pings are stuck behind them: an application that does not read.
+    const isStuck = this.#sender.hasBacklog || this.#unprovenBytes > slowReaderBytes;
+    const verdict = judged === "lost" && isStuck ? "suspect" : judged;
     this.#isSuspect = verdict !== "well";
     if (!this.#pings.isWaiting && now - this.#pings.startedMs >= limits.everyMs) {
       this.#sender.finAndPings(undefined, false, this.#pings.start(now));

@@ -97,8 +97,9 @@ export class PoolMembers {
   }
 
   #isFree({ connection }: PoolMember): boolean {
-    const { isHealthy, isProven, isPaused, streams } = connection;
-    return isHealthy && isProven && !isPaused && streams < this.#options.lingering;
+    const { isHealthy, isProven, isPaused, streams, liveStreams } = connection;
+    // One that half-closed still waits for its answer: it is not alone.
+    return isHealthy && isProven && liveStreams === 0 && !isPaused && streams < this.#options.lingering;
   }
 
   #count(of: (connection: SpdyConnection) => number): number {

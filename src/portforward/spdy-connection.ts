@@ -129,7 +129,7 @@ export class SpdyConnection implements AsyncDisposable {
    */
   openStream(endpoint: Endpoint, { mayWait = false }: OpenStreamOptions = {}): PodStream {
     if (this.closed.aborted) throw LocalizerError.from(this.closed.reason);
-    const isAlone = this.#pairs.open === 0;
+    const isAlone = this.#pairs.open === 0 && this.#pairs.live === 0;
     const errorId = this.#nextStreamId;
     const dataId = errorId + 2;
     this.#nextStreamId = dataId + 2;
@@ -167,7 +167,10 @@ export class SpdyConnection implements AsyncDisposable {
     const { errorId } = pair;
     const pairs = this.#pairs;
     return {
-      sendData: (_id, chunks, callback) => this.#sender.data(pair, chunks, callback),
+      sendData: (_id, chunks, callback) => {
+        this.#health.sent(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+        this.#sender.data(pair, chunks, callback);
+      },
       sendFin: () => this.#sendFin(pair),
       finished: () => {
         if (pair.phase === "open") this.#prove(pair, false);
@@ -210,6 +213,8 @@ export class SpdyConnection implements AsyncDisposable {
       this.#pairs.remove(pair);
       this.condemn("a stream on it failed");
     } else if (isBehind && !pair.dataEnded) {
+      // Alone it is closed; beside others only a FIN stops the pod.
+      if (this.#pairs.live > 0) this.#sendFin(pair);
       this.condemn("a download was broken off");
     } else if (!pair.dataEnded) {
       this.#sendFin(pair);
