@@ -10,11 +10,9 @@ import type { Endpoint } from "../model/endpoint.ts";
 import { ConnectionHealth, type HealthLimits } from "./connection-health.ts";
 import { FrameReceiver } from "./frame-receiver.ts";
 import { FrameSender } from "./frame-sender.ts";
-import { PodStream, type StreamCarrier } from "./pod-stream.ts";
-import { type StreamPair, StreamPairs } from "./stream-pairs.ts";
-
-/** What the pod may still say after the local side has gone, a goodbye for instance; more is a download nobody wants. */
-const maxWastedBytes = 64 * 1024;
+import { PairTraffic } from "./pair-traffic.ts";
+import { PodStream } from "./pod-stream.ts";
+import { StreamPairs } from "./stream-pairs.ts";
 
 /** The runtime lets go of a stream a second after our FIN; if it takes so long, something is stuck. */
 const maxLingerMs = 10_000;
@@ -33,6 +31,7 @@ export class SpdyConnection implements AsyncDisposable {
   readonly #receiver: FrameReceiver;
   readonly #health: ConnectionHealth;
   readonly #pairs = new StreamPairs();
+  readonly #traffic: PairTraffic;
   readonly #closed = new AbortController();
   #onChange = () => {};
   #nextStreamId = 1;
@@ -46,15 +45,24 @@ export class SpdyConnection implements AsyncDisposable {
     this.#clock = clock;
     this.#sender = new FrameSender(socket, clock);
     this.#receiver = new FrameReceiver(socket, clock, {
-      onData: (id, bytes) => this.#onData(id, bytes),
-      onFin: (id) => this.#onFin(id),
-      onReply: (id) => this.#onReply(id),
-      onReset: (id, status) => this.#onReset(id, status),
+      onData: (id, bytes) => this.#traffic.onData(id, bytes),
+      onFin: (id) => this.#traffic.onFin(id),
+      onReply: (id) => this.#traffic.onReply(id),
+      onReset: (id, status) => this.#traffic.onReset(id, status),
       onPing: (id) => this.#health.pinged(id),
       onGoAway: () => this.condemn("the other side takes no new streams"),
       onLost: (reason) => this.#fail(reason),
     });
     this.#health = new ConnectionHealth(clock, this.#sender, this.#receiver);
+    this.#traffic = new PairTraffic({
+      ...{ clock, pairs: this.#pairs, sender: this.#sender, receiver: this.#receiver, health: this.#health },
+      isClosed: () => this.closed.aborted,
+      condemn: (reason) => this.condemn(reason),
+      changed: () => {
+        this.#closeWhenUnused();
+        this.#onChange();
+      },
+    });
     socket.on("drain", () => this.#sender.drained());
     if (head.length > 0) this.#receiver.push(head);
     // An 'upgrade' leaves the socket paused.
@@ -134,7 +142,10 @@ export class SpdyConnection implements AsyncDisposable {
     const dataId = errorId + 2;
     this.#nextStreamId = dataId + 2;
     const pair = this.#pairs.add(errorId, dataId);
-    const stream = new PodStream(this.#carrier(pair), dataId, { endpoint, clock: this.#clock, afterReply: !isAlone });
+    const stream = new PodStream(this.#traffic.carrier(pair), dataId, {
+      ...{ endpoint, clock: this.#clock },
+      afterReply: !isAlone,
+    });
     this.#pairs.attach(pair, stream);
     this.#sender.open(pair, { port: String(endpoint.port), requestid: String(this.#opened++) }, mayWait);
     return stream;
@@ -161,122 +172,6 @@ export class SpdyConnection implements AsyncDisposable {
   /** Closes the connection; streams still open end with `unavailable`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#fail("the connection was closed by localizer");
-  }
-
-  #carrier(pair: StreamPair): StreamCarrier {
-    const { errorId } = pair;
-    const pairs = this.#pairs;
-    return {
-      sendData: (_id, chunks, callback) => {
-        this.#health.sent(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-        this.#sender.data(pair, chunks, callback);
-      },
-      sendFin: () => this.#sendFin(pair),
-      finished: () => {
-        if (pair.phase === "open") this.#prove(pair, false);
-      },
-      get isAlone() {
-        return pairs.live <= 1;
-      },
-      pause: () => this.#receiver.pause(errorId),
-      resume: () => void this.#receiver.resume(errorId),
-      leave: () => this.#leave(pair),
-    };
-  }
-
-  #sendFin(pair: StreamPair): void {
-    if (pair.finSent || pair.dataEnded || this.closed.aborted) return;
-    pair.finSent = true;
-    if (pair.phase === "open") this.#prove(pair, true);
-    else this.#sender.finAndPings(pair, true, []);
-  }
-
-  /** Pings behind the last byte of the pair, in one write with the FIN if it is due. */
-  #prove(pair: StreamPair, fin: boolean): void {
-    this.#pairs.close(pair);
-    this.#health.prove(pair, fin, () => {
-      pair.phase = "lingering";
-      this.#closeWhenUnused();
-      this.#onChange();
-    });
-  }
-
-  /** The local side has gone. */
-  #leave(pair: StreamPair): void {
-    const isBehind = this.#receiver.resume(pair.errorId);
-    this.#pairs.detach(pair, this.#clock.monotonic());
-    if (this.closed.aborted || this.#pairs.get(pair.dataId) === undefined) return;
-    if (this.#sender.forget(pair)) {
-      // The runtime never heard of it.
-      this.#pairs.remove(pair);
-    } else if (pair.isBroken) {
-      this.#pairs.remove(pair);
-      this.condemn("a stream on it failed");
-    } else if (isBehind && !pair.dataEnded) {
-      // Alone it is closed; beside others only a FIN stops the pod.
-      if (this.#pairs.live > 0) this.#sendFin(pair);
-      this.condemn("a download was broken off");
-    } else if (!pair.dataEnded) {
-      this.#sendFin(pair);
-    } else if (pair.phase === "open") {
-      this.#prove(pair, false);
-    }
-    this.#closeWhenUnused();
-    this.#onChange();
-  }
-
-  #onData(id: number, bytes: Buffer): void {
-    const pair = this.#pairs.get(id);
-    if (pair === undefined) return;
-    if (id === pair.errorId) {
-      pair.isBroken = true;
-      if (pair.stream === undefined) this.condemn("a stream on it failed");
-      else pair.stream.feedError(bytes);
-    } else if (pair.stream !== undefined) {
-      pair.stream.feedData(bytes);
-    } else {
-      pair.wastedBytes += bytes.length;
-      if (pair.wastedBytes <= maxWastedBytes) return;
-      // Whatever it was sent last, it does not listen: not worth waiting for.
-      pair.phase = "lingering";
-      this.condemn("a download was broken off");
-    }
-  }
-
-  #onFin(id: number): void {
-    const pair = this.#pairs.get(id);
-    if (pair === undefined) return;
-    if (id === pair.dataId) pair.dataEnded = true;
-    else pair.errorEnded = true;
-    const isOver = pair.dataEnded && pair.errorEnded;
-    // Before its stream ends and leaves: it shall find nothing more to be said to the pod.
-    if (isOver) this.#end(pair);
-    if (id === pair.dataId) pair.stream?.endData();
-    else pair.stream?.endError();
-    if (!isOver) return;
-    if (pair.isBroken) this.condemn("a stream on it failed");
-    this.#closeWhenUnused();
-    this.#onChange();
-  }
-
-  /** Both streams have ended. What was sent until then may still block a worker: that the pings show. */
-  #end(pair: StreamPair): void {
-    if (pair.phase === "open" && !pair.isBroken) this.#prove(pair, false);
-    this.#pairs.remove(pair);
-  }
-
-  #onReply(id: number): void {
-    const pair = this.#pairs.get(id);
-    if (pair?.dataId === id) pair.stream?.replied();
-  }
-
-  #onReset(id: number, status: number): void {
-    const pair = this.#pairs.get(id);
-    if (pair === undefined) return;
-    pair.isBroken = true;
-    this.#pairs.remove(pair);
-    pair.stream?.reset(status);
-    this.condemn("a stream on it was reset");
   }
 
   /** Nothing more will get through: not worth waiting for. */
