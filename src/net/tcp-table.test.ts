@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { tcpPair } from "../../test/support/tcp-pair.ts";
 import { systemClock } from "../clock.ts";
+import { type TcpLines, tcpLines } from "./tcp-lines.ts";
 import { peerEndIn, peerEnds } from "./tcp-table.ts";
 
 const isLinux = process.platform === "linux";
@@ -24,33 +25,38 @@ function table(...lines: string[]): Buffer {
 
 const own = line(here, there, "08", "77");
 
+/** What a look would find there for the socket. */
+function linesOf(...lines: string[]): TcpLines {
+  return tcpLines(table(...lines), new Set([40_000]));
+}
+
 test("peerEndIn() takes a socket that a process still holds for half-closed", () => {
   for (const state of ["04", "05"]) {
-    assert.equal(peerEndIn([table(line(there, here, state, "91"), own)], socket), "half-closed");
+    assert.equal(peerEndIn([linesOf(line(there, here, state, "91"), own)], socket), "half-closed");
   }
 });
 
 test("peerEndIn() takes one without an inode, or in another state, for closed", () => {
-  assert.equal(peerEndIn([table(own, line(there, here, "05", "0"))], socket), "closed");
-  assert.equal(peerEndIn([table(own, line(there, here, "06", "0"))], socket), "closed");
-  assert.equal(peerEndIn([table(own, line(there, here, "07", "91"))], socket), "closed");
+  assert.equal(peerEndIn([linesOf(own, line(there, here, "05", "0"))], socket), "closed");
+  assert.equal(peerEndIn([linesOf(own, line(there, here, "06", "0"))], socket), "closed");
+  assert.equal(peerEndIn([linesOf(own, line(there, here, "07", "91"))], socket), "closed");
 });
 
 test("peerEndIn() finds a peer that speaks IPv4 through an IPv6 socket", () => {
   const mapped = "0000000000000000FFFF0000";
-  const second = table(line(mapped + there, mapped + here, "05", "91"));
-  assert.equal(peerEndIn([table(own), second], socket), "half-closed");
-  assert.equal(peerEndIn([table(own), second], { ...socket, remoteAddress: "::ffff:127.0.0.1" }), "half-closed");
+  const second = linesOf(line(mapped + there, mapped + here, "05", "91"));
+  assert.equal(peerEndIn([linesOf(own), second], socket), "half-closed");
+  assert.equal(peerEndIn([linesOf(own), second], { ...socket, remoteAddress: "::ffff:127.0.0.1" }), "half-closed");
 });
 
 test("peerEndIn() does not know a socket of another network namespace, and no IPv6", () => {
-  assert.equal(peerEndIn([table(line(there, "0100007F:0016", "05", "91"))], socket), "unknown");
-  assert.equal(peerEndIn([table(own)], { ...socket, remoteAddress: "::1" }), "unknown");
-  assert.equal(peerEndIn([table(own)], { ...socket, localAddress: undefined as never }), "unknown");
+  assert.equal(peerEndIn([linesOf(line(there, "0100007F:0016", "05", "91"))], socket), "unknown");
+  assert.equal(peerEndIn([linesOf(own)], { ...socket, remoteAddress: "::1" }), "unknown");
+  assert.equal(peerEndIn([linesOf(own)], { ...socket, localAddress: undefined as never }), "unknown");
 });
 
 test("peerEndIn() finds no peer that has left without a trace", () => {
-  assert.equal(peerEndIn([table(own), table()], socket), undefined);
+  assert.equal(peerEndIn([linesOf(own), linesOf()], socket), undefined);
 });
 
 test("peerEnds() tells a close from a half-close of a real connection", { skip: !isLinux }, async () => {
@@ -84,7 +90,7 @@ test("peerEnds() finds a real peer behind an IPv6 socket", { skip: !isLinux }, a
   server.close();
 });
 
-test("peerEnds() reads once for all who ask together, and rests 20 times as long as a read takes", async () => {
+test("peerEnds() reads once for all who ask together, and rests 40 times as long as a read takes", async () => {
   const clock = new FakeClock();
   let reads = 0;
   const read = async () => {
@@ -101,7 +107,7 @@ test("peerEnds() reads once for all who ask together, and rests 20 times as long
   assert.deepEqual(await Promise.all(first), ["closed", "closed"]);
   assert.equal(reads, 1);
   const second = [ask(), ask()];
-  await clock.advance(119);
+  await clock.advance(239);
   assert.equal(reads, 1);
   await clock.advance(1);
   await clock.asleep();
@@ -125,7 +131,7 @@ test("peerEnds() has who asks during a read wait for the next", async () => {
   const late = peerEnd(socket as never);
   await clock.advance(6);
   assert.equal(await early, "half-closed");
-  await clock.advance(200);
+  await clock.advance(300);
   assert.equal(await late, "closed");
 });
 
@@ -146,7 +152,7 @@ test("peerEnds() reads once more, and not once each, for all who ask one after t
   }
   assert.equal(reads, 1);
   await clock.advance(1);
-  await clock.advance(120);
+  await clock.advance(240);
   await clock.asleep();
   await clock.advance(6);
   await Promise.all(asked);

@@ -1,18 +1,19 @@
 /**
  * Whether the application at the other end of a local connection has closed it, read from the kernel's table of TCP sockets
- * (Linux, /proc/net/tcp). One read serves all who ask, and reading takes at most a twentieth of the time, for the kernel
+ * (Linux, /proc/net/tcp). One read serves all who ask, and reading takes at most a fortieth of the time, for the kernel
  * walks through a table of a quarter of a million slots for it.
  */
 import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 import type { PeerEnd, PeerEndOf } from "./local-end.ts";
+import { type TcpLines, tcpLines } from "./tcp-lines.ts";
 
 /**
  * Between two reads: multiples of what the last one took, within bounds. On a busy machine a read takes long because it
- * waits, not because it costs.
+ * waits, not because it costs. Nothing but the pod waits for the answer: a connection is used again before.
  */
-const pause = { leastMs: 10, readings: 20, mostMs: 1_000 };
+const pause = { leastMs: 20, readings: 40, mostMs: 1_000 };
 
 /** What it takes; tests have a /proc of their own. */
 export interface TcpTableOptions {
@@ -21,10 +22,20 @@ export interface TcpTableOptions {
   readonly read?: (path: string) => Promise<Buffer>;
 }
 
-/** One look: the table of IPv4 sockets, and that of IPv6 ones if somebody needs it. */
+/** The ends of an accepted connection, as a Socket has them. */
+type Ends = Pick<Socket, "localAddress" | "localPort" | "remoteAddress" | "remotePort">;
+
+/** One look for all who ask at the same time. */
 interface Look {
-  readonly first: Buffer;
-  readonly second: () => Promise<Buffer>;
+  /** The ports of those applications. */
+  readonly ports: Set<number>;
+  readonly lines: Promise<Lines>;
+}
+
+/** IPv4 sockets, and IPv6 ones if somebody needs them. */
+interface Lines {
+  readonly first: TcpLines;
+  readonly second: () => Promise<TcpLines>;
 }
 
 /** An application that has ended its side and holds the socket still is in one of these (include/net/tcp_states.h). */
@@ -33,7 +44,7 @@ const finWaits: ReadonlySet<string> = new Set(["04", "05"]);
 /** Makes the one who knows; on other systems it knows nothing. */
 export function peerEnds({ clock, platform = process.platform, read = readFile }: TcpTableOptions): PeerEndOf {
   if (platform !== "linux") return async () => "unknown";
-  let next: Promise<Look> | undefined;
+  let next: Look | undefined;
   let reading: Promise<unknown> = Promise.resolve();
   let freeAtMs = 0;
 
@@ -47,30 +58,36 @@ export function peerEnds({ clock, platform = process.platform, read = readFile }
       freeAtMs = Math.max(freeAtMs, now) + restMs;
     }
   };
-  const look = async (): Promise<Look> => {
+  const linesFor = async (ports: ReadonlySet<number>): Promise<Lines> => {
     // One at a time, or those who ask during a read would each begin one.
     await reading;
     const waitMs = freeAtMs - clock.monotonic();
     await (waitMs > 0 ? new Promise<void>((resolve) => clock.after(waitMs, resolve)) : undefined);
     // Who asks from here on needs the next read: this one may be past his socket already.
     next = undefined;
-    let second: Promise<Buffer> | undefined;
+    let second: Promise<TcpLines> | undefined;
     const table = timed("/proc/self/net/tcp");
     reading = table.catch(() => {});
-    const first = await table;
+    const first = tcpLines(await table, ports);
     return {
       first,
       second: () => {
-        second ??= timed("/proc/self/net/tcp6");
+        second ??= timed("/proc/self/net/tcp6").then((sockets) => tcpLines(sockets, ports));
         return second;
       },
     };
   };
+  const look = (): Look => {
+    const ports = new Set<number>();
+    return { ports, lines: linesFor(ports) };
+  };
 
   return async (socket) => {
+    if (socket.remotePort === undefined) return "unknown";
     next ??= look();
+    next.ports.add(socket.remotePort);
     try {
-      const { first, second } = await next;
+      const { first, second } = await next.lines;
       // Most are here; an application that speaks IPv4 through an IPv6 socket, as Java does, stands in the other table.
       return peerEndIn([first], socket) ?? peerEndIn([first, await second()], socket) ?? "unknown";
     } catch {
@@ -80,40 +97,19 @@ export function peerEnds({ clock, platform = process.platform, read = readFile }
 }
 
 /** What the tables say of the socket's peer; undefined when it stands in none of them. Pure. */
-export function peerEndIn(
-  tables: readonly Buffer[],
-  socket: Pick<Socket, "localAddress" | "localPort" | "remoteAddress" | "remotePort">,
-): PeerEnd | undefined {
+export function peerEndIn(tables: readonly TcpLines[], socket: Ends): PeerEnd | undefined {
   const { localAddress, localPort, remoteAddress, remotePort } = socket;
   if (localAddress === undefined || remoteAddress === undefined) return "unknown";
   const here = hexAddress(localAddress, localPort);
   const there = hexAddress(remoteAddress, remotePort);
   if (here === undefined || there === undefined) return "unknown";
   for (const table of tables) {
-    const line = lineOf(table, there, here);
-    if (line === undefined) continue;
-    const [state = "", , , , , , inode] = line;
-    return inode !== "0" && finWaits.has(state) ? "half-closed" : "closed";
+    const peer = table.get(`${there} ${here}`);
+    if (peer !== undefined) return peer.inode !== "0" && finWaits.has(peer.state) ? "half-closed" : "closed";
   }
   // Not there ourselves: the socket belongs to another network namespace, whose table this is not.
-  return tables.some((table) => lineOf(table, here, there) !== undefined) ? undefined : "unknown";
+  return tables.some((table) => table.has(`${here} ${there}`)) ? undefined : "unknown";
 }
-
-/** The words behind the addresses of the line of a socket. */
-function lineOf(table: Buffer, local: string, remote: string): readonly string[] | undefined {
-  // IPv4 in IPv6: the same digits behind a prefix.
-  for (const prefix of ["", mapped]) {
-    const words = ` ${prefix}${local} ${prefix}${remote} `;
-    const at = table.indexOf(words, 0, "latin1");
-    if (at < 0) continue;
-    const start = at + words.length;
-    const end = table.indexOf("\n", start);
-    return table.toString("latin1", start, end < 0 ? table.length : end).split(/ +/);
-  }
-  return undefined;
-}
-
-const mapped = "0000000000000000FFFF0000";
 
 /** An IPv4 address and port as the table writes them: the address as a number of this machine's byte order. */
 function hexAddress(address: string, port: number | undefined): string | undefined {
