@@ -73,5 +73,6 @@ test("tcpLines() finds a real connection", { skip: process.platform !== "linux" 
   pair.app.end();
   await once(pair.local.resume(), "end");
   const lines = tcpLines(await readFile("/proc/self/net/tcp"), new Set([pair.local.remotePort ?? 0]));
-  assert.deepEqual([...lines.values()].map(({ state }) => state).toSorted(), ["05", "08"]);
+  const states = [...lines.values()].map(({ state }) => state).toSorted();
+  assert.match(states.join(" "), /^0[45] 08$/);
 });

@@ -32,7 +32,7 @@ export function tcpLines(table: Buffer, ports: ReadonlySet<number>): TcpLines {
     const remoteAt = at + digits + 6;
     if (at > 1 && remoteAt + digits + 5 <= end) {
       const isAsked = ports.has(hexPort(table, at + digits + 1)) || ports.has(hexPort(table, remoteAt + digits + 1));
-      if (isAsked) add(lines, table.latin1Slice(at, end), digits);
+      if (isAsked) add(lines, table.toString("latin1", at, end), digits);
     }
     start = end + 1;
   }

@@ -47,6 +47,10 @@ export class PairTraffic {
       finished: () => {
         if (pair.phase === "open") this.#prove(pair, false);
       },
+      halfClosed: () => {
+        pairs.halfClose(pair);
+        this.#owner.changed();
+      },
       get isAlone() {
         return pairs.live <= 1;
       },

@@ -69,6 +69,24 @@ test("openPodDialer() gives a connection out again only when five pings are answ
   assert.deepEqual([stats?.connections, stats?.free, stats?.lingering], [2, 0, 1]);
 });
 
+test("openPodDialer() takes a connection whose local side has ended, not one whose local side is known to wait", async () => {
+  for (const how of ["unknown", "half-closed"] as const) {
+    const { dial, made, runtime } = pooledPods(noSpare);
+    const first = await dial();
+    first.end("question");
+    await turns();
+    if (how === "half-closed") first.localEnded?.(how);
+    await pong(runtime(0));
+    const second = await dial();
+    second.write("at once");
+    await turns();
+    assert.equal(made.length, how === "unknown" ? 1 : 2);
+    const last = made.at(-1)?.runtime.frames.map(({ kind }) => kind);
+    assert.deepEqual(last, ["syn", "syn", "data"]);
+    assert.equal(first.destroyed, false);
+  }
+});
+
 test("openPodDialer() closes a connection whose worker is stuck: four of five pings answered after 2 s", async () => {
   const { dial, made, runtime, clock, dialer } = pooledPods(noSpare);
   const stream = await dial();

@@ -20,6 +20,7 @@ function streamOf() {
       callback();
     },
     sendFin: () => calls.push("fin"),
+    halfClosed: () => calls.push("half-closed"),
     finished: () => calls.push("finished"),
     isAlone: true,
     pause: () => calls.push("pause"),
@@ -118,6 +119,21 @@ test("PodStream holds the FIN back after a half-close until the pod has been sil
   await clock.advance(60_000);
   assert.deepEqual(calls, ["data question", "finished", "fin"]);
   assert.equal(stream.destroyed, false);
+});
+
+test("PodStream tells its carrier of a known half-close, behind the last byte", async () => {
+  for (const isToldEarly of [true, false]) {
+    const { calls, stream } = streamOf();
+    stream.write("question");
+    if (isToldEarly) stream.localEnded("half-closed");
+    stream.end();
+    await turns();
+    if (!isToldEarly) stream.localEnded("half-closed");
+    assert.deepEqual(calls, ["data question", "finished", "half-closed"]);
+    stream.localEnded("closed");
+    assert.deepEqual(calls.slice(3), ["fin"]);
+    stream.destroy();
+  }
 });
 
 test("PodStream does not count the silence before the half-close", async () => {

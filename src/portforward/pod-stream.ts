@@ -37,6 +37,8 @@ export interface StreamCarrier {
   sendFin(streamId: number): void;
   /** There will be no more bytes; the FIN may be long in coming. */
   finished(streamId: number): void;
+  /** After `finished`: the local side is known to wait for the answer. */
+  halfClosed(): void;
   /** False while other connections depend on the same bytes to come. */
   readonly isAlone: boolean;
   /** The stream can take no more bytes; call `resume` when it can. */
@@ -61,6 +63,7 @@ export class PodStream extends Duplex {
   /** A write that waits until the stream may talk. */
   #held: (() => void) | undefined;
   #silenceMs = finSilenceMs;
+  #isHalfClosed = false;
   #lastFromPodMs: number;
   #halfClosedMs = 0;
   #timer: Disposable | undefined;
@@ -99,6 +102,8 @@ export class PodStream extends Duplex {
    */
   localEnded(how: "closed" | "half-closed"): void {
     this.#silenceMs = how === "closed" ? 0 : halfClosedSilenceMs;
+    this.#isHalfClosed = how === "half-closed";
+    if (this.#isHalfClosed && this.writableFinished) this.#carrier.halfClosed();
     if (this.writableFinished && !this.#dataEnded && !this.destroyed) this.#sendFinWhenSilent();
   }
 
@@ -167,7 +172,9 @@ export class PodStream extends Duplex {
     this.#halfClosedMs = this.#clock.monotonic();
     if (this.#dataEnded) return;
     this.#sendFinWhenSilent();
-    if (!this.#finSent) this.#carrier.finished(this.streamId);
+    if (this.#finSent) return;
+    this.#carrier.finished(this.streamId);
+    if (this.#isHalfClosed) this.#carrier.halfClosed();
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {

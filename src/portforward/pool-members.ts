@@ -97,9 +97,9 @@ export class PoolMembers {
   }
 
   #isFree({ connection }: PoolMember): boolean {
-    const { isHealthy, isProven, isPaused, streams, liveStreams } = connection;
-    // One that half-closed still waits for its answer: it is not alone.
-    return isHealthy && isProven && liveStreams === 0 && !isPaused && streams < this.#options.lingering;
+    const { isHealthy, isProven, isPaused, streams, busyStreams } = connection;
+    // Who ended his side has nearly always gone; the few that half-close and wait are known as such a moment later.
+    return isHealthy && isProven && busyStreams === 0 && !isPaused && streams < this.#options.lingering;
   }
 
   #count(of: (connection: SpdyConnection) => number): number {
@@ -108,7 +108,7 @@ export class PoolMembers {
     return sum;
   }
 
-  /** That with the fewest streams in use, of several that with the fewest that linger. */
+  /** That with the fewest streams in use, of several that with the fewest not left, and then with the fewest that linger. */
   #least(isGood: (member: PoolMember) => boolean): PoolMember | undefined {
     let best: PoolMember | undefined;
     for (const member of this.#members) {
@@ -119,5 +119,6 @@ export class PoolMembers {
 }
 
 function isLess({ connection: a }: PoolMember, { connection: b }: PoolMember): boolean {
-  return a.openStreams !== b.openStreams ? a.openStreams < b.openStreams : a.streams < b.streams;
+  if (a.openStreams !== b.openStreams) return a.openStreams < b.openStreams;
+  return a.liveStreams !== b.liveStreams ? a.liveStreams < b.liveStreams : a.streams < b.streams;
 }

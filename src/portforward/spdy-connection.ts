@@ -94,6 +94,11 @@ export class SpdyConnection implements AsyncDisposable {
     return this.#pairs.live;
   }
 
+  /** Streams of which the local side has not ended, or waits for the answer. */
+  get busyStreams(): number {
+    return this.#pairs.busy;
+  }
+
   /** New streams may be opened on it: nothing wrong is known or feared. */
   get isHealthy(): boolean {
     return !this.closed.aborted && this.#condemned === undefined && !this.#health.isSuspect;
@@ -137,7 +142,7 @@ export class SpdyConnection implements AsyncDisposable {
    */
   openStream(endpoint: Endpoint, { mayWait = false }: OpenStreamOptions = {}): PodStream {
     if (this.closed.aborted) throw LocalizerError.from(this.closed.reason);
-    const isAlone = this.#pairs.open === 0 && this.#pairs.live === 0;
+    const isAlone = this.#pairs.busy === 0;
     const errorId = this.#nextStreamId;
     const dataId = errorId + 2;
     this.#nextStreamId = dataId + 2;

@@ -12,6 +12,8 @@ export interface StreamPair {
   stream: PodStream | undefined;
   /** `open`: bytes may still be sent. `proving`: pings are under way behind the last. `lingering`: all was consumed. */
   phase: "open" | "proving" | "lingering";
+  /** Its local side has ended and is known to wait for the answer still. */
+  isHalfClosed: boolean;
   finSent: boolean;
   dataEnded: boolean;
   errorEnded: boolean;
@@ -27,6 +29,7 @@ export class StreamPairs {
   readonly #byId = new Map<number, StreamPair>();
   #open = 0;
   #live = 0;
+  #halfClosed = 0;
 
   /** Pairs, the lingering ones too: each costs the runtime a thread. */
   get size(): number {
@@ -43,6 +46,11 @@ export class StreamPairs {
     return this.#live;
   }
 
+  /** Those that somebody counts on. One whose local side has ended is not among them until it is known that it still reads. */
+  get busy(): number {
+    return this.#open + this.#halfClosed;
+  }
+
   get(id: number): StreamPair | undefined {
     return this.#byId.get(id);
   }
@@ -54,7 +62,7 @@ export class StreamPairs {
 
   add(errorId: number, dataId: number): StreamPair {
     const pair: StreamPair = {
-      ...{ errorId, dataId, stream: undefined, phase: "open" },
+      ...{ errorId, dataId, stream: undefined, phase: "open", isHalfClosed: false },
       ...{ finSent: false, dataEnded: false, errorEnded: false, isBroken: false, wastedBytes: 0, leftMs: 0 },
     };
     this.#byId.set(errorId, pair);
@@ -69,9 +77,17 @@ export class StreamPairs {
     this.#live++;
   }
 
+  /** Its local side has sent all, and reads. */
+  halfClose(pair: StreamPair): void {
+    if (pair.isHalfClosed || pair.phase === "open" || pair.stream === undefined || !this.#byId.has(pair.dataId)) return;
+    pair.isHalfClosed = true;
+    this.#halfClosed++;
+  }
+
   /** Nobody reads it any more. */
   detach(pair: StreamPair, nowMs: number): void {
     if (pair.stream !== undefined && this.#byId.has(pair.dataId)) this.#live--;
+    this.#unHalfClose(pair);
     pair.stream = undefined;
     pair.leftMs = nowMs;
   }
@@ -93,5 +109,11 @@ export class StreamPairs {
     this.#byId.delete(pair.errorId);
     if (pair.phase === "open") this.#open--;
     if (pair.stream !== undefined) this.#live--;
+    this.#unHalfClose(pair);
+  }
+
+  #unHalfClose(pair: StreamPair): void {
+    if (pair.isHalfClosed) this.#halfClosed--;
+    pair.isHalfClosed = false;
   }
 }
