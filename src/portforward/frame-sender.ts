@@ -77,7 +77,7 @@ export class FrameSender implements Disposable {
     if (pair !== undefined && this.#held?.pair === pair) this.#release();
     if (this.#waiting.length === 0) queueMicrotask(() => this.#write(undefined, []));
     if (fin && pair !== undefined) this.#waiting.push(this.#writer.dataHeader(pair.dataId, 0, true));
-    for (const id of pingIds) this.#waiting.push(this.#writer.ping(id));
+    if (pingIds.length > 0) this.#waiting.push(this.#writer.pings(pingIds));
   }
 
   /** Drops the SYNs of a pair if they were not sent yet; says whether that was so. */

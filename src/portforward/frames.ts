@@ -27,22 +27,24 @@ export class FrameWriter {
 
   /** SYN_STREAM with `headers`; `fin` half-closes our side at once. */
   synStream(streamId: number, headers: StreamHeaders, fin: boolean): Buffer {
-    const block = headerBlock(headers);
+    const length = headers.reduce((sum, [name, value]) => sum + 8 + name.length + value.length, 4);
     const zlibHeader = this.#zlibStarted ? 0 : 2;
     // One stored block holds at most 65,535 bytes (RFC 1951 3.2.4); ours is some 60.
-    if (block.length > 0xffff) throw new RangeError(`a header block of ${block.length} bytes`);
-    const frame = controlFrame(type.synStream, fin ? flagFin : 0, 10 + zlibHeader + 5 + block.length + 5);
+    if (length > 0xffff) throw new RangeError(`a header block of ${length} bytes`);
+    const frame = controlFrame(type.synStream, fin ? flagFin : 0, 10 + zlibHeader + 5 + length + 5);
     frame.writeUInt32BE(streamId, 8);
+    // No associated stream, no priority.
+    frame.fill(0, 12, 18);
     let at = 18;
     if (!this.#zlibStarted) {
-      frame.writeUInt16BE(0x7801, at);
-      at += 2;
+      at = frame.writeUInt16BE(0x7801, at);
       this.#zlibStarted = true;
     }
     at = frame.writeUInt8(0, at);
-    at = frame.writeUInt16LE(block.length, at);
-    at = frame.writeUInt16LE(~block.length & 0xffff, at);
-    at += block.copy(frame, at);
+    at = frame.writeUInt16LE(length, at);
+    at = frame.writeUInt16LE(~length & 0xffff, at);
+    at = frame.writeUInt32BE(headers.length, at);
+    for (const [name, value] of headers) at = writeText(frame, value, writeText(frame, name, at));
     // An empty stored block: without it Go's inflater holds the bytes of the block before it back.
     frame.writeUInt32BE(0x000000ff, at);
     frame.writeUInt8(0xff, at + 4);
@@ -67,9 +69,19 @@ export class FrameWriter {
 
   /** PING; the runtime sends it back with the same id. */
   ping(id: number): Buffer {
-    const frame = controlFrame(type.ping, 0, 4);
-    frame.writeUInt32BE(id, 8);
-    return frame;
+    return this.pings([id]);
+  }
+
+  /** Several, in order, in one piece. */
+  pings(ids: readonly number[]): Buffer {
+    const frames = Buffer.allocUnsafe(12 * ids.length);
+    let at = 0;
+    for (const id of ids) {
+      at = frames.writeUInt32BE(0x8000_0000 + (version << 16) + type.ping, at);
+      at = frames.writeUInt32BE(4, at);
+      at = frames.writeUInt32BE(id, at);
+    }
+    return frames;
   }
 }
 
@@ -188,25 +200,17 @@ export class FrameReader {
   }
 }
 
+/** Its head; what comes behind is not cleared. */
 function controlFrame(kind: number, flags: number, length: number): Buffer {
-  const frame = Buffer.alloc(8 + length);
+  const frame = Buffer.allocUnsafe(8 + length);
   frame.writeUInt16BE(0x8000 | version, 0);
   frame.writeUInt16BE(kind, 2);
   frame.writeUInt32BE(((flags << 24) | length) >>> 0, 4);
   return frame;
 }
 
-function headerBlock(headers: StreamHeaders): Buffer {
-  const parts = [uint32(headers.length)];
-  for (const text of headers.flat()) {
-    const bytes = Buffer.from(text, "latin1");
-    parts.push(uint32(bytes.length), bytes);
-  }
-  return Buffer.concat(parts);
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value, 0);
-  return bytes;
+/** The text behind its length (SPDY/3.1 2.6.10). Returns where it ends. */
+function writeText(frame: Buffer, text: string, at: number): number {
+  const start = frame.writeUInt32BE(text.length, at);
+  return start + frame.write(text, start, "latin1");
 }

@@ -9,23 +9,22 @@ import type { SaidSoFar } from "./first-byte.ts";
 export class CallerWatch implements Disposable {
   readonly #local: Socket;
   readonly #said: SaidSoFar;
-  readonly #left = new AbortController();
+  readonly #stop: AbortController;
 
-  /** While `said` has no room left nothing more is read, so that a caller who says so much and breaks off is not noticed. */
-  constructor(local: Socket, said: SaidSoFar) {
+  /**
+   * While `said` has no room left nothing more is read, so that a caller who says so much and breaks off is not noticed.
+   * @param stop aborted when he has broken off. Ending his side in order is not leaving: he may wait for an answer
+   */
+  constructor(local: Socket, said: SaidSoFar, stop: AbortController) {
     this.#local = local;
     this.#said = said;
+    this.#stop = stop;
     if (local.destroyed) this.#leave();
     local.on("data", this.#hear);
     local.on("end", this.#end);
     local.on("error", this.#leave);
     local.on("close", this.#leave);
     if (!said.ended) local.resume();
-  }
-
-  /** Fires when he has broken off. Ending his side in order is not leaving: he may wait for an answer. */
-  get left(): AbortSignal {
-    return this.#left.signal;
   }
 
   [Symbol.dispose](): void {
@@ -49,5 +48,5 @@ export class CallerWatch implements Disposable {
     this.#said.ended = true;
   };
 
-  readonly #leave = (): void => this.#left.abort();
+  readonly #leave = (): void => this.#stop.abort();
 }

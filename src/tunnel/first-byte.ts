@@ -2,7 +2,6 @@
  * The part of a connection that another pod can still take over: from its opening to the pod's first byte. Promises that
  * what the caller said is kept so long (64 KiB at most), that no byte of the pod's is consumed, and back-pressure.
  */
-import type { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 import { type ErrorCode, LocalizerError } from "../errors.ts";
@@ -82,7 +81,14 @@ export function untilFirstByte(
 ): Promise<FirstByte> {
   return new Promise((resolve) => {
     const finish = (result: FirstByte) => {
-      for (const listener of listeners) listener[Symbol.dispose]();
+      far
+        .off("readable", answered)
+        .off("end", answered)
+        .off("drain", drained)
+        .off("error", failed)
+        .off("close", failed);
+      local.off("data", carry).off("end", end).off("error", leave).off("close", leave);
+      ending?.[Symbol.dispose]();
       signal.removeEventListener("abort", leave);
       local.pause();
       if (result.kind !== "answered") far.destroy();
@@ -113,34 +119,22 @@ export function untilFirstByte(
     const endFar = () => {
       far.end();
       // Who has gone without waiting for an answer shall not keep the pod waiting. What he said still counts.
-      if (peerEnd !== undefined)
-        listeners.push(followLocalEnd(local, { clock, peerEnd }, (how) => far.localEnded?.(how)));
+      if (peerEnd !== undefined) ending = followLocalEnd(local, { clock, peerEnd }, (how) => far.localEnded?.(how));
     };
+    const drained = () => void (said.ended || local.resume());
 
     let isSent = false;
-    const listeners: Disposable[] = [];
+    let ending: Disposable | undefined;
     far.on("error", () => {});
     if (signal.aborted || local.destroyed) return leave();
     if (far.readableEnded) return answered();
     if (far.destroyed) return failed();
-    const drained = () => void (said.ended || local.resume());
-    listeners.push(
-      listening(far, { readable: answered, end: answered, drain: drained, error: failed, close: failed }),
-      listening(local, { data: carry, end, error: leave, close: leave }),
-    );
+    far.on("readable", answered).on("end", answered).on("drain", drained).on("error", failed).on("close", failed);
+    local.on("data", carry).on("end", end).on("error", leave).on("close", leave);
     signal.addEventListener("abort", leave, { once: true });
     isSent = said.bytes > 0;
     const isFree = !isSent || far.write(said.kept);
     if (said.ended) endFar();
     else if (isFree) local.resume();
   });
-}
-
-function listening(emitter: EventEmitter, listeners: Readonly<Record<string, (chunk: Buffer) => void>>): Disposable {
-  for (const [name, listener] of Object.entries(listeners)) emitter.on(name, listener);
-  return {
-    [Symbol.dispose]() {
-      for (const [name, listener] of Object.entries(listeners)) emitter.off(name, listener);
-    },
-  };
 }

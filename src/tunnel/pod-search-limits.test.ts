@@ -36,8 +36,8 @@ function hangingPods(count: number) {
   const balancer = new Balancer();
   const address = "127.1.2.3";
   assert.ok(isLoopbackAddress(address));
-  const search = ({ local }: TcpPair, signal = new AbortController().signal) => {
-    const options = { at: { address, port: port(80) }, affinityMs: undefined, onTry: () => {}, signal };
+  const search = ({ local }: TcpPair, stop = new AbortController()) => {
+    const options = { at: { address, port: port(80) }, affinityMs: undefined, onTry: () => {}, stop };
     return findPod(local, { clock, dial, pods, balancer, affinity: new Affinity(clock) }, options);
   };
   return { clock, pods, dials, opened, balancer, search };

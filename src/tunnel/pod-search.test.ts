@@ -52,8 +52,8 @@ function podsOf(endpoints: readonly Endpoint[], manners: Readonly<Record<string,
   const address = "127.1.2.3";
   assert.ok(isLoopbackAddress(address));
   const options = { at: { address, port: port(80) }, affinityMs: undefined, onTry: () => {} };
-  const search = (local: Parameters<typeof findPod>[0], affinityMs?: number, signal = new AbortController().signal) =>
-    findPod(local, components, { ...options, affinityMs, signal });
+  const search = (local: Parameters<typeof findPod>[0], affinityMs?: number, stop = new AbortController()) =>
+    findPod(local, components, { ...options, affinityMs, stop });
   return { ...components, tried, heard, near, options, search };
 }
 
@@ -105,7 +105,7 @@ test("findPod() tries a pod that refused last", async () => {
   };
   await using pair = await tcpPair();
   pair.app.write("question");
-  const found = findPod(pair.local, { ...made, dial }, { ...made.options, signal: new AbortController().signal });
+  const found = findPod(pair.local, { ...made, dial }, { ...made.options, stop: new AbortController() });
   await made.clock.asleep();
   await made.clock.advance(500);
   (await found).held[Symbol.dispose]();
@@ -140,7 +140,7 @@ test("findPod() leaves a pod that says nothing for 2 s when there is another, an
   };
   await using pair = await tcpPair();
   pair.app.write("question");
-  const found = findPod(pair.local, { ...made, dial }, { ...made.options, signal: new AbortController().signal });
+  const found = findPod(pair.local, { ...made, dial }, { ...made.options, stop: new AbortController() });
   await until(() => made.clock.pending === 2);
   await made.clock.advance(2_000);
   await until(() => made.clock.sleeps[0] === 2_900);
@@ -182,7 +182,7 @@ test("findPod() ends with `aborted` when the caller breaks off or the signal fir
     const made = podsOf([a], { a: ["hears"] });
     await using pair = await tcpPair();
     const stop = new AbortController();
-    const found = made.search(pair.local, undefined, stop.signal);
+    const found = made.search(pair.local, undefined, stop);
     await until(() => made.near.length === 1);
     if (isCaller) pair.app.resetAndDestroy();
     else stop.abort();

@@ -47,7 +47,8 @@ export interface SearchOptions {
   readonly affinityMs: number | undefined;
   /** Told of every pod before it is tried. */
   readonly onTry: (endpoint: Endpoint) => void;
-  readonly signal: AbortSignal;
+  /** Ends it; aborted by the search itself when the caller breaks off. The connection's own: a signal for each would cost more. */
+  readonly stop: AbortController;
 }
 
 /** A pod that has taken the connection: its channel waits to be spliced. */
@@ -60,22 +61,19 @@ export interface FoundPod {
 /**
  * Finds a pod for the connection and carries what is said until the pod's first byte. A pod counts as used while it is
  * tried: a burst must spread. A pod that refused is tried last, and for a few seconds by other connections too.
- * @throws LocalizerError why the last pod failed, or that none is ready; `aborted` when the caller left or the signal fired
+ * @throws LocalizerError why the last pod failed, or that none is ready; `aborted` when the caller left or `stop` was aborted
  */
 export async function findPod(local: Socket, components: SearchComponents, options: SearchOptions): Promise<FoundPod> {
-  const { balancer, affinity, pods } = components;
-  const { signal, affinityMs } = options;
-  const caller = local.remoteAddress ?? "";
+  const { balancer, affinity, pods, clock, peerEnd } = components;
+  const { affinityMs } = options;
+  const { signal } = options.stop;
+  const caller = affinityMs === undefined ? "" : (local.remoteAddress ?? "");
   const said = new SaidSoFar();
   const search = new Search(components, options);
   for (;;) {
     const favourite = affinityMs === undefined ? undefined : affinity.podOf(caller, affinityMs);
     const { far, endpoint, held } = await reached(local, said, search, { balancer, favourite, options });
-    const taken = await untilFirstByte(local, far, said, {
-      signal,
-      clock: components.clock,
-      peerEnd: components.peerEnd,
-    });
+    const taken = await untilFirstByte(local, far, said, { signal, clock, peerEnd });
     if (taken.kind === "answered") {
       pods.note(endpoint.pod.uid, true);
       if (affinityMs !== undefined) affinity.remember(caller, endpoint.pod.uid);
@@ -96,8 +94,8 @@ async function reached(
   how: { readonly balancer: Balancer; readonly favourite: string | undefined; readonly options: SearchOptions },
 ): Promise<FoundPod & { readonly endpoint: Endpoint }> {
   const { balancer, favourite, options } = how;
-  using watch = new CallerWatch(local, said);
-  const signal = AbortSignal.any([options.signal, watch.left]);
+  const { signal } = options.stop;
+  using _watch = new CallerWatch(local, said, options.stop);
   for (;;) {
     const endpoint = await search.next(favourite, signal);
     options.onTry(endpoint);

@@ -111,19 +111,20 @@ export class TunnelPort implements AsyncDisposable {
       return;
     }
     const stop = new AbortController();
-    const served = this.#serve(local, stop.signal).finally(() => this.#live.delete(stop));
+    const served = this.#serve(local, stop).finally(() => this.#live.delete(stop));
     this.#live.set(stop, served);
   }
 
   /** Never rejects. */
-  async #serve(local: Socket, signal: AbortSignal): Promise<void> {
+  async #serve(local: Socket, stop: AbortController): Promise<void> {
     const { clock, log, peerEnd } = this.#components;
+    const { signal } = stop;
     let error: LocalizerError | undefined;
     try {
       const onTry = (endpoint: Endpoint) => {
         this.#newest = endpoint;
       };
-      const options = { at: this.#at, affinityMs: this.#affinityMs, onTry, signal };
+      const options = { at: this.#at, affinityMs: this.#affinityMs, onTry, stop };
       const { far, held } = await findPod(local, this.#search, options);
       using _held = held;
       const result = await splice(local, far, { clock, signal, peerEnd });
