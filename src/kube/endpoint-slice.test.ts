@@ -25,7 +25,7 @@ test("parseEndpointSlice() keeps what is used and drops the rest", () => {
       null,
     ],
   });
-  const pod = { namespace: "shop", name: "cart-0", uid: "p1" };
+  const pod = { namespace: "shop", name: "cart-0", uid: "p1", node: "n1" };
   const conditions = { ready: false, serving: true, terminating: true };
   assert.deepEqual(slice, {
     namespace: "shop",
@@ -34,7 +34,7 @@ test("parseEndpointSlice() keeps what is used and drops the rest", () => {
     service: "cart",
     addressType: "IPv4",
     ports: [{ name: "web", protocol: "TCP", port: 8080 }],
-    endpoints: [{ addresses: ["10.0.0.1"], ...conditions, hostname: "cart-0", nodeName: "n1", pod }],
+    endpoints: [{ addresses: ["10.0.0.1"], ...conditions, hostname: "cart-0", pod }],
   });
   assert.equal(serviceKeyOfSlice(slice), "shop/cart");
 });

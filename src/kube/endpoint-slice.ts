@@ -27,7 +27,6 @@ export interface SliceEndpoint {
   readonly terminating: boolean;
   /** The name that cluster DNS gives it below a headless Service. */
   readonly hostname?: string;
-  readonly nodeName?: string;
   /** Absent when it is no pod of the slice's own namespace. */
   readonly pod?: PodRef;
 }
@@ -89,8 +88,7 @@ function parseSliceEndpoint(value: unknown, namespace: string): SliceEndpoint[] 
   if (addresses.length === 0) return [];
   const ready = flagAt(value, "conditions", "ready") ?? true;
   const hostname = textAt(value, "hostname");
-  const nodeName = textAt(value, "nodeName");
-  const pod = parsePodRef(at(value, "targetRef"), namespace);
+  const pod = parsePodRef(at(value, "targetRef"), { namespace, node: textAt(value, "nodeName") });
   return [
     {
       addresses,
@@ -98,19 +96,21 @@ function parseSliceEndpoint(value: unknown, namespace: string): SliceEndpoint[] 
       serving: flagAt(value, "conditions", "serving") ?? ready,
       terminating: flagAt(value, "conditions", "terminating") ?? false,
       ...(hostname === undefined ? {} : { hostname }),
-      ...(nodeName === undefined ? {} : { nodeName }),
       ...(pod === undefined ? {} : { pod }),
     },
   ];
 }
 
-function parsePodRef(ref: unknown, namespace: string): PodRef | undefined {
+function parsePodRef(
+  ref: unknown,
+  { namespace, node }: { readonly namespace: string; readonly node: string | undefined },
+): PodRef | undefined {
   const name = textAt(ref, "name");
   const uid = textAt(ref, "uid");
   if (textAt(ref, "kind") !== "Pod" || name === undefined || uid === undefined) return undefined;
   // The API server checks neither, and both end in the path of a request that carries our rights.
   if (!isPodName(name) || (textAt(ref, "namespace") ?? namespace) !== namespace) return undefined;
-  return { namespace, name, uid };
+  return { namespace, name, uid, ...(node === undefined ? {} : { node }) };
 }
 
 /** As the API server demands of a pod's name: an RFC 1123 subdomain, whose labels may be longer than DNS allows. */

@@ -6,6 +6,8 @@ export interface PodRef {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
+  /** The name of the node it runs on, where that is known. */
+  readonly node?: string;
 }
 
 /** A pod's port that can take a connection now. */

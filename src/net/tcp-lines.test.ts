@@ -72,7 +72,9 @@ test("tcpLines() finds a real connection", { skip: process.platform !== "linux" 
   await using pair = await tcpPair();
   pair.app.end();
   await once(pair.local.resume(), "end");
-  const lines = tcpLines(await readFile("/proc/self/net/tcp"), new Set([pair.local.remotePort ?? 0]));
-  const states = [...lines.values()].map(({ state }) => state).toSorted();
-  assert.match(states.join(" "), /^0[45] 08$/);
+  const { localPort = 0, remotePort = 0 } = pair.local;
+  const lines = tcpLines(await readFile("/proc/self/net/tcp"), new Set([remotePort]));
+  const [here, there] = [address(localPort), address(remotePort)];
+  assert.equal(lines.get(`${here} ${there}`)?.state, "08");
+  assert.match(lines.get(`${there} ${here}`)?.state ?? "", /^0[45]$/);
 });

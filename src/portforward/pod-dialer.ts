@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
+import type { PodRef } from "../model/endpoint.ts";
 import type { DialPod } from "./dial-pod.ts";
 import { type ConnectPod, PodPool, type PodPoolStats } from "./pod-pool.ts";
 import { defaultPoolOptions, type PoolOptions } from "./pool-options.ts";
@@ -38,6 +39,8 @@ class Pools implements PodDialer {
   /** Of pods that have left, until their last connection is closed. */
   readonly #retired = new Set<PodPool>();
   #isClosed = false;
+  /** Somebody may wait for a stream to any pod of a node to end. */
+  #isShortOfThreads = false;
   #timer: Disposable | undefined;
   /** Wall clock less monotonic clock: what differs from it slept. */
   #offsetMs: number;
@@ -97,10 +100,29 @@ class Pools implements PodDialer {
       idlest?.closeIdle("longest");
       return size() < this.#options.connections;
     },
-    left: () => {
-      for (const pool of this.#all) if (pool.isWaitedFor) pool.serve();
+    hasThread: ({ node, uid }: PodRef) => {
+      let streams = 0;
+      for (const pool of this.#all) {
+        if (node === undefined ? pool.pod.uid === uid : pool.pod.node === node) streams += pool.streams;
+      }
+      const hasThread = streams < this.#options.streamsPerNode;
+      if (!hasThread) this.#isShortOfThreads = true;
+      return hasThread;
     },
+    changed: () => {
+      if (!this.#isShortOfThreads) return;
+      this.#isShortOfThreads = false;
+      this.#serveWaiting();
+    },
+    left: () => this.#serveWaiting(),
   };
+
+  /** Who has waited longest comes first, whichever pod he waits for. */
+  #serveWaiting(): void {
+    const waitedFor = this.#all.filter(({ isWaitedFor }) => isWaitedFor);
+    waitedFor.sort((a, b) => (a.waitedForSinceMs ?? 0) - (b.waitedForSinceMs ?? 0));
+    for (const pool of waitedFor) pool.serve();
+  }
 
   #keepLooking(): void {
     if (this.#timer !== undefined) return;

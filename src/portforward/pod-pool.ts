@@ -9,6 +9,7 @@ import type { Endpoint, PodRef } from "../model/endpoint.ts";
 import type { PodStream } from "./pod-stream.ts";
 import { type PoolCounts, type PoolMember, PoolMembers } from "./pool-members.ts";
 import type { PoolOptions } from "./pool-options.ts";
+import { PoolWaiters, type Waiter } from "./pool-waiters.ts";
 import type { SpdyConnection } from "./spdy-connection.ts";
 
 /** Makes an upgraded connection to the pod. Throws LocalizerError as `DialPod` does. */
@@ -18,14 +19,12 @@ export type ConnectPod = (pod: PodRef, signal: AbortSignal) => Promise<SpdyConne
 export interface PoolRoom {
   /** One more connection may be made; `byForce`: if need be an idle one to another pod is closed for it. */
   makeRoom(byForce: boolean): boolean;
+  /** One more stream may be opened to pods of this one's node. */
+  hasThread(pod: PodRef): boolean;
+  /** A stream of the pool's has gone on: there may be a thread more. */
+  changed(): void;
   /** A connection or a dial has ended. */
   left(): void;
-}
-
-interface Waiter {
-  readonly endpoint: Endpoint;
-  readonly sinceMs: number;
-  readonly settle: (result: PodStream | LocalizerError) => void;
 }
 
 /** What is to be seen of a pool. */
@@ -42,11 +41,12 @@ export class PodPool {
   readonly #components: { readonly connect: ConnectPod; readonly clock: Clock; readonly room: PoolRoom };
   readonly #options: PoolOptions;
   readonly #members: PoolMembers;
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters = new PoolWaiters();
   readonly #stop = new AbortController();
   #dialling = 0;
   #usedMs = Number.NEGATIVE_INFINITY;
-  #hasFailed = false;
+  /** When the newest dial failed; undefined when it did not. */
+  #failedMs: number | undefined;
   #isRetired = false;
   #timer: Disposable | undefined;
 
@@ -70,6 +70,16 @@ export class PodPool {
     return this.#waiters.size > 0;
   }
 
+  /** Since when somebody waits. */
+  get waitedForSinceMs(): number | undefined {
+    return this.#waiters.oldest?.sinceMs;
+  }
+
+  /** Streams, in use and lingering. */
+  get streams(): number {
+    return this.#members.streams;
+  }
+
   /** When its longest idle connection became so; undefined when it has none to give. */
   get idleSinceMs(): number | undefined {
     return this.#members.free[0]?.idleSinceMs;
@@ -84,27 +94,15 @@ export class PodPool {
   /** A stream to a port of the pod. Throws as `DialPod` does. */
   open(endpoint: Endpoint, signal: AbortSignal): Promise<PodStream> {
     this.#usedMs = this.#components.clock.monotonic();
-    return new Promise((resolve, reject) => {
-      const onAbort = () => settle(new LocalizerError("aborted", "Stopped", { cause: signal.reason }));
-      const settle: Waiter["settle"] = (result) => {
-        this.#waiters.delete(waiter);
-        signal.removeEventListener("abort", onAbort);
-        if (result instanceof LocalizerError) reject(result);
-        else resolve(result);
-      };
-      const waiter: Waiter = { endpoint, settle, sinceMs: this.#usedMs };
-      this.#waiters.add(waiter);
-      if (signal.aborted) return onAbort();
-      signal.addEventListener("abort", onAbort, { once: true });
-      this.serve();
-    });
+    return this.#waiters.wait(endpoint, this.#usedMs, signal, () => this.serve());
   }
 
   /** Gives what there is to those who wait, and dials what is missing. Call it when there may be more room. */
   serve(): void {
     for (const waiter of this.#waiters) {
+      if (!this.#hasThread) break;
       const free = this.#members.freest;
-      const found = free ?? (this.#mayShare(waiter) ? this.#quietest : undefined);
+      const found = free ?? (this.#mayShare(waiter) ? this.#members.quietest : undefined);
       if (found === undefined) break;
       waiter.settle(found.connection.openStream(waiter.endpoint, { mayWait: found === free }));
     }
@@ -144,6 +142,8 @@ export class PodPool {
   retire(): void {
     this.#isRetired = true;
     this.#condemnAll();
+    // Nobody would serve them any more.
+    if (this.#dialling === 0) this.#waiters.fail(this.#goneError);
   }
 
   /** Closes everything; who waits gets `aborted`. */
@@ -151,12 +151,17 @@ export class PodPool {
     this.#isRetired = true;
     this.#stop.abort();
     this.#timer?.[Symbol.dispose]();
-    for (const waiter of this.#waiters) waiter.settle(new LocalizerError("aborted", "Stopped"));
+    this.#waiters.fail(new LocalizerError("aborted", "Stopped"));
     for (const { connection } of this.#members.all) void connection[Symbol.asyncDispose]();
   }
 
-  get #quietest(): PoolMember | undefined {
-    return this.#members.streams >= this.#options.streamsPerPod ? undefined : this.#members.quietest;
+  get #hasThread(): boolean {
+    return this.#components.room.hasThread(this.pod);
+  }
+
+  get #goneError(): LocalizerError {
+    const { namespace, name } = this.pod;
+    return new LocalizerError("gone", `Cannot forward to pod ${namespace}/${name}: it has left`);
   }
 
   #condemnAll(): void {
@@ -165,9 +170,21 @@ export class PodPool {
 
   /** Above the limits only, and not when one will be free in a moment. */
   #mayShare({ sinceMs }: Waiter): boolean {
-    if (this.#dialling > 0 || this.#counted < this.#options.connectionsPerPod) return false;
-    if (this.#components.clock.monotonic() - sinceMs >= this.#options.shareAfterMs) return true;
+    if (this.#dialling > 0) return false;
+    // Where no more can be had what is there has to do.
+    if (this.#counted < this.#options.connectionsPerPod && !this.#isFailing) return false;
+    if (this.#components.clock.monotonic() - sinceMs >= this.#shareAfterMs) return true;
     return this.#waiters.size > this.#members.soonFree;
+  }
+
+  /** A dial has failed just now, beside connections that work: the next has time. */
+  get #isFailing(): boolean {
+    if (this.#failedMs === undefined || this.#members.well === 0) return false;
+    return this.#components.clock.monotonic() - this.#failedMs < this.#options.redialMs;
+  }
+
+  get #shareAfterMs(): number {
+    return Math.max(this.#options.shareAfterMs, 1.5 * (this.#members.rttMs ?? 0));
   }
 
   /** Connections that count for the limit: those that can take streams, and those to come. */
@@ -176,18 +193,17 @@ export class PodPool {
   }
 
   #mayDial(byForce: boolean): boolean {
-    const { connectionsPerPod, streamsPerPod } = this.#options;
-    if (this.#isRetired || this.#members.streams >= streamsPerPod) return false;
+    const { connectionsPerPod, connectionsPerPodAtMost } = this.#options;
+    if (this.#isRetired || this.#isFailing || this.size >= connectionsPerPodAtMost || !this.#hasThread) return false;
     const isBelow = this.#counted < connectionsPerPod;
-    return (
-      (isBelow || (this.#dialling === 0 && this.#quietest === undefined)) && this.#components.room.makeRoom(byForce)
-    );
+    const isNeeded = isBelow || (this.#dialling === 0 && this.#members.quietest === undefined);
+    return isNeeded && this.#components.room.makeRoom(byForce);
   }
 
   /** One kept ready while the pod is in use: the next connection shall not wait for a dial. */
   #needsSpare(): boolean {
     const { clock } = this.#components;
-    if (this.#dialling > 0 || this.#hasFailed || this.#members.size === 0) return false;
+    if (this.#dialling > 0 || this.#failedMs !== undefined || this.#members.size === 0) return false;
     const isInUse = clock.monotonic() - this.#usedMs < this.#options.spareMs;
     return (
       isInUse && this.#members.soonFree === 0 && this.#counted < this.#options.connectionsPerPod && this.#mayDial(false)
@@ -199,7 +215,7 @@ export class PodPool {
     this.#dialling++;
     const ended = (failure?: unknown) => {
       this.#dialling--;
-      this.#hasFailed = failure !== undefined;
+      this.#failedMs = failure === undefined ? undefined : clock.monotonic();
       if (failure !== undefined) this.#failed(failure);
       this.serve();
       room.left();
@@ -214,9 +230,8 @@ export class PodPool {
   /** Who waits for a dial that failed learns why; who may still be served by another waits on. */
   #failed(failure: unknown): void {
     const error = LocalizerError.from(failure, "unavailable");
-    const isFinal = codeOf(error) === "gone" || this.size === 0;
-    const toTell = isFinal ? this.#waiters.size : this.#waiters.size - this.#dialling;
-    for (const waiter of [...this.#waiters].slice(0, Math.max(toTell, 0))) waiter.settle(error);
+    if (codeOf(error) === "gone" || this.size === 0) this.#waiters.fail(error);
+    else if (this.#members.quietest === undefined) this.#waiters.fail(error, this.#waiters.size - this.#dialling);
     if (error.code === "gone") this.#condemnAll();
   }
 
@@ -234,6 +249,7 @@ export class PodPool {
       }
       member.idleSinceMs = clock.monotonic();
       if (this.isWaitedFor) this.serve();
+      room.changed();
     });
     if (connection.closed.aborted) this.#members.delete(member);
   }
@@ -241,10 +257,11 @@ export class PodPool {
   /** Looks again when the oldest waiter has waited long enough to share, and then to give up. */
   #wakeAgain(): void {
     const { clock } = this.#components;
-    const { patienceMs, shareAfterMs } = this.#options;
+    const { patienceMs } = this.#options;
+    const shareAfterMs = this.#shareAfterMs;
     this.#timer?.[Symbol.dispose]();
     const now = clock.monotonic();
-    const [oldest] = this.#waiters;
+    const { oldest } = this.#waiters;
     if (oldest === undefined) return;
     const waitedMs = now - oldest.sinceMs;
     if (waitedMs >= patienceMs && this.#dialling === 0) {
@@ -257,11 +274,11 @@ export class PodPool {
   }
 
   #limitError({ pod, port }: Endpoint): LocalizerError {
-    const { connections, streamsPerPod } = this.#options;
-    const limit =
-      this.#members.streams >= streamsPerPod
-        ? `${streamsPerPod} streams to a pod`
-        : `${connections} connections to pods`;
+    const { connections, connectionsPerPodAtMost, streamsPerNode } = this.#options;
+    const ofPod = this.size >= connectionsPerPodAtMost ? `${connectionsPerPodAtMost} connections to a pod` : undefined;
+    const limit = this.#hasThread
+      ? (ofPod ?? `${connections} connections to pods`)
+      : `${streamsPerNode} streams to the pods of a node`;
     const sentence = `Cannot forward to ${pod.namespace}/${pod.name}:${port}: the limit of ${limit} is reached`;
     return new LocalizerError("unavailable", sentence);
   }

@@ -85,14 +85,22 @@ export class PoolMembers {
     return this.#count(({ streams }) => streams);
   }
 
+  /** Round-trip time of the quickest in ms, once known. */
+  get rttMs(): number | undefined {
+    let least: number | undefined;
+    for (const { connection } of this.#members) {
+      if (least === undefined || (connection.rttMs ?? least) < least) least = connection.rttMs;
+    }
+    return least;
+  }
+
   get counts(): PoolCounts {
-    const rtts = this.all.flatMap(({ connection }) => connection.rttMs ?? []);
     const live = this.#count(({ liveStreams }) => liveStreams);
     return {
       free: this.free.length,
       streams: live,
       lingering: this.streams - live,
-      rttMs: rtts.length === 0 ? undefined : Math.min(...rtts),
+      rttMs: this.rttMs,
     };
   }
 

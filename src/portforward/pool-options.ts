@@ -8,16 +8,20 @@ export interface PoolOptions {
   readonly spareMs: number;
   /** Connections to one pod before they are shared. One whose pod reads too slowly does not count. */
   readonly connectionsPerPod: number;
+  /** The same with those that read too slowly: one application that hangs shall not use up what all have. */
+  readonly connectionsPerPodAtMost: number;
   /** Connections in all. */
   readonly connections: number;
-  /** Streams to one pod, ending ones too: each is a thread of the container runtime on the pod's node. */
-  readonly streamsPerPod: number;
+  /** Streams to the pods of one node, ending ones too: each is a thread of the container runtime there. */
+  readonly streamsPerNode: number;
   /** Streams in use on a shared connection; when all have so many, more connections are made after all. */
   readonly streamsPerConnection: number;
   /** Streams that the runtime has not let go of yet, on one connection. */
   readonly lingering: number;
-  /** So long one waits for a connection that is just being proven, rather than share another. */
+  /** So long, or one and a half round trips, one waits for a connection that is just being proven, rather than share another. */
   readonly shareAfterMs: number;
+  /** So long after a dial that failed no other is made while there are connections that work. */
+  readonly redialMs: number;
   /** So long one waits where the limits leave no room. */
   readonly patienceMs: number;
   /** After so many streams a connection is replaced (kubernetes#100283: the runtime's memory of each). */
@@ -40,11 +44,13 @@ export const defaultPoolOptions: PoolOptions = {
   idleMs: 60_000,
   spareMs: 300_000,
   connectionsPerPod: 8,
+  connectionsPerPodAtMost: 64,
   connections: 256,
-  streamsPerPod: 1_000,
+  streamsPerNode: 1_000,
   streamsPerConnection: 16,
   lingering: 128,
   shareAfterMs: 50,
+  redialMs: 500,
   patienceMs: 5_000,
   recycleStreams: 1_000,
   recycleMs: 3_600_000,

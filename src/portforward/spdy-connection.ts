@@ -65,6 +65,8 @@ export class SpdyConnection implements AsyncDisposable {
     });
     socket.on("drain", () => this.#sender.drained());
     if (head.length > 0) this.#receiver.push(head);
+    // Whatever happened before anybody listened will not be told again.
+    if (socket.destroyed || socket.readableEnded) this.#fail("the connection was closed");
     // An 'upgrade' leaves the socket paused.
     socket.resume();
   }
@@ -142,7 +144,8 @@ export class SpdyConnection implements AsyncDisposable {
    */
   openStream(endpoint: Endpoint, { mayWait = false }: OpenStreamOptions = {}): PodStream {
     if (this.closed.aborted) throw LocalizerError.from(this.closed.reason);
-    const isAlone = this.#pairs.busy === 0;
+    // Behind a proof that is still out there may be a worker that is stuck.
+    const isAlone = this.#pairs.busy === 0 && this.isProven;
     const errorId = this.#nextStreamId;
     const dataId = errorId + 2;
     this.#nextStreamId = dataId + 2;
