@@ -18,30 +18,38 @@ type CountedState = Pick<ServedState, "key" | "ports" | "pods">;
 
 /** The figures as they are now; undefined for a service that never had a connection. */
 export function serviceStats({ key, ports, pods }: CountedState, ways: PodWays): ServiceStats | undefined {
-  const all = [{ hostname: "", ports }, ...pods].flatMap(({ hostname, ports }) =>
-    ports.flatMap(({ port, traffic }) => (traffic === undefined ? [] : [{ hostname, port, traffic }])),
-  );
-  if (all.length === 0) return undefined;
-  const uids = new Set(all.flatMap(({ traffic }) => [...traffic.pods]));
+  const rows: PortStats[] = [];
+  const uids = new Set<string>();
+  for (const { hostname, ports: own } of [{ hostname: "", ports }, ...pods]) {
+    for (const { port, traffic } of own) {
+      if (traffic === undefined) continue;
+      rows.push(portStats(port, hostname, traffic));
+      for (const uid of traffic.pods) uids.add(uid);
+    }
+  }
+  if (rows.length === 0) return undefined;
   const namespace = namespaceOf(key);
-  return {
-    namespace,
-    name: nameOf(key),
-    engine: ways.engineIn(namespace) ?? "",
-    ports: all.map(({ hostname, port, traffic }) => portStats(port, hostname, traffic)),
-    pools: ways.pools.filter(({ pod }) => uids.has(pod.uid)).map(podPool),
-  };
+  const pools = ways.pools.filter(({ pod }) => uids.has(pod.uid)).map(podPool);
+  return { namespace, name: nameOf(key), engine: ways.engineIn(namespace) ?? "", ports: rows, pools };
 }
 
 function portStats(port: number, hostname: string, traffic: PortTraffic): PortStats {
-  const { firstByte, lastFailure } = traffic;
+  const { backpressure, firstByte, lastFailure } = traffic;
   return {
-    ...{ port, hostname, connections: traffic.open, connectionsTotal: traffic.total },
-    ...{ bytesUp: traffic.bytesUp, bytesDown: traffic.bytesDown },
+    port,
+    hostname,
+    connections: traffic.open,
+    connectionsTotal: traffic.total,
+    bytesUp: traffic.bytesUp,
+    bytesDown: traffic.bytesDown,
     connectMs: { bounds: boundsMs, counts: firstByte.counts, sum: firstByte.sumMs },
-    ...{ retries: traffic.retries, failures: traffic.failures },
+    retries: traffic.retries,
+    failures: traffic.failures,
     lastFailure: lastFailure && failure(lastFailure),
-    ...traffic.backpressure,
+    slowReaders: backpressure.slowReaders,
+    slowPods: backpressure.slowPods,
+    bufferedUp: backpressure.bufferedUp,
+    bufferedDown: backpressure.bufferedDown,
   };
 }
 

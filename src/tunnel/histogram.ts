@@ -3,10 +3,10 @@
 /** Upper bounds in ms of the buckets but the last, which has none. A bound belongs to its bucket. */
 export const boundsMs: readonly number[] = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000];
 
-/** Durations that were observed. Numbers alone, some 100 bytes. */
+/** Durations that were observed. */
 export class Histogram {
   /** One for each bound and one for all that took longer; each duration counts once. */
-  readonly #counts = new Uint32Array(boundsMs.length + 1);
+  readonly #counts: number[] = new Array(boundsMs.length + 1).fill(0);
   #sumMs = 0;
 
   /** All durations together. */
@@ -16,7 +16,7 @@ export class Histogram {
 
   /** By bucket, a copy. */
   get counts(): readonly number[] {
-    return [...this.#counts];
+    return this.#counts.slice();
   }
 
   observe(ms: number): void {
