@@ -32,33 +32,30 @@ export interface Backpressure {
   readonly bufferedDown: number;
 }
 
-/** One connection as its owner tells of it. Disposing it takes it off the open ones. */
-export interface CountedConnection extends Disposable {
-  /** A pod is tried; every try but the first is a retry. */
-  tries(endpoint: Endpoint): void;
-  /** The channel to that pod is open. */
-  reached(far: FarSide): void;
-  /** The caller said something, and no pod has answered yet. */
-  said(bytes: number): void;
-  /** The pod has answered or ended in order. */
-  answered(): void;
-  failed(error: LocalizerError): void;
-}
-
 /** Counts since the port was first used; a port that is closed and opened anew begins again. */
 export class PortTraffic implements ByteCounts {
   /** Bytes that were read from applications, whatever became of them. */
   bytesUp = 0;
   /** Bytes that were read from pods. */
   bytesDown = 0;
+  /** Connections that were accepted. */
+  total = 0;
+  /** Pods that were tried after another had failed to take the connection, or the same one once more. */
+  retries = 0;
+  /** Connections that failed; one that the caller broke off did not. */
+  failures = 0;
+  /** Stays when later connections go well. */
+  lastFailure: PortFailure | undefined;
+  /**
+   * How long callers waited for the pod's first byte, or for its end in order: from the accept on, or from the caller's own
+   * first byte if that came later, for a connection that was opened in advance waits for nobody. The application's time to
+   * answer is in it. Connections that got no answer are not.
+   */
+  readonly firstByte = new Histogram();
+  /** Connections that are open, those among them that still look for a pod. */
+  readonly open = new Set<CountedConnection>();
   readonly #clock: Clock;
   readonly #ready: () => readonly Endpoint[];
-  readonly #open = new Set<OpenConnection>();
-  readonly #firstByte = new Histogram();
-  #total = 0;
-  #retries = 0;
-  #failures = 0;
-  #lastFailure: PortFailure | undefined;
 
   /** @param ready the pods that the next connection could go to */
   constructor(clock: Clock, ready: () => readonly Endpoint[]) {
@@ -66,43 +63,9 @@ export class PortTraffic implements ByteCounts {
     this.#ready = ready;
   }
 
-  /** Connections that are open, those among them that still look for a pod. */
-  get open(): number {
-    return this.#open.size;
-  }
-
-  /** Connections that were accepted. */
-  get total(): number {
-    return this.#total;
-  }
-
-  /** Pods that were tried after another had failed to take the connection, or the same one once more. */
-  get retries(): number {
-    return this.#retries;
-  }
-
-  /** Connections that failed; one that the caller broke off did not. */
-  get failures(): number {
-    return this.#failures;
-  }
-
-  /** Stays when later connections go well. */
-  get lastFailure(): PortFailure | undefined {
-    return this.#lastFailure;
-  }
-
-  /**
-   * How long callers waited for the pod's first byte, or for its end in order: from the accept on, or from the caller's own
-   * first byte if that came later, for a connection that was opened in advance waits for nobody. The application's time to
-   * answer is in it. Connections that got no answer are not.
-   */
-  get firstByte(): Histogram {
-    return this.#firstByte;
-  }
-
   get backpressure(): Backpressure {
     const sum = { slowReaders: 0, slowPods: 0, bufferedUp: 0, bufferedDown: 0 };
-    for (const { local, far } of this.#open) {
+    for (const { local, far } of this.open) {
       if (local.writableNeedDrain) sum.slowReaders++;
       if (far?.writableNeedDrain) sum.slowPods++;
       sum.bufferedUp += local.readableLength + (far?.writableLength ?? 0);
@@ -114,46 +77,68 @@ export class PortTraffic implements ByteCounts {
   /** By UID the pods that are ready, and those that connections are open to. */
   get pods(): ReadonlySet<string> {
     const uids = new Set(this.#ready().map(({ pod }) => pod.uid));
-    for (const { endpoint } of this.#open) if (endpoint !== undefined) uids.add(endpoint.pod.uid);
+    for (const { endpoint } of this.open) if (endpoint !== undefined) uids.add(endpoint.pod.uid);
     return uids;
   }
 
   /** A connection was accepted. */
   accept(local: Socket): CountedConnection {
-    this.#total++;
-    const clock = this.#clock;
-    const connection: OpenConnection = { local, far: undefined, endpoint: undefined };
-    this.#open.add(connection);
-    let waitsSinceMs = clock.monotonic();
-    let hasSpoken = false;
-    return {
-      tries: (endpoint) => {
-        if (connection.endpoint !== undefined) this.#retries++;
-        connection.endpoint = endpoint;
-      },
-      reached: (far) => {
-        connection.far = far;
-      },
-      said: (bytes) => {
-        this.bytesUp += bytes;
-        if (hasSpoken) return;
-        hasSpoken = true;
-        waitsSinceMs = clock.monotonic();
-      },
-      answered: () => this.#firstByte.observe(clock.monotonic() - waitsSinceMs),
-      failed: (error) => {
-        this.#failures++;
-        this.#lastFailure = { error, endpoint: connection.endpoint, atMs: clock.now() };
-      },
-      [Symbol.dispose]: () => void this.#open.delete(connection),
-    };
+    return new CountedConnection(this, local, this.#clock);
   }
 }
 
-interface OpenConnection {
+/** One connection as its owner tells of it. Disposing it takes it off the open ones. */
+export class CountedConnection implements Disposable {
   readonly local: Socket;
   /** Of the pod that was reached last. */
   far: FarSide | undefined;
   /** The pod that was tried last. */
   endpoint: Endpoint | undefined;
+  readonly #traffic: PortTraffic;
+  readonly #clock: Clock;
+  #waitsSinceMs: number;
+  #hasSpoken = false;
+
+  /** Made by `PortTraffic.accept`. */
+  constructor(traffic: PortTraffic, local: Socket, clock: Clock) {
+    this.local = local;
+    this.#traffic = traffic;
+    this.#clock = clock;
+    this.#waitsSinceMs = clock.monotonic();
+    traffic.total++;
+    traffic.open.add(this);
+  }
+
+  /** A pod is tried; every try but the first is a retry. */
+  tries(endpoint: Endpoint): void {
+    if (this.endpoint !== undefined) this.#traffic.retries++;
+    this.endpoint = endpoint;
+  }
+
+  /** The channel to that pod is open. */
+  reached(far: FarSide): void {
+    this.far = far;
+  }
+
+  /** The caller said something, and no pod has answered yet. */
+  said(bytes: number): void {
+    this.#traffic.bytesUp += bytes;
+    if (this.#hasSpoken) return;
+    this.#hasSpoken = true;
+    this.#waitsSinceMs = this.#clock.monotonic();
+  }
+
+  /** The pod has answered or ended in order. */
+  answered(): void {
+    this.#traffic.firstByte.observe(this.#clock.monotonic() - this.#waitsSinceMs);
+  }
+
+  failed(error: LocalizerError): void {
+    this.#traffic.failures++;
+    this.#traffic.lastFailure = { error, endpoint: this.endpoint, atMs: this.#clock.now() };
+  }
+
+  [Symbol.dispose](): void {
+    this.#traffic.open.delete(this);
+  }
 }
