@@ -86,8 +86,11 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   report.namesWritten(controller.states, namesPlace(privileged, hosts.error));
   if (privileged) guard.start();
 
+  const stopping = new AbortController();
+  // Of all works the first to end.
+  works.defer(() => stopping.abort());
   const ways = () => ({ pools: pools.stats(), engineIn: (namespace: string) => connector.engineIn(namespace) });
-  const state = daemonState({ options, cluster, connector, context, services, health, named, works, ways });
+  const state = daemonState({ options, cluster, connector, context, services, health, named, works, ways, stopping });
   const server = all.use(
     await openAtSocket(options, { helper, privileged }, (socketPath) =>
       openGrpcServer({ socketPath, state, log: log.child("server"), clock }),
@@ -156,8 +159,9 @@ function daemonState(parts: {
   readonly named: NamedNamespaces;
   readonly works: AsyncDisposableStack;
   readonly ways: () => PodWays;
+  readonly stopping: AbortController;
 }): DaemonState {
-  const { options, cluster, connector, context, services, health, named, works, ways } = parts;
+  const { options, cluster, connector, context, services, health, named, works, ways, stopping } = parts;
   const { cache, controller, hosts, guard } = services;
   return {
     cluster: () => ({
@@ -194,6 +198,7 @@ function daemonState(parts: {
     leftOut: () => leftOutOf({ options, scope: cache.scope, watches: cache.statuses }),
     selector: () => options.selector ?? "",
     isStable: () => controller.isStable,
+    stopping: stopping.signal,
     stop: () => works.disposeAsync(),
   };
 }

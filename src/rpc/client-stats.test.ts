@@ -1,9 +1,11 @@
 /** `Stats` and `WatchStats` over a real socket: the client against the server. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { createServer as createHttp2 } from "node:http2";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { openFakeDaemon, someCluster, temporaryFolder } from "../../test/rpc/fake-daemon.ts";
 import { cartStats, servedStats } from "../../test/rpc/fake-stats.ts";
 import { until } from "../../test/support/event-loop.ts";
@@ -64,6 +66,39 @@ test("DaemonClient.watchStats() ends in order when the daemon ends", async () =>
   assert.deepEqual(await next, { value: undefined, done: true });
   await closed;
   assert.equal(made.clock.pending, 0);
+});
+
+test("DaemonClient.watchStats() ends as soon as the daemon begins to stop, and takes no service for deleted", async () => {
+  const stop = new AbortController();
+  const clock = new FakeClock();
+  let now = [web];
+  await using daemon = await openFakeDaemon({ stats: () => now, stopping: stop.signal }, { clock });
+  await using client = connectDaemon({ socketPath: daemon.socketPath });
+  const changes = client.watchStats()[Symbol.asyncIterator]();
+  await changes.next();
+  const next = changes.next();
+  await clock.asleep();
+  stop.abort();
+  now = [];
+  assert.deepEqual(await next, { value: undefined, done: true });
+  assert.equal(clock.pending, 0);
+});
+
+test("DaemonClient.stats() and watchStats() say when the daemon is too old to know them", async () => {
+  using folder = temporaryFolder();
+  const socketPath = join(folder.path, "s");
+  const old = createHttp2(connectNodeAdapter({ routes: () => {} })).listen(socketPath);
+  await once(old, "listening");
+  {
+    await using client = connectDaemon({ socketPath });
+    const tooOld = {
+      code: "not-found",
+      message: `The daemon on "${socketPath}" is older than this and counts nothing; start it anew`,
+    };
+    await assert.rejects(client.stats(), tooOld);
+    await assert.rejects(client.watchStats()[Symbol.asyncIterator]().next(), tooOld);
+  }
+  old.close();
 });
 
 test("DaemonClient.watchStats() throws `aborted` when the signal fires or the client hangs up, and the daemon stops looking", async () => {

@@ -2,7 +2,7 @@
  * The caller's end of the wire: a typed client of the daemon on its unix socket. Promises LocalizerErrors
  * (`no-daemon` when nobody answers) and a deadline on every call. Used by cli, and by anyone who embeds localizer.
  */
-import { createClient } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { type Clock, systemClock, withTimeout } from "../clock.ts";
 import { errnoOf, LocalizerError, throwIfAborted } from "../errors.ts";
@@ -71,6 +71,13 @@ export function connectDaemon(options: { readonly socketPath: string; readonly c
     return explain(thrown, socketPath);
   }
 
+  /** For what an older daemon does not know. */
+  function uncounted(thrown: unknown): unknown {
+    if (!(thrown instanceof ConnectError) || thrown.code !== Code.Unimplemented) return thrown;
+    const sentence = `The daemon on "${socketPath}" is older than this and counts nothing; start it anew`;
+    return new LocalizerError("not-found", sentence, { cause: thrown });
+  }
+
   async function* watchStats(how: WatchOptions = {}): AsyncGenerator<StatsChange, void, undefined> {
     const { signal, timeoutMs = defaultTimeoutMs, intervalMs = 0 } = how;
     throwIfAborted(signal);
@@ -86,7 +93,7 @@ export function connectDaemon(options: { readonly socketPath: string; readonly c
       });
       for (; next.done !== true; next = await changes.next()) yield statsChangeOf(next.value);
     } catch (thrown) {
-      throw failed(thrown, signal);
+      throw failed(uncounted(thrown), signal);
     } finally {
       over.abort();
     }
@@ -100,7 +107,11 @@ export function connectDaemon(options: { readonly socketPath: string; readonly c
     },
     kill: async (how = {}) => void (await call("stop the daemon", how, (signal) => client.kill({}, { signal }))),
     stable: async (how = {}) => (await call("ask the daemon", how, (signal) => client.stable({}, { signal }))).stable,
-    stats: async (how = {}) => statsOf(await call("ask for stats", how, (signal) => client.stats({}, { signal }))),
+    stats: async (how = {}) => {
+      const ask = (signal: AbortSignal) =>
+        client.stats({}, { signal }).catch((thrown: unknown) => Promise.reject(uncounted(thrown)));
+      return statsOf(await call("ask for stats", how, ask));
+    },
     watchStats,
     async [Symbol.asyncDispose]() {
       session[Symbol.dispose]();

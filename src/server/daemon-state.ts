@@ -35,6 +35,8 @@ export interface DaemonState {
   selector(): string;
   /** True when every wished-for tunnel is decided and the hosts file is written. */
   isStable(): boolean;
+  /** Fires when the stop begins, whoever asked for it. */
+  readonly stopping: AbortSignal;
   /** Stops everything but this server, in order. Called once; must end by itself. */
   stop(): Promise<void>;
 }

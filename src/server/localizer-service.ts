@@ -30,7 +30,9 @@ export function localizerService(
     ping: () => ({ cluster: cluster() }),
     stable: () => ({ stable: state.isStable(), cluster: cluster() }),
     stats: () => ({ cluster: cluster(), services: state.stats().map(statsMessage) }),
-    async *watchStats({ intervalMs }, { signal }) {
+    async *watchStats({ intervalMs }, { signal: left }) {
+      // Once it stops, services go that nobody has deleted: that is no news.
+      const signal = AbortSignal.any([left, state.stopping]);
       for await (const { services, removed } of watchStats(() => state.stats(), { intervalMs, clock, signal })) {
         yield { services: services.map(statsMessage), removed: [...removed] };
       }

@@ -208,6 +208,11 @@ describe("localizer counts", () => {
     );
     assert.equal((await localizer.cli("down")).code, 0);
     await watching;
+    assert.deepEqual(
+      told.flatMap(({ removed }) => removed),
+      [],
+      "a stop deletes no service",
+    );
     assert.equal(await localizer.exited, 0);
   });
 });

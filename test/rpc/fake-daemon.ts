@@ -14,7 +14,7 @@ export function temporaryFolder(): Disposable & { readonly path: string } {
 }
 
 /** What a daemon says of its cluster. */
-export const someCluster: Pick<DaemonState, "cluster" | "notices" | "leftOut" | "selector" | "stats"> = {
+export const someCluster: Omit<DaemonState, "list" | "isStable" | "stop"> = {
   cluster: () => ({
     context: "kind",
     cluster: "kind-kind",
@@ -27,6 +27,7 @@ export const someCluster: Pick<DaemonState, "cluster" | "notices" | "leftOut" | 
   leftOut: () => [],
   selector: () => "",
   stats: () => [],
+  stopping: new AbortController().signal,
 };
 
 /** A row with something in every field. */
