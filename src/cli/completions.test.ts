@@ -4,10 +4,11 @@ import { completion } from "./commands/completion.ts";
 import { down } from "./commands/down.ts";
 import { list } from "./commands/list.ts";
 import { runCommand } from "./commands/run.ts";
+import { stats } from "./commands/stats.ts";
 import { wait } from "./commands/wait.ts";
 import { completionAt } from "./completions.ts";
 
-const commands = [runCommand(), list, wait, down, completion];
+const commands = [runCommand(), list, wait, stats, down, completion];
 
 /** What fits in short: a word that says what is asked for, or the candidates. */
 function fits(...words: readonly string[]): string | readonly string[] {
@@ -17,7 +18,7 @@ function fits(...words: readonly string[]): string | readonly string[] {
 
 describe("completionAt()", () => {
   it("offers commands first, also after flags", () => {
-    const names = ["list", "wait", "down", "completion"];
+    const names = ["list", "wait", "stats", "down", "completion"];
     assert.deepEqual(fits(""), names);
     assert.deepEqual(fits("--context", "dev", "--no-helper", "l"), names);
     assert.deepEqual(fits(), names);
@@ -32,6 +33,9 @@ describe("completionAt()", () => {
   it("offers the values of a flag, in each form", () => {
     const formats = ["table", "wide", "json", "hosts"];
     assert.deepEqual(fits("list", "-o", ""), formats);
+    // Another command has a flag of that name.
+    assert.deepEqual(fits("stats", "-o", ""), ["table", "json"]);
+    assert.deepEqual(fits("stats", "--output", ""), ["table", "json"]);
     assert.deepEqual(completionAt(["list", "--output=j"], commands).before, "--output=");
     assert.deepEqual(fits("list", "--output=j"), formats);
     for (const words of [

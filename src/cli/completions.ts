@@ -63,21 +63,29 @@ interface Before {
 function readBefore(tokens: readonly string[], commands: readonly Command[]): Before {
   const all: Readonly<Record<string, FlagHelp>> = Object.assign({}, ...commands.map(({ flags }) => flags), globalFlags);
   const positionals: string[] = [];
-  let pending: FlagHelp | undefined;
+  let pending: readonly [name: string, FlagHelp] | undefined;
   for (const token of tokens) {
-    if (pending !== undefined && !(pending.optional && token.startsWith("-"))) pending = undefined;
+    if (pending !== undefined && !(pending[1].optional && token.startsWith("-"))) pending = undefined;
     else if (token.startsWith("-")) pending = flagThatWants(token, all);
     else positionals.push(token);
   }
   const [word, ...operands] = positionals;
   const command = word === undefined ? undefined : commands.find(({ name }) => name === word);
-  return { command, operands: command === undefined ? positionals.length : operands.length, pending };
+  return {
+    command,
+    operands: command === undefined ? positionals.length : operands.length,
+    // Commands may have flags of one name that take different words.
+    pending: pending && (command?.flags[pending[0]] ?? pending[1]),
+  };
 }
 
 /** The flag, when the token is one that takes the next word as its value. */
-function flagThatWants(token: string, all: Readonly<Record<string, FlagHelp>>): FlagHelp | undefined {
+function flagThatWants(
+  token: string,
+  all: Readonly<Record<string, FlagHelp>>,
+): readonly [name: string, FlagHelp] | undefined {
   const found = Object.entries(all).find(([name, { short }]) => token === `--${name}` || token === `-${short}`);
-  return found?.[1].type === "string" ? found[1] : undefined;
+  return found?.[1].type === "string" ? found : undefined;
 }
 
 function valuesOf({ choices, value }: FlagHelp): Completion["fits"] {

@@ -2,7 +2,7 @@
 import type { ErrorCode } from "../errors.ts";
 
 /** Commands that ask a running daemon and do nothing else. */
-const questions: ReadonlySet<string> = new Set(["list", "ping", "down"]);
+const questions: ReadonlySet<string> = new Set(["list", "ping", "stats", "metrics", "down"]);
 /** Those that speak to the cluster, or start what does. */
 const starters: ReadonlySet<string> = new Set(["", "up"]);
 

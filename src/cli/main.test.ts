@@ -92,7 +92,7 @@ describe("main() ping, down", () => {
   it("exits with 3, the socket and what to do when there is no daemon", async () => {
     using folder = temporaryFolder();
     const socketPath = join(folder.path, "s");
-    for (const command of ["list", "wait", "ping", "down"]) {
+    for (const command of ["list", "wait", "ping", "stats", "metrics", "down"]) {
       const io = fakeIo({ LOCALIZER_SOCKET: socketPath });
       assert.equal(await main([command], io), 3);
       assert.equal(
@@ -177,7 +177,7 @@ describe("main() help, version, usage", () => {
         assert(io.out().includes(word), word);
       }
     }
-    for (const command of ["up", "list", "wait", "ping", "down", "completion", "version", "help"]) {
+    for (const command of ["up", "list", "wait", "ping", "stats", "metrics", "down", "completion", "version", "help"]) {
       for (const argv of [
         ["help", command],
         [command, "--help"],

@@ -11,8 +11,10 @@ import { completion } from "./commands/completion.ts";
 import { down } from "./commands/down.ts";
 import { helpCommand } from "./commands/help.ts";
 import { list } from "./commands/list.ts";
+import { metrics } from "./commands/metrics.ts";
 import { ping } from "./commands/ping.ts";
 import { runCommand } from "./commands/run.ts";
+import { stats } from "./commands/stats.ts";
 import { up } from "./commands/up.ts";
 import { version } from "./commands/version.ts";
 import { wait } from "./commands/wait.ts";
@@ -32,7 +34,7 @@ export async function main(
   daemon: Command = runCommand(),
   starter: Command = up,
 ): Promise<number> {
-  const commands = [daemon, starter, list, wait, ping, down, cleanup, completion, version];
+  const commands = [daemon, starter, list, wait, ping, stats, metrics, down, cleanup, completion, version];
   const help = helpCommand(commands);
   const [first, ...rest] = argv;
   // What fails before the command line is understood is about the command that it seems to name.

@@ -20,14 +20,23 @@ import {
   connectDaemon,
   type CallOptions as RpcCallOptions,
   type DaemonClient as RpcDaemonClient,
+  type WatchOptions as RpcWatchOptions,
 } from "../rpc/client.ts";
 import type * as listed from "../rpc/listed.ts";
+import type * as counted from "../rpc/service-stats.ts";
+import type * as stats from "../rpc/stats.ts";
 import { defaultSocket } from "./default-socket.ts";
+import * as prometheus from "./prometheus-text.ts";
 
-/** The running daemon: `list`, `ping`, `stable`, `kill`. Every call has a deadline, 30 s unless its options say otherwise. */
+/**
+ * The running daemon: `list`, `ping`, `stable`, `stats`, `watchStats`, `kill`. Every call has a deadline, 30 s unless its
+ * options say otherwise; `watchStats` has it for its first answer.
+ */
 export type DaemonClient = RpcDaemonClient;
 /** What every call takes: a signal that ends it early, and how long it may take in milliseconds. */
 export type CallOptions = RpcCallOptions;
+/** What `watchStats` takes: a signal that ends it, how often it may tell, how long its first answer may take. */
+export type WatchOptions = RpcWatchOptions;
 /** What `list` gives. */
 export type ServiceList = listed.ServiceList;
 /** A Service of the list. */
@@ -42,6 +51,20 @@ export type SkippedName = listed.SkippedName;
 export type LeftOut = listed.LeftOut;
 /** How a Service or a port stands: listening, running, waiting, refusing, denied, conflict, skipped, or a newer daemon's word. */
 export type ListedStatus = listed.ListedStatus;
+/** What `stats` gives. */
+export type Stats = stats.Stats;
+/** What `watchStats` gives again and again: at first everything, then what has changed. */
+export type StatsChange = stats.StatsChange;
+/** What was counted of a Service since its tunnel was opened. */
+export type ServiceStats = counted.ServiceStats;
+/** What was counted of one port. */
+export type PortStats = counted.PortStats;
+/** The connections through the API server to one pod. */
+export type PodPool = counted.PodPool;
+/** Why a connection failed. */
+export type ConnectionFailure = counted.ConnectionFailure;
+/** How many fell between which bounds. */
+export type Histogram = counted.Histogram;
 /** What every call throws. */
 export type LocalizerError = errors.LocalizerError;
 /** What kind of failure a LocalizerError is. */
@@ -65,6 +88,11 @@ export async function connect(options: ConnectOptions = {}): Promise<DaemonClien
   const named = options.socketPath ?? (env.LOCALIZER_SOCKET || undefined);
   const uid = process.geteuid?.() ?? 0;
   return connectDaemon({ socketPath: named ?? (await defaultSocket({ env, uid })) });
+}
+
+/** What `stats` gave as Prometheus reads it (text exposition format 0.0.4), to be served under /metrics for instance. */
+export function prometheusText(found: Stats): string {
+  return prometheus.prometheusText(found);
 }
 
 /** Says whether what was thrown is one of localizer's own errors, whose `code` can be compared. */

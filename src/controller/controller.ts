@@ -15,7 +15,7 @@ import { desiredTunnel, type ServiceFilter } from "./desired.ts";
 import type { HostNamePolicy } from "./host-names.ts";
 import type { HostsPublisher } from "./hosts-publisher.ts";
 import type { NamedTunnelComponents } from "./named-tunnel.ts";
-import { ServedService } from "./served-service.ts";
+import { ServedService, type ServedState } from "./served-service.ts";
 import { type ServiceState, ServiceTable } from "./service-table.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 
@@ -87,6 +87,11 @@ export class Controller implements AsyncDisposable {
   /** Every service and how it stands, by key. */
   get states(): readonly ServiceState[] {
     return this.#table.states;
+  }
+
+  /** The services that have had connections, in any order. Cheap while few have. */
+  get used(): readonly ServedState[] {
+    return this.#table.used;
   }
 
   /** By namespace a pod that some service could send a connection to now. */

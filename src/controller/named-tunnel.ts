@@ -44,6 +44,11 @@ export class NamedTunnel implements AsyncDisposable {
     return this.#tunnel.ports;
   }
 
+  /** There was a connection through it. */
+  get isUsed(): boolean {
+    return this.#tunnel.isUsed;
+  }
+
   /** True when its address has become somebody else's: it has to be withdrawn and made anew. */
   get isMisplaced(): boolean {
     return this.#components.addresses.isMisplaced(this.#owner);

@@ -85,6 +85,13 @@ export class ServedService implements AsyncDisposable {
     return this.#tunnel.ports;
   }
 
+  /** There was a connection through one of its ports, or of its pods'. */
+  get isUsed(): boolean {
+    if (this.#tunnel.isUsed) return true;
+    for (const pod of this.#pods.values()) if (pod.isUsed) return true;
+    return false;
+  }
+
   /** Open now, through its own ports and those of its pods. */
   get connections(): number {
     const ports = this.#all().flatMap((tunnel) => tunnel.ports);

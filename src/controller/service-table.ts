@@ -36,6 +36,13 @@ export class ServiceTable {
       .filter((state) => state !== undefined);
   }
 
+  /** Those that have had connections, in any order. Looks at each service, and makes the state of these alone. */
+  get used(): readonly ServedState[] {
+    const found: ServedState[] = [];
+    for (const served of this.#served.values()) if (served.isUsed) found.push(served.state);
+    return found;
+  }
+
   /** By namespace a pod that some service could send a connection to now. */
   readyPods(): ReadonlyMap<string, PodRef> {
     const found = new Map<string, PodRef>();

@@ -32,6 +32,7 @@ import { watchRetiredPods } from "./retired-pods.ts";
 import { serviceRow } from "./service-rows.ts";
 import { openAtSocket } from "./socket-place.ts";
 import { namesPlace, StartReport } from "./start-report.ts";
+import { type PodWays, serviceStats } from "./stats-rows.ts";
 
 /** The line that ends the start waits for the first probes at most so long. */
 const firstRoundMs = 2_000;
@@ -85,7 +86,11 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   report.namesWritten(controller.states, namesPlace(privileged, hosts.error));
   if (privileged) guard.start();
 
-  const state = daemonState({ options, cluster, connector, context, services, health, named, works });
+  const stopping = new AbortController();
+  // Of all works the first to end.
+  works.defer(() => stopping.abort());
+  const ways = () => ({ pools: pools.stats(), engineIn: (namespace: string) => connector.engineIn(namespace) });
+  const state = daemonState({ options, cluster, connector, context, services, health, named, works, ways, stopping });
   const server = all.use(
     await openAtSocket(options, { helper, privileged }, (socketPath) =>
       openGrpcServer({ socketPath, state, log: log.child("server"), clock }),
@@ -153,8 +158,10 @@ function daemonState(parts: {
   readonly health: PortForwardHealth;
   readonly named: NamedNamespaces;
   readonly works: AsyncDisposableStack;
+  readonly ways: () => PodWays;
+  readonly stopping: AbortController;
 }): DaemonState {
-  const { options, cluster, connector, context, services, health, named, works } = parts;
+  const { options, cluster, connector, context, services, health, named, works, ways, stopping } = parts;
   const { cache, controller, hosts, guard } = services;
   return {
     cluster: () => ({
@@ -177,14 +184,21 @@ function daemonState(parts: {
       }),
     list: () => {
       const written = hosts.settled ? {} : { written: { entries: hosts.written } };
+      const now = ways();
       return controller.states.map((state) => {
         const cluster = { service: cache.services.get(state.key), slices: cache.slicesOf(state.key) };
-        return serviceRow(state, health, { ...cluster, ...written });
+        const stats = state.kind === "tunnel" ? serviceStats(state, now) : undefined;
+        return { ...serviceRow(state, health, { ...cluster, ...written }), ...(stats && { stats }) };
       });
+    },
+    stats: () => {
+      const now = ways();
+      return controller.used.flatMap((served) => serviceStats(served, now) ?? []);
     },
     leftOut: () => leftOutOf({ options, scope: cache.scope, watches: cache.statuses }),
     selector: () => options.selector ?? "",
     isStable: () => controller.isStable,
+    stopping: stopping.signal,
     stop: () => works.disposeAsync(),
   };
 }

@@ -45,6 +45,7 @@ function portStatus(number: number, parts: Partial<TunnelPortStatus> = {}): Tunn
     ready: 1,
     connections: 0,
     lastError: undefined,
+    traffic: undefined,
   } as const;
   return { port: port(number), ...healthy, ...parts };
 }

@@ -195,6 +195,18 @@ test("watch() throws unavailable for a broken line and for a lost connection", a
   await cut;
 });
 
+test("watch() throws aborted when the signal fires while it waits for the next event", async () => {
+  await using server = await startFakeApiServer();
+  await using client = clientOf(server);
+  const stop = new AbortController();
+  const opened = Promise.withResolvers<void>();
+  const events = client.watch(watchOf, { signal: stop.signal, onOpen: opened.resolve });
+  const next = events.next();
+  await opened.promise;
+  stop.abort();
+  await assert.rejects(next, hasCode("aborted"));
+});
+
 test("watch() ends its stream when nobody reads on", async () => {
   await using server = await startFakeApiServer();
   await using client = clientOf(server);

@@ -118,7 +118,11 @@ export class ApiClient implements AsyncDisposable {
   ): Promise<T> {
     const clock = this.#clock;
     return await withCredential(this.#cluster.credentials, { ...limits, clock }, (credential) =>
-      withTimeout(clock, limits, (signal) => repeatLost({ clock, signal }, isHarmless, () => work(credential, signal))),
+      withTimeout(clock, limits, (limited) => {
+        // That of withTimeout follows the caller's only until the work is done, and a watch goes on after it.
+        const signal = limits.signal === undefined ? limited : AbortSignal.any([limits.signal, limited]);
+        return repeatLost({ clock, signal }, isHarmless, () => work(credential, signal));
+      }),
     );
   }
 

@@ -34,19 +34,23 @@ class Far extends Duplex {
 const event = (emitter: NodeJS.EventEmitter, name: string) =>
   new Promise<unknown>((resolve) => emitter.once(name, (value: unknown) => resolve(value)));
 
-test("splice() carries bytes both ways and counts them", async () => {
+test("splice() carries bytes both ways and counts them, while they pass in the counts that it was given", async () => {
   await using pair = await tcpPair();
   const far = new Far();
-  const done = splice(pair.local, far, { clock });
+  // As another connection has left them.
+  const counts = { bytesUp: 100, bytesDown: 200 };
+  const done = splice(pair.local, far, { clock, counts });
   pair.app.write("hello");
   far.push("good day");
   assert.equal(String(await event(pair.app, "data")), "good day");
+  assert.equal(counts.bytesDown, 208);
   far.push(null);
   await event(pair.app, "end");
   pair.app.end();
   const { bytesUp, bytesDown, error } = await done;
   assert.equal(Buffer.concat(far.got).toString(), "hello");
   assert.deepEqual({ bytesUp, bytesDown, error }, { bytesUp: 5, bytesDown: 8, error: undefined });
+  assert.deepEqual(counts, { bytesUp: 105, bytesDown: 208 });
 });
 
 test("splice() passes a local half-close on and still brings the answer", async () => {

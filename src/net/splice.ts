@@ -23,12 +23,21 @@ export interface SpliceResult {
   readonly error: LocalizerError | undefined;
 }
 
+/** Bytes that have passed so far. */
+export interface ByteCounts {
+  /** As in `SpliceResult`. */
+  bytesUp: number;
+  bytesDown: number;
+}
+
 /** How it is done. */
 export interface SpliceOptions {
   readonly clock: Clock;
   readonly signal?: AbortSignal;
   /** Tells a close of the application from a half-close; without it a close is not seen before the pod ends. */
   readonly peerEnd?: PeerEndOf | undefined;
+  /** Counted up in place while bytes pass. */
+  readonly counts?: ByteCounts;
 }
 
 /**
@@ -46,7 +55,8 @@ export function resetSocket(socket: Socket): void {
  * once the far side's last byte is out. With `peerEnd` a local end is looked into: when the application has closed, and
  * does not just wait for the answer, both sides are closed as soon as the far side has taken everything.
  */
-export function splice(local: Socket, far: FarSide, { clock, signal, peerEnd }: SpliceOptions): Promise<SpliceResult> {
+export function splice(local: Socket, far: FarSide, options: SpliceOptions): Promise<SpliceResult> {
+  const { clock, signal, peerEnd, counts = { bytesUp: 0, bytesDown: 0 } } = options;
   return new Promise((resolve) => {
     let bytesUp = 0;
     let bytesDown = 0;
@@ -96,9 +106,11 @@ export function splice(local: Socket, far: FarSide, { clock, signal, peerEnd }: 
 
     pump(local, far, (length) => {
       bytesUp += length;
+      counts.bytesUp += length;
     });
     pump(far, local, (length) => {
       bytesDown += length;
+      counts.bytesDown += length;
     });
     if (local.readableEnded) onLocalEnd();
     else local.once("end", onLocalEnd);

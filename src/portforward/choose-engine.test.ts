@@ -138,6 +138,10 @@ test("podConnector() keeps rights apart by namespace", async () => {
   await connect(connector);
   assert.deepEqual(server.asked, ["post-spdy", "post-spdy", "get-spdy", "get-spdy", "post-spdy"]);
   assert.equal(connector.engine, "post-spdy");
+  assert.deepEqual(
+    ["shop", "bank", "mall"].map((namespace) => connector.engineIn(namespace)),
+    [...["post-spdy", "get-spdy", "post-spdy"]],
+  );
 });
 
 test("podConnector() changes nothing for what is said of the pod", async () => {

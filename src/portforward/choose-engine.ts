@@ -21,6 +21,8 @@ import { V4Channel } from "./v4-channel.ts";
 export interface PodConnector extends AsyncDisposable {
   /** The engine in use; undefined before the first success. */
   readonly engine: EngineName | undefined;
+  /** The same in a namespace, where the rights may demand another. */
+  engineIn(namespace: string): EngineName | undefined;
   /**
    * An upgraded connection to the pod, the caller's. An attempt ends by itself after 10 s without an answer, and may be
    * followed by others with other engines: give a signal that allows for that.
@@ -75,6 +77,10 @@ class EngineChoice implements PodConnector {
 
   get engine(): EngineName | undefined {
     return this.#engine;
+  }
+
+  engineIn(namespace: string): EngineName | undefined {
+    return this.#forced ?? this.#memory.engineFor(namespace) ?? this.#engine;
   }
 
   async connect(pod: PodRef, signal: AbortSignal): Promise<SpdyConnection> {

@@ -45,6 +45,11 @@ export class FrameReceiver {
     return this.#full.size > 0;
   }
 
+  /** How many are. */
+  get behind(): number {
+    return this.#full.size;
+  }
+
   /** Bytes that came. */
   push(chunk: Buffer): void {
     this.#lastHeardMs = this.#clock.monotonic();

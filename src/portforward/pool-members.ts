@@ -18,6 +18,10 @@ export interface PoolCounts {
   readonly streams: number;
   /** Streams that the runtime has not let go of yet. */
   readonly lingering: number;
+  /** Streams whose local reader is behind: their connection reads nothing until it has caught up. */
+  readonly paused: number;
+  /** Connections whose other side takes our bytes more slowly than they come. */
+  readonly backlogged: number;
   /** Of the quickest connection. */
   readonly rttMs: number | undefined;
 }
@@ -100,6 +104,8 @@ export class PoolMembers {
       free: this.free.length,
       streams: live,
       lingering: this.streams - live,
+      paused: this.#count(({ pausedStreams }) => pausedStreams),
+      backlogged: this.#count(({ hasBacklog }) => (hasBacklog ? 1 : 0)),
       rttMs: this.rttMs,
     };
   }

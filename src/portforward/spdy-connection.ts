@@ -126,6 +126,11 @@ export class SpdyConnection implements AsyncDisposable {
     return this.#receiver.isPaused;
   }
 
+  /** Streams whose local reader is behind. */
+  get pausedStreams(): number {
+    return this.#receiver.behind;
+  }
+
   /** Round-trip time to the runtime in ms, once known. */
   get rttMs(): number | undefined {
     return this.#health.rttMs;

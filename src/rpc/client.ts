@@ -2,18 +2,28 @@
  * The caller's end of the wire: a typed client of the daemon on its unix socket. Promises LocalizerErrors
  * (`no-daemon` when nobody answers) and a deadline on every call. Used by cli, and by anyone who embeds localizer.
  */
-import { createClient } from "@connectrpc/connect";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { type Clock, systemClock, withTimeout } from "../clock.ts";
 import { errnoOf, LocalizerError, throwIfAborted } from "../errors.ts";
 import { LocalizerService } from "./gen/api/v1/localizer_pb.ts";
 import { type ClusterInfo, clusterInfoOf, type ServiceList, serviceListOf } from "./listed.ts";
+import { type Stats, type StatsChange, statsChangeOf, statsOf } from "./stats.ts";
 import { fromConnectError } from "./status.ts";
 import { UnixSession } from "./unix-session.ts";
 
 /** How long a call may take (30 s if not said), and what ends it early. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number;
+}
+
+/** How stats are watched. */
+export interface WatchOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** At least so long between two changes; 1 s if not said, 100 ms at least. */
+  readonly intervalMs?: number;
+  /** How long the first change, which has everything, may take: 30 s if not said. */
   readonly timeoutMs?: number;
 }
 
@@ -30,6 +40,10 @@ export interface DaemonClient extends AsyncDisposable {
   kill(options?: CallOptions): Promise<void>;
   /** True when every wished-for tunnel is decided and the hosts file is written. */
   stable(options?: CallOptions): Promise<boolean>;
+  /** What was counted of every Service that has had a connection. */
+  stats(options?: CallOptions): Promise<Stats>;
+  /** The same at once, then what has changed, for as long as the loop goes on. Ends when the daemon stops. */
+  watchStats(options?: WatchOptions): AsyncIterable<StatsChange>;
 }
 
 const defaultTimeoutMs = 30_000;
@@ -47,9 +61,41 @@ export function connectDaemon(options: { readonly socketPath: string; readonly c
     try {
       return await withTimeout(clock, { action, timeoutMs, signal }, run);
     } catch (thrown) {
-      throwIfAborted(signal);
-      if (session.disposed) throw new LocalizerError("aborted", "Stopped", { cause: thrown });
-      throw explain(thrown, socketPath);
+      throw failed(thrown, signal);
+    }
+  }
+
+  function failed(thrown: unknown, signal: AbortSignal | undefined): LocalizerError {
+    if (signal?.aborted) return new LocalizerError("aborted", "Stopped", { cause: signal.reason });
+    if (session.disposed) return new LocalizerError("aborted", "Stopped", { cause: thrown });
+    return explain(thrown, socketPath);
+  }
+
+  /** For what an older daemon does not know. */
+  function uncounted(thrown: unknown): unknown {
+    if (!(thrown instanceof ConnectError) || thrown.code !== Code.Unimplemented) return thrown;
+    const sentence = `The daemon on "${socketPath}" is older than this and counts nothing; start it anew`;
+    return new LocalizerError("not-found", sentence, { cause: thrown });
+  }
+
+  async function* watchStats(how: WatchOptions = {}): AsyncGenerator<StatsChange, void, undefined> {
+    const { signal, timeoutMs = defaultTimeoutMs, intervalMs = 0 } = how;
+    throwIfAborted(signal);
+    // Fires when the caller leaves the loop, too: then the daemon has nothing more to look at.
+    const over = new AbortController();
+    const watching = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
+    const changes = client.watchStats({ intervalMs }, { signal: watching })[Symbol.asyncIterator]();
+    try {
+      const action = `Cannot watch stats over "${socketPath}"`;
+      let next = await withTimeout(clock, { action, timeoutMs, signal }, (limited) => {
+        limited.addEventListener("abort", () => over.abort(limited.reason), { once: true });
+        return changes.next();
+      });
+      for (; next.done !== true; next = await changes.next()) yield statsChangeOf(next.value);
+    } catch (thrown) {
+      throw failed(uncounted(thrown), signal);
+    } finally {
+      over.abort();
     }
   }
 
@@ -61,6 +107,12 @@ export function connectDaemon(options: { readonly socketPath: string; readonly c
     },
     kill: async (how = {}) => void (await call("stop the daemon", how, (signal) => client.kill({}, { signal }))),
     stable: async (how = {}) => (await call("ask the daemon", how, (signal) => client.stable({}, { signal }))).stable,
+    stats: async (how = {}) => {
+      const ask = (signal: AbortSignal) =>
+        client.stats({}, { signal }).catch((thrown: unknown) => Promise.reject(uncounted(thrown)));
+      return statsOf(await call("ask for stats", how, ask));
+    },
+    watchStats,
     async [Symbol.asyncDispose]() {
       session[Symbol.dispose]();
     },

@@ -10,6 +10,7 @@ import type {
   PodRow,
   PortRow,
 } from "./gen/api/v1/localizer_pb.ts";
+import { type ServiceStats, serviceStatsOf } from "./service-stats.ts";
 
 /** Which cluster the daemon serves. */
 export interface ClusterInfo {
@@ -78,6 +79,8 @@ export interface ListedService {
   readonly pods: readonly ListedPod[];
   /** Not all of its names stand in the hosts file, yet. */
   readonly namesPending: boolean;
+  /** What was counted; absent while there never was a connection, or when the daemon is too old to count. */
+  readonly stats?: ServiceStats;
 }
 
 /** Services that are not even listed, and why. */
@@ -131,6 +134,7 @@ function serviceOf(message: ListService): ListedService {
     skippedNames: message.skippedNames.map((skipped) => ({ name: skipped.name, reason: skipped.reason })),
     portRows: message.portRows.map(portOf),
     pods: message.pods.map(podOf),
+    ...(message.stats && { stats: serviceStatsOf(message.stats) }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What the handlers ask of the daemon: the smallest view that answers every call. What it tells are the rows of `List`, with known words. */
 import type { ServiceStatus } from "../model/service-status.ts";
 import type { ClusterInfo, LeftOut, ListedPod, ListedPort, ListedService } from "../rpc/listed.ts";
+import type { ServiceStats } from "../rpc/service-stats.ts";
 
 /** One port of a tunnel. */
 export interface PortRow extends ListedPort {
@@ -26,12 +27,16 @@ export interface DaemonState {
   notices(): readonly string[];
   /** Every Service, in any order. */
   list(): readonly ServiceRow[];
+  /** What was counted of each Service that has had a connection, in any order. */
+  stats(): readonly ServiceStats[];
   /** What is not in the list though it may exist. */
   leftOut(): readonly LeftOut[];
   /** The label selector that Services are picked by; empty: none. */
   selector(): string;
   /** True when every wished-for tunnel is decided and the hosts file is written. */
   isStable(): boolean;
+  /** Fires when the stop begins, whoever asked for it. */
+  readonly stopping: AbortSignal;
   /** Stops everything but this server, in order. Called once; must end by itself. */
   stop(): Promise<void>;
 }

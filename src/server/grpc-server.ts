@@ -74,7 +74,7 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<GrpcSe
     ],
     routes: (router) =>
       router
-        .service(LocalizerService, localizerService(state, stop))
+        .service(LocalizerService, localizerService(state, { stop, clock }))
         .service(Health, healthService(services))
         .service(ServerReflection, reflection)
         .service(ServerReflectionAlpha, reflection),

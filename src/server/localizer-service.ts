@@ -1,6 +1,7 @@
 /** The handlers of api.v1.LocalizerService: ask the daemon, answer with a message; nothing else. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { Clock } from "../clock.ts";
 import type {
   ClusterInfoSchema,
   ListServiceSchema,
@@ -9,11 +10,13 @@ import type {
 } from "../rpc/gen/api/v1/localizer_pb.ts";
 import type { ClusterInfo } from "../rpc/listed.ts";
 import type { DaemonState, PortRow, ServiceRow } from "./daemon-state.ts";
+import { statsMessage } from "./stats-messages.ts";
+import { watchStats } from "./watch-stats.ts";
 
 /** `stop` is the daemon's orderly stop; it may be called more than once and stops once. */
 export function localizerService(
-  state: Pick<DaemonState, "list" | "leftOut" | "selector" | "isStable" | "cluster" | "notices">,
-  stop: () => Promise<void>,
+  state: Omit<DaemonState, "stop">,
+  { stop, clock }: { readonly stop: () => Promise<void>; readonly clock: Clock },
 ): ServiceImpl<typeof LocalizerService> {
   const cluster = () => clusterMessage(state.cluster());
   return {
@@ -26,6 +29,14 @@ export function localizerService(
     }),
     ping: () => ({ cluster: cluster() }),
     stable: () => ({ stable: state.isStable(), cluster: cluster() }),
+    stats: () => ({ cluster: cluster(), services: state.stats().map(statsMessage) }),
+    async *watchStats({ intervalMs }, { signal: left }) {
+      // Once it stops, services go that nobody has deleted: that is no news.
+      const signal = AbortSignal.any([left, state.stopping]);
+      for await (const { services, removed } of watchStats(() => state.stats(), { intervalMs, clock, signal })) {
+        yield { services: services.map(statsMessage), removed: [...removed] };
+      }
+    },
     async kill() {
       await stop();
       return {};
@@ -46,6 +57,7 @@ function clusterMessage(info: ClusterInfo): MessageInitShape<typeof ClusterInfoS
 function serviceMessage(row: ServiceRow): MessageInitShape<typeof ListServiceSchema> {
   return {
     ...row,
+    stats: row.stats && statsMessage(row.stats),
     ports: [...row.ports],
     names: [...row.names],
     skippedNames: row.skippedNames.map((skipped) => ({ ...skipped })),

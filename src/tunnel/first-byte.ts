@@ -17,12 +17,22 @@ const gotNothing: ReadonlySet<ErrorCode> = new Set(["refused", "gone"]);
 /** Failures on the way to the pod. It got nothing only if nothing has left. */
 const lostOnTheWay: ReadonlySet<ErrorCode> = new Set(["unavailable", "timeout"]);
 
+/** Who counts what the caller says. */
+export interface CallerCounts {
+  said(bytes: number): void;
+}
+
 /** What the caller of one connection has said before he was answered. */
 export class SaidSoFar {
+  readonly #counts: CallerCounts | undefined;
   #chunks: Buffer[] = [];
   #bytes = 0;
   /** The caller has ended his side. */
   ended = false;
+
+  constructor(counts?: CallerCounts) {
+    this.#counts = counts;
+  }
 
   get bytes(): number {
     return this.#bytes;
@@ -40,6 +50,7 @@ export class SaidSoFar {
 
   add(chunk: Buffer): void {
     this.#bytes += chunk.length;
+    this.#counts?.said(chunk.length);
     if (this.isWhole) this.#chunks.push(chunk);
     else this.#chunks = [];
   }

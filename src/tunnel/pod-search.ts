@@ -11,7 +11,7 @@ import type { ListenAddress } from "../net/listen.ts";
 import type { Affinity } from "./affinity.ts";
 import type { Balancer } from "./balancer.ts";
 import { CallerWatch } from "./caller-watch.ts";
-import { SaidSoFar, untilFirstByte } from "./first-byte.ts";
+import { type CallerCounts, SaidSoFar, untilFirstByte } from "./first-byte.ts";
 import type { ReadyPods } from "./ready-pods.ts";
 import type { TunnelComponents } from "./tunnel-components.ts";
 
@@ -49,6 +49,11 @@ export interface SearchOptions {
   readonly onTry: (endpoint: Endpoint) => void;
   /** Ends it; aborted by the search itself when the caller breaks off. The connection's own: a signal for each would cost more. */
   readonly stop: AbortController;
+  /** Told of what the connection does until a pod answers. */
+  readonly counted?: CallerCounts & {
+    /** A channel to the pod is open. */
+    reached(far: FarSide): void;
+  };
 }
 
 /** A pod that has taken the connection: its channel waits to be spliced. */
@@ -68,11 +73,12 @@ export async function findPod(local: Socket, components: SearchComponents, optio
   const { affinityMs } = options;
   const { signal } = options.stop;
   const caller = affinityMs === undefined ? "" : (local.remoteAddress ?? "");
-  const said = new SaidSoFar();
+  const said = new SaidSoFar(options.counted);
   const search = new Search(components, options);
   for (;;) {
     const favourite = affinityMs === undefined ? undefined : affinity.podOf(caller, affinityMs);
     const { far, endpoint, held } = await reached(local, said, search, { balancer, favourite, options });
+    options.counted?.reached(far);
     const taken = await untilFirstByte(local, far, said, { signal, clock, peerEnd });
     if (taken.kind === "answered") {
       pods.note(endpoint.pod.uid, true);

@@ -8,6 +8,7 @@ import type { FarSide } from "../net/far-side.ts";
 import type { Listen, ListenAddress } from "../net/listen.ts";
 import type { PeerEndOf } from "../net/local-end.ts";
 import type { WhoHolds } from "../net/port-holder.ts";
+import type { PortTraffic } from "./port-traffic.ts";
 
 /** What a tunnel works with. */
 export interface TunnelComponents {
@@ -49,4 +50,6 @@ export interface TunnelPortStatus {
   readonly ready: number;
   readonly connections: number;
   readonly lastError: LocalizerError | undefined;
+  /** What was counted, live; undefined while there never was a connection. */
+  readonly traffic: PortTraffic | undefined;
 }

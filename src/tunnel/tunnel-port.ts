@@ -9,6 +9,7 @@ import { Affinity } from "./affinity.ts";
 import type { Balancer } from "./balancer.ts";
 import { findPod, type SearchComponents } from "./pod-search.ts";
 import { PortListener } from "./port-listener.ts";
+import { PortTraffic } from "./port-traffic.ts";
 import { ReadyPods } from "./ready-pods.ts";
 import type { TunnelComponents, TunnelPortSpec, TunnelPortStatus } from "./tunnel-components.ts";
 
@@ -33,6 +34,7 @@ export class TunnelPort implements AsyncDisposable {
   #affinityMs: number | undefined;
   #newest: Endpoint | undefined;
   #lastError: LocalizerError | undefined;
+  #traffic: PortTraffic | undefined;
 
   /** @param options.after as for `PortListener` */
   constructor(
@@ -56,6 +58,11 @@ export class TunnelPort implements AsyncDisposable {
     });
   }
 
+  /** What was counted; undefined while there never was a connection. */
+  get traffic(): PortTraffic | undefined {
+    return this.#traffic;
+  }
+
   get status(): TunnelPortStatus {
     const { endpoints } = this.#search.pods;
     const newest = endpoints.find(({ pod }) => pod.uid === this.#newest?.pod.uid);
@@ -68,6 +75,7 @@ export class TunnelPort implements AsyncDisposable {
       ready: endpoints.length,
       connections: this.#live.size,
       lastError: this.#lastError,
+      traffic: this.#traffic,
     };
   }
 
@@ -119,15 +127,19 @@ export class TunnelPort implements AsyncDisposable {
   async #serve(local: Socket, stop: AbortController): Promise<void> {
     const { clock, log, peerEnd } = this.#components;
     const { signal } = stop;
+    this.#traffic ??= new PortTraffic(clock, () => this.#search.pods.endpoints);
+    using counted = this.#traffic.accept(local);
     let error: LocalizerError | undefined;
     try {
       const onTry = (endpoint: Endpoint) => {
         this.#newest = endpoint;
+        counted.tries(endpoint);
       };
-      const options = { at: this.#at, affinityMs: this.#affinityMs, onTry, stop };
+      const options = { at: this.#at, affinityMs: this.#affinityMs, onTry, counted, stop };
       const { far, held } = await findPod(local, this.#search, options);
       using _held = held;
-      const result = await splice(local, far, { clock, signal, peerEnd });
+      counted.answered();
+      const result = await splice(local, far, { clock, signal, peerEnd, counts: this.#traffic });
       // An answer is the proof that what was wrong is right again.
       if (result.bytesDown > 0) this.#lastError = undefined;
       error = result.error;
@@ -136,6 +148,7 @@ export class TunnelPort implements AsyncDisposable {
       resetSocket(local);
     }
     if (error === undefined || error.code === "aborted" || signal.aborted) return;
+    counted.failed(error);
     // Said once; a client that tries again and again shall not fill the log.
     const level = this.#lastError?.message === error.message ? "debug" : "warn";
     this.#lastError = error;

@@ -63,6 +63,12 @@ export class Tunnel implements AsyncDisposable {
     return [...this.#ports.values()].map((port) => port.status).sort((a, b) => a.port - b.port);
   }
 
+  /** There was a connection through one of its ports. */
+  get isUsed(): boolean {
+    for (const { traffic } of this.#ports.values()) if (traffic !== undefined) return true;
+    return false;
+  }
+
   /** Closes all listeners and resets all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { cart, ledger, openFakeDaemon, someCluster } from "../rpc/fake-daemon.ts";
+import { servedStats } from "../rpc/fake-stats.ts";
 import { type InstalledProject, installIntoProject } from "./installed-project.ts";
 
 const run = promisify(execFile);
@@ -13,6 +14,7 @@ const ourModules = join(import.meta.dirname, "../../node_modules");
 
 const program = `
 import { type ClusterInfo, connect, type DaemonClient, isLocalizerError, type ListedService } from "localizer/client";
+import { prometheusText, type ServiceStats, type StatsChange } from "localizer/client";
 
 const [socketPath] = process.argv.slice(2);
 try {
@@ -22,7 +24,17 @@ try {
   const rows: readonly ListedService[] = services;
   const firstPort: number | undefined = rows[0]?.portRows[0]?.port;
   const stable: boolean = await daemon.stable();
-  console.log(JSON.stringify({ found, cluster, notices, rows, firstPort, stable }));
+  const counted = await daemon.stats();
+  const perService: readonly ServiceStats[] = counted.services;
+  const bytes: number | undefined = perService[0]?.ports[0]?.bytesUp;
+  const metrics: string = prometheusText(counted);
+  const changes: StatsChange[] = [];
+  for await (const change of daemon.watchStats({ intervalMs: 100 })) {
+    changes.push(change);
+    break;
+  }
+  const totals = metrics.split("\\n").filter((line) => line.startsWith("localizer_connections_total{"));
+  console.log(JSON.stringify({ found, cluster, notices, rows, firstPort, stable, bytes, totals, changes }));
 } catch (error) {
   if (!isLocalizerError(error)) throw error;
   console.log(JSON.stringify({ code: error.code, message: error.message }));
@@ -37,6 +49,8 @@ const { services } = await daemon.list();
 services[0]?.portRows.at(0)?.port.toUpperCase();
 services.push();
 await daemon.list({ timeout: 3 });
+daemon.watchStats().services;
+for await (const { removed } of daemon.watchStats({ interval: 3 })) removed.length;
 `;
 
 const tsconfig = {
@@ -68,17 +82,21 @@ describe("localizer/client in a project that installed the package", () => {
     project.write("tsconfig.json", JSON.stringify({ ...tsconfig, files: ["wrong.ts"] }));
     await assert.rejects(tsc(), ({ stdout }: { stdout: string }) => {
       const lines = [...stdout.matchAll(/^wrong\.ts\((\d+),/gm)].map(([, line]) => Number(line));
-      assert.deepEqual(lines, [3, 5, 6, 7], stdout);
+      assert.deepEqual(lines, [3, 5, 6, 7, 8, 9], stdout);
       return true;
     });
   });
 
   it("lists Services, cluster and notices, by the socket that is named or that the environment names", async () => {
-    await using daemon = await openFakeDaemon({ notices: () => ["The API server cannot be reached"] });
+    const web = servedStats("shop", "web");
+    const notices = () => ["The API server cannot be reached"];
+    await using daemon = await openFakeDaemon({ notices, stats: () => [web] });
     const cluster = someCluster.cluster();
     const expected = {
       ...{ found: cluster, cluster, notices: ["The API server cannot be reached"] },
-      ...{ rows: [cart, ledger], firstPort: 80, stable: true },
+      ...{ rows: [cart, ledger], firstPort: 80, stable: true, bytes: 78 },
+      totals: ['localizer_connections_total{namespace="shop",service="web",port="80"} 1'],
+      changes: JSON.parse(JSON.stringify([{ services: [web], removed: [] }])),
     };
     const { socketPath } = daemon;
     assert.deepEqual(JSON.parse((await start({}, socketPath)).stdout), expected);

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Clock } from "../../src/clock.ts";
 import { type LogEntry, Logger } from "../../src/log.ts";
 import type { DaemonState, ServiceRow } from "../../src/server/daemon-state.ts";
 import { type GrpcServer, openGrpcServer } from "../../src/server/grpc-server.ts";
@@ -13,7 +14,7 @@ export function temporaryFolder(): Disposable & { readonly path: string } {
 }
 
 /** What a daemon says of its cluster. */
-export const someCluster: Pick<DaemonState, "cluster" | "notices" | "leftOut" | "selector"> = {
+export const someCluster: Omit<DaemonState, "list" | "isStable" | "stop"> = {
   cluster: () => ({
     context: "kind",
     cluster: "kind-kind",
@@ -25,6 +26,8 @@ export const someCluster: Pick<DaemonState, "cluster" | "notices" | "leftOut" | 
   notices: () => [],
   leftOut: () => [],
   selector: () => "",
+  stats: () => [],
+  stopping: new AbortController().signal,
 };
 
 /** A row with something in every field. */
@@ -79,7 +82,7 @@ export interface FakeDaemon extends AsyncDisposable {
 /** Opens one; parts of its state may be replaced. */
 export async function openFakeDaemon(
   state: Partial<DaemonState> = {},
-  options: { readonly graceMs?: number } = {},
+  options: { readonly graceMs?: number; readonly clock?: Clock } = {},
 ): Promise<FakeDaemon> {
   const folder = temporaryFolder();
   const socketPath = join(folder.path, "run", "localizer.sock");

@@ -3,8 +3,10 @@ import { lstatSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { LocalizerError } from "../../src/errors.ts";
+import type { ServiceStats } from "../../src/rpc/service-stats.ts";
 import type { ServiceRow } from "../../src/server/daemon-state.ts";
 import { cart, ledger, openFakeDaemon, someCluster, temporaryFolder } from "./fake-daemon.ts";
+import { cartStats } from "./fake-stats.ts";
 import { buildGoClient, GoCallError, runGoClient } from "./go-client.ts";
 
 function hasGrpcCode(code: string, sentence: RegExp): (error: unknown) => boolean {
@@ -19,6 +21,24 @@ function inProtoNames(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [snake(name), inProtoNames(inner)]));
 }
 
+/** The same; 64-bit figures are text there, and what is not known is left out or null. */
+function statsInProtoJson(stats: ServiceStats): unknown {
+  const ports = stats.ports.map((port) => ({
+    ...port,
+    ...{
+      connectionsTotal: String(port.connectionsTotal),
+      retries: String(port.retries),
+      failures: String(port.failures),
+    },
+    ...{ bytesUp: String(port.bytesUp), bytesDown: String(port.bytesDown) },
+    ...{ bufferedUp: String(port.bufferedUp), bufferedDown: String(port.bufferedDown) },
+    connectMs: { ...port.connectMs, counts: port.connectMs.counts.map(String) },
+    lastFailure: port.lastFailure ? { ...port.lastFailure, timeMs: String(port.lastFailure.timeMs) } : null,
+  }));
+  const pools = stats.pools.map(({ rttMs, ...pool }) => (rttMs === undefined ? pool : { ...pool, rttMs }));
+  return inProtoNames({ ...stats, ports, pools });
+}
+
 describe("runGoClient() against openGrpcServer()", () => {
   before(() => buildGoClient().then(() => {}));
 
@@ -30,7 +50,7 @@ describe("runGoClient() against openGrpcServer()", () => {
       selector: () => "app=x",
     });
     assert.deepEqual(await runGoClient(daemon.socketPath, "List", {}, "ours"), {
-      services: [inProtoNames(cart), inProtoNames(ledger)],
+      services: [inProtoNames({ ...cart, stats: null }), inProtoNames({ ...ledger, stats: null })],
       cluster: inProtoNames(someCluster.cluster()),
       notices: ["The API server cannot be reached"],
       left_out: [left],
@@ -46,6 +66,30 @@ describe("runGoClient() against openGrpcServer()", () => {
     const known = ({ namespace, name, status, endpoint, statusReason, ip, ports }: ServiceRow) =>
       inProtoNames({ namespace, name, status, endpoint, statusReason, ip, ports });
     assert.deepEqual(await runGoClient(daemon.socketPath, "List"), { services: [known(cart), known(ledger)] });
+  });
+
+  it("reads what was counted, in the list, alone and as a stream that ends with the daemon", async () => {
+    const asked = Promise.withResolvers<void>();
+    const stats = () => {
+      asked.resolve();
+      return [cartStats];
+    };
+    const counted = statsInProtoJson(cartStats);
+    await using listing = await openFakeDaemon({
+      list: () => [{ ...cart, stats: cartStats }],
+      stats: () => [cartStats],
+    });
+    const cluster = inProtoNames(someCluster.cluster());
+    assert.deepEqual(await runGoClient(listing.socketPath, "Stats", {}, "ours"), { cluster, services: [counted] });
+    assert.deepEqual(await runGoClient(listing.socketPath, "List", {}, "ours"), {
+      ...{ cluster, notices: [], left_out: [], selector: "" },
+      services: [Object.assign({}, inProtoNames(cart), { stats: counted })],
+    });
+    await using watched = await openFakeDaemon({ stats });
+    const watching = runGoClient(watched.socketPath, "WatchStats", { interval_ms: 60_000 }, "ours");
+    await asked.promise;
+    await watched.server[Symbol.asyncDispose]();
+    assert.deepEqual(await watching, [{ services: [counted], removed: [] }]);
   });
 
   it("pings, asks whether it is stable, and checks the health", async () => {
@@ -100,7 +144,7 @@ describe("runGoClient() against openGrpcServer()", () => {
     assert.deepEqual(await runGoClient(daemon.socketPath, "reflect"), {
       v1: services,
       v1alpha: services,
-      methods: ["ExposeService", "StopExpose", "List", "Ping", "Kill", "Stable"],
+      methods: ["ExposeService", "StopExpose", "List", "Ping", "Kill", "Stable", "Stats", "WatchStats"],
       unknownCode: 5,
     });
   });

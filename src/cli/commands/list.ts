@@ -1,7 +1,7 @@
 /** `localizer list`: which cluster it is, every Service and how it stands. */
 import { LocalizerError } from "../../errors.ts";
-import type { ListedService } from "../../rpc/listed.ts";
 import { whyAbsent } from "../absence.ts";
+import { byName } from "../by-name.ts";
 import type { Command } from "../command.ts";
 import { daemonClient } from "../daemon-client.ts";
 import { namespacesOf } from "../daemon-settings.ts";
@@ -51,14 +51,4 @@ function formatOf(flags: FlagValues): ListFormat {
     "usage",
     `Cannot print as "${name}": want ${formats.slice(0, -1).join(", ")} or ${formats.at(-1)}`,
   );
-}
-
-/** By bytes, not by the reader's language: the same on every machine. */
-function byName(a: ListedService, b: ListedService): number {
-  return compare(a.namespace, b.namespace) || compare(a.name, b.name);
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file api/v1/localizer.proto.
  */
 export const file_api_v1_localizer: GenFile = /*@__PURE__*/
-  fileDesc("ChZhcGkvdjEvbG9jYWxpemVyLnByb3RvEgZhcGkudjEiTAoURXhwb3NlU2VydmljZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSEAoIcG9ydF9tYXAYAyADKAkiDQoLTGlzdFJlcXVlc3QiDQoLUGluZ1JlcXVlc3QiNwoRU3RvcEV4cG9zZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkiRwoPQ29uc29sZVJlc3BvbnNlEiMKBWxldmVsGAEgASgOMhQuYXBpLnYxLkNvbnNvbGVMZXZlbBIPCgdtZXNzYWdlGAIgASgJIjQKDFBpbmdSZXNwb25zZRIkCgdjbHVzdGVyGAEgASgLMhMuYXBpLnYxLkNsdXN0ZXJJbmZvIoMBCgtDbHVzdGVySW5mbxIPCgdjb250ZXh0GAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSDgoGc2VydmVyGAMgASgJEhEKCW5hbWVzcGFjZRgEIAEoCRISCgpuYW1lc3BhY2VzGAUgAygJEhsKE3BvcnRfZm9yd2FyZF9lbmdpbmUYBiABKAkilgIKC0xpc3RTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIQCghlbmRwb2ludBgEIAEoCRIVCg1zdGF0dXNfcmVhc29uGAUgASgJEgoKAmlwGAYgASgJEg0KBXBvcnRzGAcgAygJEg0KBW5hbWVzGAggAygJEioKDXNraXBwZWRfbmFtZXMYCSADKAsyEy5hcGkudjEuU2tpcHBlZE5hbWUSIgoJcG9ydF9yb3dzGAogAygLMg8uYXBpLnYxLlBvcnRSb3cSHAoEcG9kcxgLIAMoCzIOLmFwaS52MS5Qb2RSb3cSFQoNbmFtZXNfcGVuZGluZxgMIAEoCCJKCgdMZWZ0T3V0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIOCgZyZWFzb24YBCABKAkiKwoLU2tpcHBlZE5hbWUSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkihAEKB1BvcnRSb3cSDAoEcG9ydBgBIAEoDRIOCgZzdGF0dXMYAiABKAkSDgoGcmVhc29uGAMgASgJEg4KBmxpc3RlbhgEIAEoCRISCgpyZWFkeV9wb2RzGAUgASgNEhMKC2Nvbm5lY3Rpb25zGAYgASgNEhIKCmxhc3RfZXJyb3IYByABKAkiVQoGUG9kUm93EhAKCGhvc3RuYW1lGAEgASgJEgoKAmlwGAIgASgJEg0KBW5hbWVzGAMgAygJEh4KBXBvcnRzGAQgAygLMg8uYXBpLnYxLlBvcnRSb3cioQEKDExpc3RSZXNwb25zZRIlCghzZXJ2aWNlcxgBIAMoCzITLmFwaS52MS5MaXN0U2VydmljZRIkCgdjbHVzdGVyGAIgASgLMhMuYXBpLnYxLkNsdXN0ZXJJbmZvEg8KB25vdGljZXMYAyADKAkSIQoIbGVmdF9vdXQYBCADKAsyDy5hcGkudjEuTGVmdE91dBIQCghzZWxlY3RvchgFIAEoCSIHCgVFbXB0eSJGCg5TdGFibGVSZXNwb25zZRIOCgZzdGFibGUYASABKAgSJAoHY2x1c3RlchgCIAEoCzITLmFwaS52MS5DbHVzdGVySW5mbyp2CgxDb25zb2xlTGV2ZWwSHQoZQ09OU09MRV9MRVZFTF9VTlNQRUNJRklFRBAAEhYKEkNPTlNPTEVfTEVWRUxfSU5GTxABEhYKEkNPTlNPTEVfTEVWRUxfV0FSThACEhcKE0NPTlNPTEVfTEVWRUxfRVJST1IQAzLpAgoQTG9jYWxpemVyU2VydmljZRJKCg1FeHBvc2VTZXJ2aWNlEhwuYXBpLnYxLkV4cG9zZVNlcnZpY2VSZXF1ZXN0GhcuYXBpLnYxLkNvbnNvbGVSZXNwb25zZSIAMAESRAoKU3RvcEV4cG9zZRIZLmFwaS52MS5TdG9wRXhwb3NlUmVxdWVzdBoXLmFwaS52MS5Db25zb2xlUmVzcG9uc2UiADABEjMKBExpc3QSEy5hcGkudjEuTGlzdFJlcXVlc3QaFC5hcGkudjEuTGlzdFJlc3BvbnNlIgASMwoEUGluZxITLmFwaS52MS5QaW5nUmVxdWVzdBoULmFwaS52MS5QaW5nUmVzcG9uc2UiABImCgRLaWxsEg0uYXBpLnYxLkVtcHR5Gg0uYXBpLnYxLkVtcHR5IgASMQoGU3RhYmxlEg0uYXBpLnYxLkVtcHR5GhYuYXBpLnYxLlN0YWJsZVJlc3BvbnNlIgBiBnByb3RvMw");
+  fileDesc("ChZhcGkvdjEvbG9jYWxpemVyLnByb3RvEgZhcGkudjEiTAoURXhwb3NlU2VydmljZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSEAoIcG9ydF9tYXAYAyADKAkiDQoLTGlzdFJlcXVlc3QiDQoLUGluZ1JlcXVlc3QiNwoRU3RvcEV4cG9zZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkiRwoPQ29uc29sZVJlc3BvbnNlEiMKBWxldmVsGAEgASgOMhQuYXBpLnYxLkNvbnNvbGVMZXZlbBIPCgdtZXNzYWdlGAIgASgJIjQKDFBpbmdSZXNwb25zZRIkCgdjbHVzdGVyGAEgASgLMhMuYXBpLnYxLkNsdXN0ZXJJbmZvIoMBCgtDbHVzdGVySW5mbxIPCgdjb250ZXh0GAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSDgoGc2VydmVyGAMgASgJEhEKCW5hbWVzcGFjZRgEIAEoCRISCgpuYW1lc3BhY2VzGAUgAygJEhsKE3BvcnRfZm9yd2FyZF9lbmdpbmUYBiABKAkiuwIKC0xpc3RTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIQCghlbmRwb2ludBgEIAEoCRIVCg1zdGF0dXNfcmVhc29uGAUgASgJEgoKAmlwGAYgASgJEg0KBXBvcnRzGAcgAygJEg0KBW5hbWVzGAggAygJEioKDXNraXBwZWRfbmFtZXMYCSADKAsyEy5hcGkudjEuU2tpcHBlZE5hbWUSIgoJcG9ydF9yb3dzGAogAygLMg8uYXBpLnYxLlBvcnRSb3cSHAoEcG9kcxgLIAMoCzIOLmFwaS52MS5Qb2RSb3cSFQoNbmFtZXNfcGVuZGluZxgMIAEoCBIjCgVzdGF0cxgNIAEoCzIULmFwaS52MS5TZXJ2aWNlU3RhdHMiSgoHTGVmdE91dBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSDgoGcmVhc29uGAQgASgJIisKC1NraXBwZWROYW1lEgwKBG5hbWUYASABKAkSDgoGcmVhc29uGAIgASgJIoQBCgdQb3J0Um93EgwKBHBvcnQYASABKA0SDgoGc3RhdHVzGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIOCgZsaXN0ZW4YBCABKAkSEgoKcmVhZHlfcG9kcxgFIAEoDRITCgtjb25uZWN0aW9ucxgGIAEoDRISCgpsYXN0X2Vycm9yGAcgASgJIlUKBlBvZFJvdxIQCghob3N0bmFtZRgBIAEoCRIKCgJpcBgCIAEoCRINCgVuYW1lcxgDIAMoCRIeCgVwb3J0cxgEIAMoCzIPLmFwaS52MS5Qb3J0Um93IqEBCgxMaXN0UmVzcG9uc2USJQoIc2VydmljZXMYASADKAsyEy5hcGkudjEuTGlzdFNlcnZpY2USJAoHY2x1c3RlchgCIAEoCzITLmFwaS52MS5DbHVzdGVySW5mbxIPCgdub3RpY2VzGAMgAygJEiEKCGxlZnRfb3V0GAQgAygLMg8uYXBpLnYxLkxlZnRPdXQSEAoIc2VsZWN0b3IYBSABKAkigQEKDFNlcnZpY2VTdGF0cxIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIOCgZlbmdpbmUYAyABKAkSIAoFcG9ydHMYBCADKAsyES5hcGkudjEuUG9ydFN0YXRzEh4KBXBvb2xzGAUgAygLMg8uYXBpLnYxLlBvZFBvb2wi0QIKCVBvcnRTdGF0cxIMCgRwb3J0GAEgASgNEhAKCGhvc3RuYW1lGAIgASgJEhMKC2Nvbm5lY3Rpb25zGAMgASgNEhkKEWNvbm5lY3Rpb25zX3RvdGFsGAQgASgEEhAKCGJ5dGVzX3VwGAUgASgEEhIKCmJ5dGVzX2Rvd24YBiABKAQSJQoKY29ubmVjdF9tcxgHIAEoCzIRLmFwaS52MS5IaXN0b2dyYW0SDwoHcmV0cmllcxgIIAEoBBIQCghmYWlsdXJlcxgJIAEoBBIvCgxsYXN0X2ZhaWx1cmUYCiABKAsyGS5hcGkudjEuQ29ubmVjdGlvbkZhaWx1cmUSFAoMc2xvd19yZWFkZXJzGAsgASgNEhEKCXNsb3dfcG9kcxgMIAEoDRITCgtidWZmZXJlZF91cBgNIAEoBBIVCg1idWZmZXJlZF9kb3duGA4gASgEIjgKCUhpc3RvZ3JhbRIOCgZib3VuZHMYASADKAESDgoGY291bnRzGAIgAygEEgsKA3N1bRgDIAEoASJQChFDb25uZWN0aW9uRmFpbHVyZRIPCgdtZXNzYWdlGAEgASgJEgwKBGNvZGUYAiABKAkSCwoDcG9kGAMgASgJEg8KB3RpbWVfbXMYBCABKAMi0QEKB1BvZFBvb2wSCwoDcG9kGAEgASgJEgsKA3VpZBgCIAEoCRITCgtjb25uZWN0aW9ucxgDIAEoDRIMCgRmcmVlGAQgASgNEg8KB3N0cmVhbXMYBSABKA0SEQoJbGluZ2VyaW5nGAYgASgNEhAKCGRpYWxsaW5nGAcgASgNEg8KB3dhaXRpbmcYCCABKA0SDgoGcGF1c2VkGAkgASgNEhIKCmJhY2tsb2dnZWQYCiABKA0SEwoGcnR0X21zGAsgASgBSACIAQFCCQoHX3J0dF9tcyIOCgxTdGF0c1JlcXVlc3QiXQoNU3RhdHNSZXNwb25zZRIkCgdjbHVzdGVyGAEgASgLMhMuYXBpLnYxLkNsdXN0ZXJJbmZvEiYKCHNlcnZpY2VzGAIgAygLMhQuYXBpLnYxLlNlcnZpY2VTdGF0cyIoChFXYXRjaFN0YXRzUmVxdWVzdBITCgtpbnRlcnZhbF9tcxgBIAEoDSJiChJXYXRjaFN0YXRzUmVzcG9uc2USJgoIc2VydmljZXMYASADKAsyFC5hcGkudjEuU2VydmljZVN0YXRzEiQKB3JlbW92ZWQYAiADKAsyEy5hcGkudjEuU2VydmljZU5hbWUiLgoLU2VydmljZU5hbWUSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiBwoFRW1wdHkiRgoOU3RhYmxlUmVzcG9uc2USDgoGc3RhYmxlGAEgASgIEiQKB2NsdXN0ZXIYAiABKAsyEy5hcGkudjEuQ2x1c3RlckluZm8qdgoMQ29uc29sZUxldmVsEh0KGUNPTlNPTEVfTEVWRUxfVU5TUEVDSUZJRUQQABIWChJDT05TT0xFX0xFVkVMX0lORk8QARIWChJDT05TT0xFX0xFVkVMX1dBUk4QAhIXChNDT05TT0xFX0xFVkVMX0VSUk9SEAMy6gMKEExvY2FsaXplclNlcnZpY2USSgoNRXhwb3NlU2VydmljZRIcLmFwaS52MS5FeHBvc2VTZXJ2aWNlUmVxdWVzdBoXLmFwaS52MS5Db25zb2xlUmVzcG9uc2UiADABEkQKClN0b3BFeHBvc2USGS5hcGkudjEuU3RvcEV4cG9zZVJlcXVlc3QaFy5hcGkudjEuQ29uc29sZVJlc3BvbnNlIgAwARIzCgRMaXN0EhMuYXBpLnYxLkxpc3RSZXF1ZXN0GhQuYXBpLnYxLkxpc3RSZXNwb25zZSIAEjMKBFBpbmcSEy5hcGkudjEuUGluZ1JlcXVlc3QaFC5hcGkudjEuUGluZ1Jlc3BvbnNlIgASJgoES2lsbBINLmFwaS52MS5FbXB0eRoNLmFwaS52MS5FbXB0eSIAEjEKBlN0YWJsZRINLmFwaS52MS5FbXB0eRoWLmFwaS52MS5TdGFibGVSZXNwb25zZSIAEjYKBVN0YXRzEhQuYXBpLnYxLlN0YXRzUmVxdWVzdBoVLmFwaS52MS5TdGF0c1Jlc3BvbnNlIgASRwoKV2F0Y2hTdGF0cxIZLmFwaS52MS5XYXRjaFN0YXRzUmVxdWVzdBoaLmFwaS52MS5XYXRjaFN0YXRzUmVzcG9uc2UiADABYgZwcm90bzM");
 
 /**
  * @generated from message api.v1.ExposeServiceRequest
@@ -262,6 +262,13 @@ export type ListService = Message<"api.v1.ListService"> & {
    * @generated from field: bool names_pending = 12;
    */
   namesPending: boolean;
+
+  /**
+   * What was counted; absent while there never was a connection.
+   *
+   * @generated from field: api.v1.ServiceStats stats = 13;
+   */
+  stats?: ServiceStats | undefined;
 };
 
 /**
@@ -468,6 +475,413 @@ export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
   messageDesc(file_api_v1_localizer, 12);
 
 /**
+ * What was counted of a service since its tunnel was opened.
+ *
+ * @generated from message api.v1.ServiceStats
+ */
+export type ServiceStats = Message<"api.v1.ServiceStats"> & {
+  /**
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * As ClusterInfo.port_forward_engine, for this namespace.
+   *
+   * @generated from field: string engine = 3;
+   */
+  engine: string;
+
+  /**
+   * Those that have had connections.
+   *
+   * @generated from field: repeated api.v1.PortStats ports = 4;
+   */
+  ports: PortStats[];
+
+  /**
+   * Connections to its pods. A pod of several services stands with each of them.
+   *
+   * @generated from field: repeated api.v1.PodPool pools = 5;
+   */
+  pools: PodPool[];
+};
+
+/**
+ * Describes the message api.v1.ServiceStats.
+ * Use `create(ServiceStatsSchema)` to create a new message.
+ */
+export const ServiceStatsSchema: GenMessage<ServiceStats> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 13);
+
+/**
+ * What was counted of one port.
+ *
+ * @generated from message api.v1.PortStats
+ */
+export type PortStats = Message<"api.v1.PortStats"> & {
+  /**
+   * @generated from field: uint32 port = 1;
+   */
+  port: number;
+
+  /**
+   * The pod of a headless service whose own port it is; empty: the service's.
+   *
+   * @generated from field: string hostname = 2;
+   */
+  hostname: string;
+
+  /**
+   * Open now, those among them that still look for a pod.
+   *
+   * @generated from field: uint32 connections = 3;
+   */
+  connections: number;
+
+  /**
+   * @generated from field: uint64 connections_total = 4;
+   */
+  connectionsTotal: bigint;
+
+  /**
+   * From applications to pods, and back; those of open connections too.
+   *
+   * @generated from field: uint64 bytes_up = 5;
+   */
+  bytesUp: bigint;
+
+  /**
+   * @generated from field: uint64 bytes_down = 6;
+   */
+  bytesDown: bigint;
+
+  /**
+   * How long callers waited for the pod's first byte: from the accept on, or from the caller's own first byte if that came later.
+   *
+   * @generated from field: api.v1.Histogram connect_ms = 7;
+   */
+  connectMs?: Histogram | undefined;
+
+  /**
+   * Tries after the first of each connection.
+   *
+   * @generated from field: uint64 retries = 8;
+   */
+  retries: bigint;
+
+  /**
+   * @generated from field: uint64 failures = 9;
+   */
+  failures: bigint;
+
+  /**
+   * Stays when later connections go well; absent: none has failed.
+   *
+   * @generated from field: api.v1.ConnectionFailure last_failure = 10;
+   */
+  lastFailure?: ConnectionFailure | undefined;
+
+  /**
+   * Connections whose application reads more slowly than its pod sends.
+   *
+   * @generated from field: uint32 slow_readers = 11;
+   */
+  slowReaders: number;
+
+  /**
+   * Connections whose pod takes less than the application sends.
+   *
+   * @generated from field: uint32 slow_pods = 12;
+   */
+  slowPods: number;
+
+  /**
+   * Bytes that wait in the daemon, by direction.
+   *
+   * @generated from field: uint64 buffered_up = 13;
+   */
+  bufferedUp: bigint;
+
+  /**
+   * @generated from field: uint64 buffered_down = 14;
+   */
+  bufferedDown: bigint;
+};
+
+/**
+ * Describes the message api.v1.PortStats.
+ * Use `create(PortStatsSchema)` to create a new message.
+ */
+export const PortStatsSchema: GenMessage<PortStats> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 14);
+
+/**
+ * @generated from message api.v1.Histogram
+ */
+export type Histogram = Message<"api.v1.Histogram"> & {
+  /**
+   * Upper bounds, rising.
+   *
+   * @generated from field: repeated double bounds = 1;
+   */
+  bounds: number[];
+
+  /**
+   * How many fell into each bucket: one for each bound, and one for what lay above the last.
+   *
+   * @generated from field: repeated uint64 counts = 2;
+   */
+  counts: bigint[];
+
+  /**
+   * @generated from field: double sum = 3;
+   */
+  sum: number;
+};
+
+/**
+ * Describes the message api.v1.Histogram.
+ * Use `create(HistogramSchema)` to create a new message.
+ */
+export const HistogramSchema: GenMessage<Histogram> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 15);
+
+/**
+ * Why a connection failed.
+ *
+ * @generated from message api.v1.ConnectionFailure
+ */
+export type ConnectionFailure = Message<"api.v1.ConnectionFailure"> & {
+  /**
+   * @generated from field: string message = 1;
+   */
+  message: string;
+
+  /**
+   * refused, gone, denied, timeout, unavailable, ...
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * The pod that was tried last; empty: none was ready.
+   *
+   * @generated from field: string pod = 3;
+   */
+  pod: string;
+
+  /**
+   * Since the Unix epoch.
+   *
+   * @generated from field: int64 time_ms = 4;
+   */
+  timeMs: bigint;
+};
+
+/**
+ * Describes the message api.v1.ConnectionFailure.
+ * Use `create(ConnectionFailureSchema)` to create a new message.
+ */
+export const ConnectionFailureSchema: GenMessage<ConnectionFailure> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 16);
+
+/**
+ * The connections through the API server to one pod, which carry streams; none by the engine v4.
+ *
+ * @generated from message api.v1.PodPool
+ */
+export type PodPool = Message<"api.v1.PodPool"> & {
+  /**
+   * @generated from field: string pod = 1;
+   */
+  pod: string;
+
+  /**
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * @generated from field: uint32 connections = 3;
+   */
+  connections: number;
+
+  /**
+   * Connections that nobody uses.
+   *
+   * @generated from field: uint32 free = 4;
+   */
+  free: number;
+
+  /**
+   * Streams in use: one for each connection to the pod that is open.
+   *
+   * @generated from field: uint32 streams = 5;
+   */
+  streams: number;
+
+  /**
+   * Streams that the container runtime has not let go of yet.
+   *
+   * @generated from field: uint32 lingering = 6;
+   */
+  lingering: number;
+
+  /**
+   * Connections that are being made.
+   *
+   * @generated from field: uint32 dialling = 7;
+   */
+  dialling: number;
+
+  /**
+   * Connections of applications that wait for one.
+   *
+   * @generated from field: uint32 waiting = 8;
+   */
+  waiting: number;
+
+  /**
+   * Streams whose application is behind: nothing is read from their connection until it has caught up.
+   *
+   * @generated from field: uint32 paused = 9;
+   */
+  paused: number;
+
+  /**
+   * Connections that take our bytes more slowly than they come.
+   *
+   * @generated from field: uint32 backlogged = 10;
+   */
+  backlogged: number;
+
+  /**
+   * From pings, to the container runtime and back, of the quickest; absent until one was answered.
+   *
+   * @generated from field: optional double rtt_ms = 11;
+   */
+  rttMs?: number | undefined;
+};
+
+/**
+ * Describes the message api.v1.PodPool.
+ * Use `create(PodPoolSchema)` to create a new message.
+ */
+export const PodPoolSchema: GenMessage<PodPool> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 17);
+
+/**
+ * @generated from message api.v1.StatsRequest
+ */
+export type StatsRequest = Message<"api.v1.StatsRequest"> & {
+};
+
+/**
+ * Describes the message api.v1.StatsRequest.
+ * Use `create(StatsRequestSchema)` to create a new message.
+ */
+export const StatsRequestSchema: GenMessage<StatsRequest> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 18);
+
+/**
+ * @generated from message api.v1.StatsResponse
+ */
+export type StatsResponse = Message<"api.v1.StatsResponse"> & {
+  /**
+   * @generated from field: api.v1.ClusterInfo cluster = 1;
+   */
+  cluster?: ClusterInfo | undefined;
+
+  /**
+   * Those that have had a connection.
+   *
+   * @generated from field: repeated api.v1.ServiceStats services = 2;
+   */
+  services: ServiceStats[];
+};
+
+/**
+ * Describes the message api.v1.StatsResponse.
+ * Use `create(StatsResponseSchema)` to create a new message.
+ */
+export const StatsResponseSchema: GenMessage<StatsResponse> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 19);
+
+/**
+ * @generated from message api.v1.WatchStatsRequest
+ */
+export type WatchStatsRequest = Message<"api.v1.WatchStatsRequest"> & {
+  /**
+   * At least so long between two answers; 0: 1000. Less than 100 counts as 100.
+   *
+   * @generated from field: uint32 interval_ms = 1;
+   */
+  intervalMs: number;
+};
+
+/**
+ * Describes the message api.v1.WatchStatsRequest.
+ * Use `create(WatchStatsRequestSchema)` to create a new message.
+ */
+export const WatchStatsRequestSchema: GenMessage<WatchStatsRequest> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 20);
+
+/**
+ * The first answer has what Stats has, at once; each further one only what has changed since.
+ *
+ * @generated from message api.v1.WatchStatsResponse
+ */
+export type WatchStatsResponse = Message<"api.v1.WatchStatsResponse"> & {
+  /**
+   * @generated from field: repeated api.v1.ServiceStats services = 1;
+   */
+  services: ServiceStats[];
+
+  /**
+   * Those of earlier answers that are no more.
+   *
+   * @generated from field: repeated api.v1.ServiceName removed = 2;
+   */
+  removed: ServiceName[];
+};
+
+/**
+ * Describes the message api.v1.WatchStatsResponse.
+ * Use `create(WatchStatsResponseSchema)` to create a new message.
+ */
+export const WatchStatsResponseSchema: GenMessage<WatchStatsResponse> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 21);
+
+/**
+ * @generated from message api.v1.ServiceName
+ */
+export type ServiceName = Message<"api.v1.ServiceName"> & {
+  /**
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message api.v1.ServiceName.
+ * Use `create(ServiceNameSchema)` to create a new message.
+ */
+export const ServiceNameSchema: GenMessage<ServiceName> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 22);
+
+/**
  * @generated from message api.v1.Empty
  */
 export type Empty = Message<"api.v1.Empty"> & {
@@ -478,7 +892,7 @@ export type Empty = Message<"api.v1.Empty"> & {
  * Use `create(EmptySchema)` to create a new message.
  */
 export const EmptySchema: GenMessage<Empty> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 13);
+  messageDesc(file_api_v1_localizer, 23);
 
 /**
  * @generated from message api.v1.StableResponse
@@ -502,7 +916,7 @@ export type StableResponse = Message<"api.v1.StableResponse"> & {
  * Use `create(StableResponseSchema)` to create a new message.
  */
 export const StableResponseSchema: GenMessage<StableResponse> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 14);
+  messageDesc(file_api_v1_localizer, 24);
 
 /**
  * @generated from enum api.v1.ConsoleLevel
@@ -593,6 +1007,24 @@ export const LocalizerService: GenService<{
     methodKind: "unary";
     input: typeof EmptySchema;
     output: typeof StableResponseSchema;
+  },
+  /**
+   * @generated from rpc api.v1.LocalizerService.Stats
+   */
+  stats: {
+    methodKind: "unary";
+    input: typeof StatsRequestSchema;
+    output: typeof StatsResponseSchema;
+  },
+  /**
+   * Ends when the daemon stops.
+   *
+   * @generated from rpc api.v1.LocalizerService.WatchStats
+   */
+  watchStats: {
+    methodKind: "server_streaming";
+    input: typeof WatchStatsRequestSchema;
+    output: typeof WatchStatsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_api_v1_localizer, 0);
