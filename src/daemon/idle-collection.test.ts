@@ -21,15 +21,31 @@ test("collectWhenIdle() collects once after the start, and once after each busy 
   const { seen, memory } = fakeMemory();
   using _collecting = collectWhenIdle(clock, memory, () => true);
   seen.cpu += 500_000;
-  await clock.advance(2_000);
-  assert.equal(seen.collections, 0, "still busy");
-  await clock.advance(20_000);
+  await clock.advance(30_000);
+  assert.equal(seen.collections, 0, "busy in the first ten seconds");
+  await clock.advance(10_000);
   assert.equal(seen.collections, 1);
+  await clock.advance(100_000);
+  assert.equal(seen.collections, 1, "nothing has happened since");
   seen.cpu += 101_000;
-  await clock.advance(2_000);
+  await clock.advance(30_000);
   seen.cpu += 50_000;
-  await clock.advance(2_000);
+  assert.equal(seen.collections, 1);
+  await clock.advance(10_000);
   assert.equal(seen.collections, 2);
+});
+
+test("collectWhenIdle() does not collect between bursts", async () => {
+  const clock = new FakeClock();
+  const { seen, memory } = fakeMemory();
+  using _collecting = collectWhenIdle(clock, memory, () => true);
+  for (let burst = 0; burst < 10; burst++) {
+    seen.cpu += 500_000;
+    await clock.advance(30_000);
+  }
+  assert.equal(seen.collections, 0);
+  await clock.advance(10_000);
+  assert.equal(seen.collections, 1);
 });
 
 test("collectWhenIdle() waits until no connection is open, however long that takes", async () => {
@@ -41,7 +57,7 @@ test("collectWhenIdle() waits until no connection is open, however long that tak
   await clock.advance(600_000);
   assert.equal(seen.collections, 0);
   connections = 0;
-  await clock.advance(20_000);
+  await clock.advance(10_000);
   assert.equal(seen.collections, 1);
 });
 
@@ -49,7 +65,7 @@ test("collectWhenIdle() ends with its disposal", async () => {
   const clock = new FakeClock();
   const { seen, memory } = fakeMemory();
   collectWhenIdle(clock, memory, () => true)[Symbol.dispose]();
-  await clock.advance(20_000);
+  await clock.advance(100_000);
   assert.equal(seen.collections, 0);
 });
 
