@@ -47,8 +47,8 @@ export interface PoolOptions {
   /** The pause after a connection that was closed before it was of use; it doubles, up to the second. */
   readonly earlyEndMs: number;
   readonly earlyEndMostMs: number;
-  /** A difference between wall clock and monotonic clock that means that the machine slept. */
-  readonly clockJumpMs: number;
+  /** A look that comes so late means that this process was stopped. */
+  readonly lateMs: number;
 }
 
 /** What holds where the user says nothing. */
@@ -77,5 +77,5 @@ export const defaultPoolOptions: PoolOptions = {
   slowDialMs: 2_000,
   earlyEndMs: 100,
   earlyEndMostMs: 1_000,
-  clockJumpMs: 5_000,
+  lateMs: 5_000,
 };
