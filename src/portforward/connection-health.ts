@@ -10,7 +10,7 @@ import type { AskPath } from "./path-check.ts";
 import { type PingLimits, PingRounds, type Verdict } from "./ping-rounds.ts";
 import type { StreamPair } from "./stream-pairs.ts";
 
-/** How often to ping, and what to make of missing answers; in ms. */
+/** How often to ping (in silence twice as often), and what to make of missing answers; in ms. */
 export interface HealthLimits extends PingLimits {
   readonly everyMs: number;
   /** A stream that the runtime has not accepted for so long, while nothing else is heard either, makes suspect. */
@@ -22,14 +22,14 @@ export interface HealthLimits extends PingLimits {
 /** More than this may wait for a slow application in API server, kubelet and runtime, which swallow many MiB. */
 const slowReaderBytes = 64 * 1024;
 
-/** The path is asked so long before silence would mean the end: it may need a dial that gets no answer. */
-const askAheadMs = 6_000;
+/** The path is asked so long before silence would mean the end. */
+const askAheadMs = 7_000;
 
-/** Bad news of the path must have held so long: a line may be down for a moment. */
-const deadMs = 2_000;
+/** Good news of the path holds so long. */
+const aliveMs = 4_000;
 
-/** Good news holds so long. */
-const aliveMs = 3_000;
+/** Bad news must have held so long, after an alarm or else: a line may be down for a moment. */
+const deadMs = { alarmed: 2_000, else: 6_000 };
 
 /** What was in the kernel before an alarm has been read by then. */
 const leftoverMs = 1_000;
@@ -130,8 +130,8 @@ export class ConnectionHealth {
     this.#isSuspect = verdict !== "well";
     const { startedMs } = this.#pings;
     const isUrgent = this.#isUnaccepted(now, limits) && startedMs < (this.#openedMs ?? 0);
-    // More often where the kernel is asked: it can only repeat what was sent. A backlog is enough for that.
-    const everyMs = this.#isStuck ? limits.everyMs / 2 : limits.everyMs;
+    // Twice as often in silence: it shall mean something soon. Behind a backlog pings would only wait.
+    const everyMs = this.silentMs >= limits.everyMs / 2 ? limits.everyMs / 2 : limits.everyMs;
     if (isUrgent || (now - startedMs >= everyMs && !this.#sender.hasBacklog)) this.#ping(now);
     return verdict;
   }
@@ -154,7 +154,8 @@ export class ConnectionHealth {
     if (this.#isStuck) {
       // In the first moment after an alarm the kernel has not repeated anything yet.
       if ((alarmedForMs ?? 0) >= leftoverMs || silentMs >= limits.lostMs - askAheadMs) this.#ask(now);
-      const isDead = this.#deadMs !== undefined && now - this.#deadMs >= deadMs;
+      const waitMs = alarmedForMs === undefined ? deadMs.else : deadMs.alarmed;
+      const isDead = this.#deadMs !== undefined && now - this.#deadMs >= waitMs;
       const isLate = silentMs >= limits.lostMs || (alarmedForMs ?? 0) >= limits.alarmMs;
       if (isDead && isLate) return "lost";
       if (judged === "lost") return "suspect";
@@ -181,7 +182,7 @@ export class ConnectionHealth {
   #ask(now: number): void {
     if (this.#askPath === undefined || this.#isAsking || now - this.#aliveMs < aliveMs) return;
     this.#isAsking = true;
-    void this.#askPath().then((news) => {
+    void this.#askPath(this.#alarmedMs ?? Number.NEGATIVE_INFINITY).then((news) => {
       this.#isAsking = false;
       if (this.#alarmedMs !== undefined && now < this.#alarmedMs) return;
       if (news === "dead") {

@@ -12,10 +12,10 @@ import type { DeliveryOf, TcpEnds } from "../net/tcp-delivery.ts";
 export const dialMs = 3_000;
 
 /** What it has shown holds so long, for all connections to the same API server. */
-const keptMs = 5_000;
+const keptMs = 4_000;
 
-/** Asks for one connection. Never rejects. */
-export type AskPath = () => Promise<"alive" | "dead">;
+/** Asks for one connection; what a dial before `sinceMs` has shown does not count. Never rejects. */
+export type AskPath = (sinceMs: number) => Promise<"alive" | "dead">;
 
 /** The witnesses. */
 export interface PathWitnesses {
@@ -42,20 +42,20 @@ export class PathCheck {
   /** For the connection with these ends; without any only the second dial can tell. */
   of(ends: TcpEnds): AskPath {
     const { deliveryOf, isOurs, isProxied } = this.#witnesses;
-    return async () => {
+    return async (sinceMs) => {
       const { localAddress } = ends;
       if (localAddress !== undefined && !isOurs(localAddress)) return "dead";
       const delivery = await deliveryOf(ends);
       if (delivery === "unacked") return "dead";
       if (delivery === "acked" && !isProxied) return "alive";
-      return (await this.#reaches()) ? "alive" : "dead";
+      return (await this.#reaches(sinceMs)) ? "alive" : "dead";
     };
   }
 
-  #reaches(): Promise<boolean> {
+  #reaches(sinceMs: number): Promise<boolean> {
     const { clock, dial } = this.#witnesses;
     const now = clock.monotonic();
-    if (this.#dial !== undefined && now - this.#dialledMs < keptMs) return this.#dial;
+    if (this.#dial !== undefined && now - this.#dialledMs < keptMs && this.#dialledMs >= sinceMs) return this.#dial;
     this.#dialledMs = now;
     const { signal } = new AbortController();
     const limits = { action: "Cannot reach the API server", timeoutMs: dialMs, signal };

@@ -27,7 +27,7 @@ export interface PoolOptions {
   /** After so many streams a connection is replaced (kubernetes#100283: the runtime's memory of each). */
   readonly recycleStreams: number;
   readonly recycleMs: number;
-  /** The pause between pings on a connection. */
+  /** The pause between pings on a connection; half of it in silence. */
   readonly pingEveryMs: number;
   /** An answer that stays away so long means that a worker of the runtime is stuck, where the connection is to be used again. */
   readonly proofMs: number;
