@@ -129,7 +129,7 @@ export class ConnectionHealth {
     const verdict = this.#judge(now, limits);
     this.#isSuspect = verdict !== "well";
     const { startedMs } = this.#pings;
-    const isUrgent = this.#isUnaccepted(now, limits) && startedMs < (this.#openedMs ?? 0);
+    const isUrgent = this.#isUnaccepted(now, limits) && startedMs <= (this.#openedMs ?? 0);
     // Twice as often in silence: it shall mean something soon. Behind a backlog pings would only wait.
     const everyMs = this.silentMs >= limits.everyMs / 2 ? limits.everyMs / 2 : limits.everyMs;
     if (isUrgent || (now - startedMs >= everyMs && !this.#sender.hasBacklog)) this.#ping(now);
@@ -141,7 +141,7 @@ export class ConnectionHealth {
     const { lastHeardMs } = this.#receiver;
     const { heardMs, provenMs } = this.#pings;
     if (provenMs > this.#lastSentMs) this.#unprovenBytes = 0;
-    if (this.#openedMs !== undefined && lastHeardMs >= this.#openedMs) this.#openedMs = undefined;
+    if (this.#openedMs !== undefined && lastHeardMs > this.#openedMs) this.#openedMs = undefined;
     if (this.#deadMs !== undefined && lastHeardMs >= this.#deadMs) this.#deadMs = undefined;
     if (this.#alarmedMs === undefined) return;
     if (heardMs >= this.#alarmedMs || lastHeardMs > this.#alarmedMs + leftoverMs) this.#alarmedMs = undefined;
