@@ -112,7 +112,11 @@ class EngineChoice implements PodConnector {
 
   async dial(endpoint: Endpoint, signal: AbortSignal): Promise<V4Channel> {
     const { engine, upgraded } = await this.#open(endpoint.pod, signal, endpoint);
-    if (engine === "v4" && !upgraded.socket.destroyed) return new V4Channel(upgraded, endpoint, this.#parts);
+    if (engine === "v4" && !upgraded.socket.destroyed) {
+      const { circumstances, clock } = this.#parts;
+      const health = { askPath: this.#path?.of(upgraded.ends ?? {}), circumstances };
+      return new V4Channel(upgraded, endpoint, { clock, health });
+    }
     upgraded.socket.destroy();
     // A search has just found it, with a port that nobody listens on.
     if (engine === "v4") return await this.dial(endpoint, signal);

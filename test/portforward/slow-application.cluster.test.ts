@@ -14,6 +14,7 @@ import { openPodDialer } from "../../src/portforward/pod-dialer.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import { testApp } from "../cluster/test-app.ts";
 import { startHttpProxy } from "../support/proxies.ts";
+import { read } from "./wire-suite.ts";
 
 /** Twice as long as a connection may be silent. */
 const stuckMs = 26_000;
@@ -21,7 +22,7 @@ const stuckMs = 26_000;
 /** Below what API server, kubelet and runtime swallow, and far above. */
 const sizes = { "12 MB": 12 << 20, "256 MB": 256 << 20 };
 
-test("uploads to an application that does not read live on, by SPDY, WebSocket and through a proxy", async (t) => {
+test("uploads to an application that does not read live on, by every kind of engine and through a proxy, and silent ones too", async (t) => {
   const namespace = `slow-${randomBytes(4).toString("hex")}`;
   await using cluster = await startCluster();
   await using all = new AsyncDisposableStack();
@@ -30,6 +31,8 @@ test("uploads to an application that does not read live on, by SPDY, WebSocket a
   await cluster.apply(testApp({ name: "app", namespace }));
   const [ready] = await cluster.waitForReadyPods(namespace, "app=app", 1);
   assert.ok(ready !== undefined);
+  const pod = { namespace, name: ready.name, uid: ready.uid };
+  const { signal: never } = new AbortController();
   const { kubeconfig } = cluster;
   const admin = await loadCluster({ path: kubeconfig, env: {}, home: "/", readFile: (path) => readFile(path) });
   const proxy = all.use(await startHttpProxy());
@@ -53,20 +56,29 @@ test("uploads to an application that does not read live on, by SPDY, WebSocket a
     const connector = all.use(podConnector({ cluster: to, clock, log: silentLogger(), witnesses }, engine));
     const dialer = all.use(openPodDialer({ connect: (pod, signal) => connector.connect(pod, signal), clock }));
     for (const [size, bytes] of Object.entries(sizes)) {
-      const endpoint = { pod: { namespace, name: ready.name, uid: ready.uid }, port: port(7005) };
-      const stream = await dialer.dial(endpoint, new AbortController().signal);
+      const stream = await dialer.dial({ pod, port: port(7005) }, never);
       streams[`${way} ${size}`] = stream;
       upload(stream, bytes);
     }
   }
+  const v4 = all.use(
+    podConnector({ cluster: admin, clock, log: silentLogger(), witnesses: { deliveryOf, isOurs: () => true } }, "v4"),
+  );
+  const open4 = (portNumber: number) => v4.dial({ pod, port: port(portNumber) }, never);
+  const quiet = await open4(7000);
+  streams["v4 quiet"] = quiet;
+  streams["v4 stuck"] = await open4(7005);
+  upload(streams["v4 stuck"], sizes["256 MB"]);
   await clock.sleep(stuckMs);
   t.diagnostic([...new Set(seen)].sort().join(", "));
   for (const [name, stream] of Object.entries(streams)) {
     assert.equal(stream.errored, null, name);
     assert.equal(stream.destroyed, false, name);
   }
+  quiet.write("hello");
+  assert.equal(String(await read(quiet, 5)), "hello");
   // They were asked about, or nothing was shown.
-  assert.ok(seen.length >= Object.keys(streams).length, `asked ${seen.length} times`);
+  assert.ok(seen.length >= 6, `asked ${seen.length} times`);
 });
 
 function upload(stream: Duplex, bytes: number): void {
