@@ -16,6 +16,7 @@ export class PodDials {
   readonly #options: Pick<PoolOptions, "slowDialMs" | "earlyEndMs" | "earlyEndMostMs">;
   #underWay = 0;
   #slow = 0;
+  #failedMs: number | undefined;
   #earlyEnds = 0;
   #pauseEndsMs = Number.NEGATIVE_INFINITY;
 
@@ -32,6 +33,11 @@ export class PodDials {
   /** Those that may still be answered soon. One that hangs may be lost, where another would come through. */
   get fresh(): number {
     return this.#underWay - this.#slow;
+  }
+
+  /** When the newest one failed, or what it gave ended at once; undefined when neither. */
+  get failedMs(): number | undefined {
+    return this.#failedMs;
   }
 
   /** So long no other may begin, in ms. */
@@ -55,6 +61,7 @@ export class PodDials {
       timer[Symbol.dispose]();
       this.#underWay--;
       if (isSlow) this.#slow--;
+      this.#failedMs = "failure" in dialled ? this.#clock.monotonic() : undefined;
       onEnd(dialled);
     };
     connect().then(
@@ -70,7 +77,8 @@ export class PodDials {
   /** A connection was closed before it was of use: the next dial has to pause. */
   endedEarly(): void {
     const { earlyEndMs, earlyEndMostMs } = this.#options;
-    this.#pauseEndsMs = this.#clock.monotonic() + Math.min(earlyEndMs * 2 ** this.#earlyEnds, earlyEndMostMs);
+    this.#failedMs = this.#clock.monotonic();
+    this.#pauseEndsMs = this.#failedMs + Math.min(earlyEndMs * 2 ** this.#earlyEnds, earlyEndMostMs);
     this.#earlyEnds++;
   }
 

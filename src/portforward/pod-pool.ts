@@ -6,6 +6,7 @@
 import type { Clock } from "../clock.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
 import type { Endpoint, PodRef } from "../model/endpoint.ts";
+import { type LimitOptions, limitError } from "./limit-error.ts";
 import { PodDials } from "./pod-dials.ts";
 import type { PodStream } from "./pod-stream.ts";
 import { type PoolCounts, type PoolMember, PoolMembers } from "./pool-members.ts";
@@ -49,10 +50,9 @@ export class PodPool {
   readonly #stop = new AbortController();
   readonly #dials: PodDials;
   #usedMs = Number.NEGATIVE_INFINITY;
-  /** When the newest dial failed; undefined when it did not. */
-  #failedMs: number | undefined;
   #isRetired = false;
   #timer: Disposable | undefined;
+  readonly #serve = () => this.serve();
 
   constructor(
     pod: PodRef,
@@ -192,8 +192,9 @@ export class PodPool {
 
   /** A dial has failed just now, beside connections that work: the next has time. */
   get #isFailing(): boolean {
-    if (this.#failedMs === undefined || this.#members.well === 0) return false;
-    return this.#components.clock.monotonic() - this.#failedMs < this.#options.redialMs;
+    const { failedMs } = this.#dials;
+    if (failedMs === undefined || this.#members.well === 0) return false;
+    return this.#components.clock.monotonic() - failedMs < this.#options.redialMs;
   }
 
   get #shareAfterMs(): number {
@@ -217,7 +218,7 @@ export class PodPool {
   /** One kept ready while the pod is in use: the next connection shall not wait for a dial. */
   #needsSpare(): boolean {
     const { clock } = this.#components;
-    if (this.#dials.size > 0 || this.#failedMs !== undefined || this.#members.size === 0) return false;
+    if (this.#dials.size > 0 || this.#dials.failedMs !== undefined || this.#members.size === 0) return false;
     const isInUse = clock.monotonic() - this.#usedMs < this.#options.spareMs;
     return (
       isInUse && this.#members.soonFree === 0 && this.#counted < this.#options.connectionsPerPod && this.#mayDial(false)
@@ -227,9 +228,7 @@ export class PodPool {
   #dial(): void {
     const { clock, connect, room } = this.#components;
     const start = () => connect(this.pod, this.#stop.signal);
-    const whenSlow = () => this.serve();
-    this.#dials.start(start, whenSlow, (dialled) => {
-      this.#failedMs = "failure" in dialled ? clock.monotonic() : undefined;
+    this.#dials.start(start, this.#serve, (dialled) => {
       if ("failure" in dialled) this.#failed(dialled.failure);
       else if (this.#isRetired && !this.isWaitedFor) void dialled.connection[Symbol.asyncDispose]();
       else this.#join({ ...dialled, bornMs: clock.monotonic(), idleSinceMs: clock.monotonic() });
@@ -266,11 +265,14 @@ export class PodPool {
 
   /** A gateway may close at once what it let pass: then no other is made without need, and none without a pause. */
   #noteEnd({ connection, bornMs }: PoolMember): void {
-    const now = this.#components.clock.monotonic();
-    const isEarly = connection.opened === 0 && now - bornMs < earlyMs;
+    const isEarly = connection.opened === 0 && this.#components.clock.monotonic() - bornMs < earlyMs;
     if (isEarly) this.#dials.endedEarly();
     else this.#dials.succeeded();
-    if (isEarly) this.#failedMs = now;
+  }
+
+  get #limitReached(): keyof LimitOptions {
+    if (!this.#hasThread) return "streamsPerNode";
+    return this.size >= this.#options.connectionsPerPodAtMost ? "connectionsPerPodAtMost" : "connections";
   }
 
   /** Looks again when the oldest waiter has waited long enough to share, and then to give up. */
@@ -284,22 +286,12 @@ export class PodPool {
     if (oldest === undefined) return;
     const waitedMs = now - oldest.sinceMs;
     if (waitedMs >= patienceMs && this.#dials.size === 0) {
-      oldest.settle(this.#limitError(oldest.endpoint));
+      oldest.settle(limitError(oldest.endpoint, this.#options, this.#limitReached));
       this.#wakeAgain();
       return;
     }
     const waitMs = waitedMs < shareAfterMs ? shareAfterMs - waitedMs : Math.max(patienceMs - waitedMs, shareAfterMs);
     const { pauseMs } = this.#dials;
-    this.#timer = clock.after(pauseMs > 0 ? Math.min(waitMs, pauseMs) : waitMs, () => this.serve());
-  }
-
-  #limitError({ pod, port }: Endpoint): LocalizerError {
-    const { connections, connectionsPerPodAtMost, streamsPerNode } = this.#options;
-    const ofPod = this.size >= connectionsPerPodAtMost ? `${connectionsPerPodAtMost} connections to a pod` : undefined;
-    const limit = this.#hasThread
-      ? (ofPod ?? `${connections} connections to pods`)
-      : `${streamsPerNode} streams to the pods of a node`;
-    const sentence = `Cannot forward to ${pod.namespace}/${pod.name}:${port}: the limit of ${limit} is reached`;
-    return new LocalizerError("unavailable", sentence);
+    this.#timer = clock.after(pauseMs > 0 ? Math.min(waitMs, pauseMs) : waitMs, this.#serve);
   }
 }
