@@ -107,6 +107,11 @@ export class ConnectionHealth {
     this.#openedMs ??= this.#clock.monotonic();
   }
 
+  /** It was left before the runtime heard of it. */
+  withdrawn(): void {
+    this.#openedMs = undefined;
+  }
+
   /** The machine slept, or its network is another one: pings at once, and no long patience with what stays silent. */
   alarm(): void {
     if (this.#alarmedMs !== undefined) return;

@@ -120,6 +120,17 @@ test("PodPool makes a new connection 2 s after a stream that the runtime has not
   assert.equal(hanging.destroyed, false);
 });
 
+test("PodPool fears nothing of a stream that was left before the runtime heard of it", async () => {
+  const pods = pooledPods({ spareMs: 0 });
+  pods.gate.answersPings = true;
+  (await pods.dial()).destroy();
+  await seconds(pods, 11);
+  pods.runtime(0).answersPings = false;
+  (await pods.dial()).destroy();
+  await seconds(pods, 3);
+  assert.equal(pods.made[0]?.connection.isHealthy, true);
+});
+
 test("PodPool dials again where a dial hangs for 2 s, for who waits and for who comes", async () => {
   const pods = pooledPods({ spareMs: 0 });
   const hole = Promise.withResolvers<void>();
