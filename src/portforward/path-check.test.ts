@@ -11,11 +11,11 @@ const ever = Number.NEGATIVE_INFINITY;
 /** Witnesses that say what the test wants; `dials` counts. */
 function checked(delivery: Delivery, options: { isOurs?: boolean; isProxied?: boolean } = {}) {
   const clock = new FakeClock();
-  const witness = { delivery, dials: 0, dial: async (_signal: AbortSignal) => {} };
+  const witness = { delivery, isOurs: options.isOurs ?? true, dials: 0, dial: async (_signal: AbortSignal) => {} };
   const check = new PathCheck({
     clock,
     deliveryOf: async () => witness.delivery,
-    isOurs: () => options.isOurs ?? true,
+    isOurs: () => witness.isOurs,
     isProxied: options.isProxied ?? false,
     dial: (signal) => {
       witness.dials++;
@@ -30,9 +30,13 @@ const hanging = (signal: AbortSignal) =>
   new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 
 test("PathCheck takes a connection from an address that is no more for dead, and asks nobody else", async () => {
-  const { ask, witness } = checked("acked", { isOurs: false });
+  const { ask, witness } = checked("acked");
+  assert.equal(await ask(ever), "alive");
+  witness.isOurs = false;
   assert.equal(await ask(ever), "dead");
   assert.equal(witness.dials, 0);
+  const linkLocal = checked("acked", { isOurs: false });
+  assert.equal(await linkLocal.ask(ever), "alive");
 });
 
 test("PathCheck believes the kernel where it has seen something", async () => {

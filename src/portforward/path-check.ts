@@ -42,9 +42,11 @@ export class PathCheck {
   /** For the connection with these ends; without any only the second dial can tell. */
   of(ends: TcpEnds): AskPath {
     const { deliveryOf, isOurs, isProxied } = this.#witnesses;
+    const { localAddress = "" } = ends;
+    // Some never are: link-local ones, and those of a route without an interface.
+    const wasOurs = isOurs(localAddress);
     return async (sinceMs) => {
-      const { localAddress } = ends;
-      if (localAddress !== undefined && !isOurs(localAddress)) return "dead";
+      if (wasOurs && !isOurs(localAddress)) return "dead";
       const delivery = await deliveryOf(ends);
       if (delivery === "unacked") return "dead";
       if (delivery === "acked" && !isProxied) return "alive";
