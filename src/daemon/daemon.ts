@@ -10,9 +10,11 @@ import type { Helper } from "../helper/helper-role.ts";
 import { plainRootWarning } from "../helper/user.ts";
 import { ApiClient } from "../kube/api-client.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
+import { tcpDelivery } from "../net/tcp-delivery.ts";
 import { type PodConnector, podConnector } from "../portforward/choose-engine.ts";
 import { engineDialer } from "../portforward/engine-dialer.ts";
 import { openPodDialer } from "../portforward/pod-dialer.ts";
+import { Surroundings } from "../portforward/surroundings.ts";
 import type { DaemonState } from "../server/daemon-state.ts";
 import { type GrpcServer, openGrpcServer } from "../server/grpc-server.ts";
 import { chooseHelper } from "./choose-helper.ts";
@@ -25,10 +27,12 @@ import { type FollowedServices, followServices } from "./follow-services.ts";
 import { collectWhenIdle, v8Memory } from "./idle-collection.ts";
 import { leftOutOf } from "./left-out.ts";
 import { NamedNamespaces } from "./named-namespaces.ts";
+import { networkAddresses } from "./network-addresses.ts";
 import { noticesOf } from "./notices.ts";
 import { PortForwardHealth, type Probing } from "./port-forward-health.ts";
 import { reachCluster } from "./reach-cluster.ts";
 import { watchRetiredPods } from "./retired-pods.ts";
+import { ServerVersion } from "./server-version.ts";
 import { serviceRow } from "./service-rows.ts";
 import { openAtSocket } from "./socket-place.ts";
 import { namesPlace, StartReport } from "./start-report.ts";
@@ -57,15 +61,24 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   const context = works.use(followCurrentContext(options, cluster, { clock, log }));
   // By itself: somebody may have to log in, which takes longer than a request may.
   await cluster.credentials.current(signal);
-  await reachCluster(client, cluster, signal);
+  const version = works.use(new ServerVersion({ client, clock }, await reachCluster(client, cluster, signal)));
   report.clusterReached(cluster);
 
   const { helper, privileged } = await chooseHelper(options, clock, signal);
   works.use(helper);
-  const forwarding = { cluster, clock, log: log.child("portforward"), version: options.version };
-  const connector = works.use(podConnector(forwarding, options.engine));
+  const surroundings = new Surroundings({ clock, addresses: networkAddresses });
+  const connector = works.use(
+    podConnector(
+      {
+        ...{ cluster, clock, log: log.child("portforward"), version: options.version },
+        circumstances: () => `${version.look()} ${surroundings.look()}`,
+        witnesses: { deliveryOf: tcpDelivery(), isOurs: (address) => surroundings.isOurs(address) },
+      },
+      options.engine,
+    ),
+  );
   const connect: PodConnector["connect"] = (pod, dialSignal) => connector.connect(pod, dialSignal);
-  const pools = works.use(openPodDialer({ connect, clock }));
+  const pools = works.use(openPodDialer({ connect, clock, surroundings }));
   const dial = health.watch(engineDialer(connector, pools.dial));
   const services = await followServices(options, { cluster, client, helper, dial, clock }, works);
   const { cache, controller, hosts, guard } = services;

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { LocalizerError } from "../errors.ts";
 import { statusError } from "../kube/api-status.ts";
 import { staticCredentials } from "../kube/credentials.ts";
-import { reachCluster, type VersionClient } from "./reach-cluster.ts";
+import { reachCluster } from "./reach-cluster.ts";
+import type { VersionClient } from "./server-version.ts";
 
 const signal = new AbortController().signal;
 
@@ -26,7 +27,7 @@ for (const [title, error] of [
   ["429 with a Status", answer(429, { kind: "Status", reason: "TooManyRequests", message: "later" })],
 ] as const) {
   test(`reachCluster() is content with ${title}`, async () => {
-    assert.equal(await reach(LocalizerError.wrap(error, "Cannot start")), undefined);
+    assert.equal(await reach(LocalizerError.wrap(error, "Cannot start")), "");
   });
 }
 

@@ -2,25 +2,22 @@
 import { LocalizerError } from "../errors.ts";
 import { apiStatusOf } from "../kube/api-status.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
-
-/** What it asks with. */
-export interface VersionClient {
-  getJson(path: string, options: { readonly signal: AbortSignal }): Promise<unknown>;
-}
+import { type VersionClient, versionOf } from "./server-version.ts";
 
 /**
  * Asks for the API server's version. Any answer of an API server but 401 will do: hardened clusters keep /version from
- * most users, and one that is not quite up says so at the lists.
+ * most users, and one that is not quite up says so at the lists. Gives the version, empty where it is not told.
  * @throws LocalizerError `unauthenticated` naming the user when it does not know us, `unavailable` when it cannot be
  * reached or something else answers in its place, `aborted`
  */
-export async function reachCluster(client: VersionClient, cluster: Cluster, signal: AbortSignal): Promise<void> {
+export async function reachCluster(client: VersionClient, cluster: Cluster, signal: AbortSignal): Promise<string> {
   try {
-    await client.getJson("/version", { signal });
+    return versionOf(await client.getJson("/version", { signal }));
   } catch (error) {
     const status = apiStatusOf(error);
     if (status?.httpStatus === 401) throw notAccepted(cluster, error);
     if (status === undefined || !isOfApiServer(status)) throw error;
+    return "";
   }
 }
 

@@ -6,12 +6,14 @@
 import type { Clock } from "../clock.ts";
 import { LocalizerError, throwIfAborted } from "../errors.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
+import { reachServer } from "../kube/reach-server.ts";
 import type { Logger } from "../log.ts";
 import type { Endpoint, PodRef } from "../model/endpoint.ts";
 import type { EngineName } from "../model/engine-name.ts";
 import { EngineMemory } from "./engine-memory.ts";
 import { type Found, type Search, searchEngine } from "./engine-search.ts";
 import { carrierOf } from "./engines.ts";
+import { PathCheck, type PathWitnesses } from "./path-check.ts";
 import { SpdyConnection } from "./spdy-connection.ts";
 import { changesEngine, failure, type RefusedEngine, tryEngine } from "./try-engine.ts";
 import type { Upgraded } from "./upgrade.ts";
@@ -48,6 +50,10 @@ export interface PodConnectorParts {
   readonly log: Pick<Logger, "info">;
   /** Of localizer, for the User-Agent. */
   readonly version?: string | undefined;
+  /** What is true of the server and of the way to it: when it is another one, what worked is forgotten (`reset`). */
+  readonly circumstances?: () => string;
+  /** Who can tell whether a silent connection is lost; without them nobody is asked. */
+  readonly witnesses?: Pick<PathWitnesses, "deliveryOf" | "isOurs">;
 }
 
 /** Nothing is opened before the first call. `engine`: this one and no other; without it the choice is made. */
@@ -65,6 +71,8 @@ class EngineChoice implements PodConnector {
   readonly #forced: EngineName | undefined;
   readonly #memory: EngineMemory;
   readonly #stop = new AbortController();
+  readonly #path: PathCheck | undefined;
+  #circumstances: string | undefined;
   #search: Promise<Search> | undefined;
   #engine: EngineName | undefined;
 
@@ -73,6 +81,15 @@ class EngineChoice implements PodConnector {
     this.#forced = forced;
     this.#engine = forced;
     this.#memory = new EngineMemory(parts.clock);
+    this.#circumstances = parts.circumstances?.();
+    const { clock, cluster, witnesses } = parts;
+    const { server, proxy, tls } = cluster;
+    this.#path =
+      witnesses &&
+      new PathCheck({
+        ...{ ...witnesses, clock, isProxied: proxy !== undefined },
+        dial: (signal) => reachServer({ server, proxy, tls }, signal),
+      });
   }
 
   get engine(): EngineName | undefined {
@@ -84,16 +101,22 @@ class EngineChoice implements PodConnector {
   }
 
   async connect(pod: PodRef, signal: AbortSignal): Promise<SpdyConnection> {
+    this.#lookAround();
     if ((this.#forced ?? this.#memory.engineFor(pod.namespace)) === "v4") throw wrongEngine(pod, "v4");
     const { engine, upgraded } = await this.#open(pod, signal);
-    if (engine !== "v4") return new SpdyConnection(upgraded.socket, upgraded.head, this.#parts.clock);
+    const { socket, head, ends = {} } = upgraded;
+    if (engine !== "v4") return new SpdyConnection(socket, head, this.#parts.clock, this.#path?.of(ends));
     upgraded.socket.destroy();
     throw wrongEngine(pod, engine);
   }
 
   async dial(endpoint: Endpoint, signal: AbortSignal): Promise<V4Channel> {
     const { engine, upgraded } = await this.#open(endpoint.pod, signal, endpoint);
-    if (engine === "v4" && !upgraded.socket.destroyed) return new V4Channel(upgraded, endpoint, this.#parts);
+    if (engine === "v4" && !upgraded.socket.destroyed) {
+      const { circumstances, clock } = this.#parts;
+      const health = { askPath: this.#path?.of(upgraded.ends ?? {}), circumstances };
+      return new V4Channel(upgraded, endpoint, { clock, health });
+    }
     upgraded.socket.destroy();
     // A search has just found it, with a port that nobody listens on.
     if (engine === "v4") return await this.dial(endpoint, signal);
@@ -117,6 +140,7 @@ class EngineChoice implements PodConnector {
 
   async #open(pod: PodRef, signal: AbortSignal, endpoint?: Endpoint): Promise<Opened> {
     throwIfAborted(signal);
+    this.#lookAround();
     const engine = this.#forced ?? this.#memory.engineFor(pod.namespace);
     if (engine === undefined) return await this.#searched(pod, signal, endpoint);
     const outcome = await tryEngine(engine, this.#parts, pod, { signal, port: endpoint?.port }).catch(
@@ -161,6 +185,13 @@ class EngineChoice implements PodConnector {
     if (this.#memory.round === round) return search;
     search.upgraded.socket.destroy();
     return await this.#open(pod, signal, endpoint);
+  }
+
+  #lookAround(): void {
+    const now = this.#parts.circumstances?.();
+    if (now === this.#circumstances) return;
+    this.#circumstances = now;
+    this.reset();
   }
 
   #remember(namespace: string, { engine, refused }: Found): void {

@@ -1,40 +1,68 @@
 /**
  * Whether the other end of a connection is still there and consumes what it is sent: pings, and the judgement of their
- * answers. Used by spdy-connection.
+ * answers. Where pings are stuck behind an upload that the application does not read, the path is asked (`path-check`).
+ * Used by spdy-connection.
  */
 import type { Clock } from "../clock.ts";
 import type { FrameReceiver } from "./frame-receiver.ts";
 import type { FrameSender } from "./frame-sender.ts";
+import type { AskPath } from "./path-check.ts";
 import { type PingLimits, PingRounds, type Verdict } from "./ping-rounds.ts";
 import type { StreamPair } from "./stream-pairs.ts";
 
-/** How often to ping, and what to make of missing answers; in ms. */
+/** How often to ping (in silence twice as often), and what to make of missing answers; in ms. */
 export interface HealthLimits extends PingLimits {
   readonly everyMs: number;
+  /** A stream that the runtime has not accepted for so long, while nothing else is heard either, makes suspect. */
+  readonly acceptMs: number;
+  /** So long without any sign after an alarm the connection is lost. */
+  readonly alarmMs: number;
 }
 
 /** More than this may wait for a slow application in API server, kubelet and runtime, which swallow many MiB. */
 const slowReaderBytes = 64 * 1024;
+
+/** The path is asked so long before silence would mean the end. */
+const askAheadMs = 7_000;
+
+/** Good news of the path holds so long. */
+const aliveMs = 4_000;
+
+/** Bad news must have held so long, after an alarm or else: a line may be down for a moment. */
+const deadMs = { alarmed: 2_000, else: 6_000 };
+
+/** What was in the kernel before an alarm has been read by then. */
+const leftoverMs = 1_000;
 
 /** Of one connection. */
 export class ConnectionHealth {
   readonly #clock: Clock;
   readonly #sender: Pick<FrameSender, "finAndPings" | "hasBacklog">;
   readonly #receiver: Pick<FrameReceiver, "isPaused" | "lastHeardMs" | "excuse">;
+  readonly #askPath: AskPath | undefined;
   readonly #pings = new PingRounds();
   #isSuspect = false;
   /** Sent since pings behind it were all answered. */
   #unprovenBytes = 0;
   #lastSentMs = 0;
+  /** When a stream was opened first since anything was heard. */
+  #openedMs: number | undefined;
+  #alarmedMs: number | undefined;
+  #isAsking = false;
+  #aliveMs = Number.NEGATIVE_INFINITY;
+  /** Since when all news of the path is bad. */
+  #deadMs: number | undefined;
 
   constructor(
     clock: Clock,
     sender: Pick<FrameSender, "finAndPings" | "hasBacklog">,
     receiver: Pick<FrameReceiver, "isPaused" | "lastHeardMs" | "excuse">,
+    askPath?: AskPath,
   ) {
     this.#clock = clock;
     this.#sender = sender;
     this.#receiver = receiver;
+    this.#askPath = askPath;
   }
 
   /** Answers are missing: no new streams until they come. */
@@ -50,6 +78,11 @@ export class ConnectionHealth {
   /** Round-trip time to the runtime in ms, once known. */
   get rttMs(): number | undefined {
     return this.#pings.rttMs;
+  }
+
+  /** How long nothing was heard, in ms. */
+  get silentMs(): number {
+    return this.#clock.monotonic() - this.#receiver.lastHeardMs;
   }
 
   /** Pings behind the last byte of the pair, in one write with its FIN if that is due. */
@@ -69,23 +102,105 @@ export class ConnectionHealth {
     this.#lastSentMs = this.#clock.monotonic();
   }
 
+  /** A stream was opened: the runtime accepts it at once, whatever becomes of it. */
+  opened(): void {
+    this.#openedMs ??= this.#clock.monotonic();
+  }
+
+  /** It was left before the runtime heard of it. */
+  withdrawn(): void {
+    this.#openedMs = undefined;
+  }
+
+  /** The machine slept, or its network is another one: pings at once, and no long patience with what stays silent. */
+  alarm(): void {
+    if (this.#alarmedMs !== undefined) return;
+    this.#alarmedMs = this.#clock.monotonic();
+    this.#aliveMs = Number.NEGATIVE_INFINITY;
+    this.#isSuspect = true;
+    this.#ping(this.#alarmedMs);
+  }
+
   /** Pings when it is time to, and says how things stand. */
   look(limits: HealthLimits): Verdict {
     const now = this.#clock.monotonic();
     if (this.#receiver.isPaused) {
       this.#pings.excuse(now);
       this.#receiver.excuse();
+      this.#calm();
       return "well";
     }
-    const judged = this.#pings.judge(now, now - this.#receiver.lastHeardMs, limits);
-    if (!this.#pings.isWaiting && this.#pings.startedMs > this.#lastSentMs) this.#unprovenBytes = 0;
-    // Where our bytes are stuck, here or on the way, pings are stuck behind them: an application that does not read.
-    const isStuck = this.#sender.hasBacklog || this.#unprovenBytes > slowReaderBytes;
-    const verdict = judged === "lost" && isStuck ? "suspect" : judged;
+    this.#takeNote();
+    const verdict = this.#judge(now, limits);
     this.#isSuspect = verdict !== "well";
-    if (!this.#pings.isWaiting && now - this.#pings.startedMs >= limits.everyMs) {
-      this.#sender.finAndPings(undefined, false, this.#pings.start(now));
-    }
+    const { startedMs } = this.#pings;
+    const isUrgent = this.#isUnaccepted(now, limits) && startedMs <= (this.#openedMs ?? 0);
+    // Twice as often in silence: it shall mean something soon. Behind a backlog pings would only wait.
+    const everyMs = this.silentMs >= limits.everyMs / 2 ? limits.everyMs / 2 : limits.everyMs;
+    if (isUrgent || (now - startedMs >= everyMs && !this.#sender.hasBacklog)) this.#ping(now);
     return verdict;
+  }
+
+  /** Takes back what was feared before something was heard, and what was sent before it was proven. */
+  #takeNote(): void {
+    const { lastHeardMs } = this.#receiver;
+    const { heardMs, provenMs } = this.#pings;
+    if (provenMs > this.#lastSentMs) this.#unprovenBytes = 0;
+    if (this.#openedMs !== undefined && lastHeardMs > this.#openedMs) this.#openedMs = undefined;
+    if (this.#deadMs !== undefined && lastHeardMs >= this.#deadMs) this.#deadMs = undefined;
+    if (this.#alarmedMs === undefined) return;
+    if (heardMs >= this.#alarmedMs || lastHeardMs > this.#alarmedMs + leftoverMs) this.#alarmedMs = undefined;
+  }
+
+  #judge(now: number, limits: HealthLimits): Verdict {
+    const { silentMs } = this;
+    const alarmedForMs = this.#alarmedMs === undefined ? undefined : now - this.#alarmedMs;
+    const judged = this.#pings.judge(now, silentMs, limits);
+    if (this.#isStuck) {
+      // In the first moment after an alarm the kernel has not repeated anything yet.
+      if ((alarmedForMs ?? 0) >= leftoverMs || silentMs >= limits.lostMs - askAheadMs) this.#ask(now);
+      const waitMs = alarmedForMs === undefined ? deadMs.else : deadMs.alarmed;
+      const isDead = this.#deadMs !== undefined && now - this.#deadMs >= waitMs;
+      const isLate = silentMs >= limits.lostMs || (alarmedForMs ?? 0) >= limits.alarmMs;
+      if (isDead && isLate) return "lost";
+      if (judged === "lost") return "suspect";
+    } else if (alarmedForMs !== undefined && alarmedForMs >= limits.alarmMs) {
+      return "lost";
+    }
+    const isDoubtful = alarmedForMs !== undefined || this.#isUnaccepted(now, limits);
+    return isDoubtful && judged === "well" ? "suspect" : judged;
+  }
+
+  /** Where our bytes are stuck, here or on the way, pings are stuck behind them: an application that does not read. */
+  get #isStuck(): boolean {
+    return this.#sender.hasBacklog || this.#unprovenBytes > slowReaderBytes;
+  }
+
+  #isUnaccepted(now: number, { acceptMs }: HealthLimits): boolean {
+    return this.#openedMs !== undefined && now - this.#openedMs >= acceptMs;
+  }
+
+  #ping(now: number): void {
+    this.#sender.finAndPings(undefined, false, this.#pings.start(now));
+  }
+
+  #ask(now: number): void {
+    if (this.#askPath === undefined || this.#isAsking || now - this.#aliveMs < aliveMs) return;
+    this.#isAsking = true;
+    void this.#askPath(this.#alarmedMs ?? Number.NEGATIVE_INFINITY).then((news) => {
+      this.#isAsking = false;
+      if (this.#alarmedMs !== undefined && now < this.#alarmedMs) return;
+      if (news === "dead") {
+        this.#deadMs ??= now;
+      } else {
+        this.#aliveMs = now;
+        this.#calm();
+      }
+    });
+  }
+
+  #calm(): void {
+    this.#alarmedMs = undefined;
+    this.#deadMs = undefined;
   }
 }

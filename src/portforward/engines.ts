@@ -39,7 +39,7 @@ export function wayOf(engine: EngineName, podPort: number = portOfNobody): Upgra
 /** What SPDY is spoken over. `v4` knows no SPDY and comes back as it is. */
 export function carrierOf(engine: EngineName, upgraded: Upgraded): Upgraded {
   if (engine !== "websocket") return upgraded;
-  return { socket: new WebSocketTunnel(upgraded.socket, upgraded.head), head: Buffer.alloc(0) };
+  return { ...upgraded, socket: new WebSocketTunnel(upgraded.socket, upgraded.head), head: Buffer.alloc(0) };
 }
 
 /**
@@ -86,7 +86,8 @@ async function portNamed(carrier: Upgraded, pod: PodRef, clock: Clock, signal: A
 }
 
 /** The runtime says nothing of its own accord, so what comes is the ping. */
-async function pingAnswered({ socket, head }: Upgraded, signal: AbortSignal): Promise<UpgradeOutcome> {
+async function pingAnswered(carrier: Upgraded, signal: AbortSignal): Promise<UpgradeOutcome> {
+  const { socket, head } = carrier;
   const ping = new FrameWriter().ping(1);
   socket.write(ping);
   let bytes = head;
@@ -96,7 +97,7 @@ async function pingAnswered({ socket, head }: Upgraded, signal: AbortSignal): Pr
       socket.destroy();
       return wrongProtocol("what comes behind it is no port-forward");
     }
-    if (length === ping.length) return { socket, head: bytes.subarray(length) };
+    if (length === ping.length) return { ...carrier, head: bytes.subarray(length) };
     bytes = Buffer.concat([bytes, await nextChunk(socket, signal)]);
   }
 }

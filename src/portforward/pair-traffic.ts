@@ -18,7 +18,7 @@ export interface PairsOwner {
   readonly pairs: StreamPairs;
   readonly sender: Pick<FrameSender, "data" | "finAndPings" | "forget">;
   readonly receiver: Pick<FrameReceiver, "pause" | "resume">;
-  readonly health: Pick<ConnectionHealth, "prove" | "sent">;
+  readonly health: Pick<ConnectionHealth, "prove" | "sent" | "withdrawn">;
   readonly isClosed: () => boolean;
   /** No new streams on it. */
   readonly condemn: (reason: string) => void;
@@ -128,12 +128,13 @@ export class PairTraffic {
 
   /** The local side has gone. */
   #leave(pair: StreamPair): void {
-    const { changed, clock, condemn, isClosed, pairs, receiver, sender } = this.#owner;
+    const { changed, clock, condemn, health, isClosed, pairs, receiver, sender } = this.#owner;
     const isBehind = receiver.resume(pair.errorId);
     pairs.detach(pair, clock.monotonic());
     if (isClosed() || pairs.get(pair.dataId) === undefined) return;
     if (sender.forget(pair)) {
       // The runtime never heard of it.
+      health.withdrawn();
       pairs.remove(pair);
     } else if (pair.isBroken) {
       pairs.remove(pair);

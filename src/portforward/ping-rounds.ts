@@ -7,6 +7,9 @@
 /** One for each of the runtime's workers (moby/spdystream `FRAME_WORKERS`). */
 export const pingsPerRound = 5;
 
+/** Rounds that nobody waits for and that are remembered while answers stay away. */
+const keptRounds = 3;
+
 /** How long an answer may stay away, in ms. */
 export interface PingLimits {
   /** Of a round that others wait for to use the connection again: then a worker is stuck. */
@@ -22,6 +25,8 @@ export type Verdict = "well" | "suspect" | "poisoned" | "lost";
 
 interface Round {
   missing: number;
+  readonly sentMs: number;
+  /** From when on its answers are waited for. */
   startedMs: number;
   readonly onProven: (() => void) | undefined;
 }
@@ -33,11 +38,23 @@ export class PingRounds {
   readonly #rounds = new Set<Round>();
   #nextId = 1;
   #startedMs = Number.NEGATIVE_INFINITY;
+  #provenMs = Number.NEGATIVE_INFINITY;
+  #heardMs = Number.NEGATIVE_INFINITY;
   #rttMs: number | undefined;
 
   /** When the newest round began. */
   get startedMs(): number {
     return this.#startedMs;
+  }
+
+  /** What was sent before this was consumed: when the newest round went out of which all came back. */
+  get provenMs(): number {
+    return this.#provenMs;
+  }
+
+  /** The other side was there after this: when the newest round went out of which anything came back. */
+  get heardMs(): number {
+    return this.#heardMs;
   }
 
   /** Round-trip time to the runtime, smoothed; undefined before the first answer. */
@@ -50,19 +67,15 @@ export class PingRounds {
     return [...this.#rounds].filter(({ onProven }) => onProven !== undefined).length;
   }
 
-  /** True while answers are missing. */
-  get isWaiting(): boolean {
-    return this.#rounds.size > 0;
-  }
-
   /** The ids to send now, odd and rising (SPDY/3.1 2.6.5). `onProven` is called when all are answered. */
   start(nowMs: number, onProven?: () => void): readonly number[] {
-    const round: Round = { missing: pingsPerRound, startedMs: nowMs, onProven };
+    const round: Round = { missing: pingsPerRound, sentMs: nowMs, startedMs: nowMs, onProven };
     const ids = Array.from({ length: pingsPerRound }, (_, index) => this.#nextId + 2 * index);
     this.#nextId += 2 * pingsPerRound;
     for (const id of ids) this.#byId.set(id, round);
     this.#rounds.add(round);
     this.#startedMs = nowMs;
+    if (onProven === undefined) this.#forgetOldest();
     return ids;
   }
 
@@ -71,7 +84,9 @@ export class PingRounds {
     const round = this.#byId.get(id);
     if (round === undefined) return;
     this.#byId.delete(id);
+    this.#heardMs = Math.max(this.#heardMs, round.sentMs);
     if (--round.missing > 0) return;
+    this.#provenMs = Math.max(this.#provenMs, round.sentMs);
     this.#rounds.delete(round);
     const tookMs = nowMs - round.startedMs;
     this.#rttMs = this.#rttMs === undefined ? tookMs : this.#rttMs + (tookMs - this.#rttMs) / 8;
@@ -95,5 +110,13 @@ export class PingRounds {
       else if (ageMs >= limits.suspectMs && verdict === "well") verdict = "suspect";
     }
     return verdict;
+  }
+
+  /** A worker that is stuck keeps its answers of later rounds, too: nothing is lost with the oldest. */
+  #forgetOldest(): void {
+    const [oldest, ...newer] = [...this.#rounds].filter(({ onProven }) => onProven === undefined);
+    if (oldest === undefined || newer.length < keptRounds) return;
+    this.#rounds.delete(oldest);
+    for (const [id, round] of this.#byId) if (round === oldest) this.#byId.delete(id);
   }
 }

@@ -8,6 +8,7 @@ import type { PodRef } from "../model/endpoint.ts";
 import type { DialPod } from "./dial-pod.ts";
 import { type ConnectPod, PodPool, type PodPoolStats } from "./pod-pool.ts";
 import { defaultPoolOptions, type PoolOptions } from "./pool-options.ts";
+import { Surroundings } from "./surroundings.ts";
 
 /** Between looks at the health of connections. No connections, no looks. */
 const lookEveryMs = 1_000;
@@ -16,6 +17,8 @@ const lookEveryMs = 1_000;
 export interface PodDialerComponents {
   readonly connect: ConnectPod;
   readonly clock: Clock;
+  /** Shared with whoever else wants to know of changes; without it only sleep is noticed. */
+  readonly surroundings?: Surroundings;
 }
 
 /** Opens byte channels to pods' ports over pooled connections. */
@@ -42,21 +45,23 @@ class Pools implements PodDialer {
   /** Somebody may wait for a stream to any pod of a node to end. */
   #isShortOfThreads = false;
   #timer: Disposable | undefined;
-  /** Wall clock less monotonic clock: what differs from it slept. */
-  #offsetMs: number;
+  readonly #surroundings: Surroundings;
+  /** Of the surroundings, as they were last seen. */
+  #changes: number;
   #lookedMs: number;
 
   constructor(components: PodDialerComponents, options: PoolOptions) {
     this.#components = components;
     this.#options = options;
     const { clock } = components;
-    this.#offsetMs = clock.now() - clock.monotonic();
+    this.#surroundings = components.surroundings ?? new Surroundings({ clock });
+    this.#changes = this.#surroundings.look();
     this.#lookedMs = clock.monotonic();
   }
 
   readonly dial: DialPod = async (endpoint, signal) => {
     if (this.#isClosed) throw new LocalizerError("aborted", "Stopped");
-    this.#discardAfterJump();
+    this.#lookAround();
     const { uid } = endpoint.pod;
     let pool = this.#pools.get(uid);
     if (pool === undefined) {
@@ -134,22 +139,24 @@ class Pools implements PodDialer {
   }
 
   #look(): void {
-    this.#discardAfterJump();
+    this.#lookAround();
     for (const [uid, pool] of this.#pools) if (pool.look()) this.#pools.delete(uid);
     for (const pool of this.#retired) if (pool.look()) this.#retired.delete(pool);
     if (this.#pools.size > 0 || this.#retired.size > 0) this.#keepLooking();
   }
 
-  /** The machine slept, or this process did: who knows what became of connections that nobody used. */
-  #discardAfterJump(): void {
+  /** The machine slept, or this process did, or the network is another one: who knows what became of the connections. */
+  #lookAround(): void {
     const { clock } = this.#components;
-    const offsetMs = clock.now() - clock.monotonic();
-    const isLate =
-      this.#timer !== undefined && clock.monotonic() - this.#lookedMs > lookEveryMs + this.#options.clockJumpMs;
-    if (!isLate && Math.abs(offsetMs - this.#offsetMs) <= this.#options.clockJumpMs) return;
-    this.#offsetMs = offsetMs;
-    this.#lookedMs = clock.monotonic();
-    for (const pool of this.#all) pool.closeIdle("all");
+    const lateMs = clock.monotonic() - this.#lookedMs - lookEveryMs;
+    if (this.#timer !== undefined && lateMs > this.#options.lateMs) {
+      this.#lookedMs = clock.monotonic();
+      this.#surroundings.changed();
+    }
+    const changes = this.#surroundings.look();
+    if (changes === this.#changes) return;
+    this.#changes = changes;
+    for (const pool of this.#all) pool.alarm();
   }
 }
 

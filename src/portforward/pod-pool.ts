@@ -6,11 +6,16 @@
 import type { Clock } from "../clock.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
 import type { Endpoint, PodRef } from "../model/endpoint.ts";
+import { type LimitOptions, limitError } from "./limit-error.ts";
+import { PodDials } from "./pod-dials.ts";
 import type { PodStream } from "./pod-stream.ts";
 import { type PoolCounts, type PoolMember, PoolMembers } from "./pool-members.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import { PoolWaiters, type Waiter } from "./pool-waiters.ts";
 import type { SpdyConnection } from "./spdy-connection.ts";
+
+/** A connection that nobody has used when it ends is not of use if it lived no longer. */
+const earlyMs = 5_000;
 
 /** Makes an upgraded connection to the pod. Throws LocalizerError as `DialPod` does. */
 export type ConnectPod = (pod: PodRef, signal: AbortSignal) => Promise<SpdyConnection>;
@@ -43,12 +48,11 @@ export class PodPool {
   readonly #members: PoolMembers;
   readonly #waiters = new PoolWaiters();
   readonly #stop = new AbortController();
-  #dialling = 0;
+  readonly #dials: PodDials;
   #usedMs = Number.NEGATIVE_INFINITY;
-  /** When the newest dial failed; undefined when it did not. */
-  #failedMs: number | undefined;
   #isRetired = false;
   #timer: Disposable | undefined;
+  readonly #serve = () => this.serve();
 
   constructor(
     pod: PodRef,
@@ -59,11 +63,12 @@ export class PodPool {
     this.#components = components;
     this.#options = options;
     this.#members = new PoolMembers(options);
+    this.#dials = new PodDials(components.clock, options);
   }
 
   /** Connections and dials. */
   get size(): number {
-    return this.#members.size + this.#dialling;
+    return this.#members.size + this.#dials.size;
   }
 
   get isWaitedFor(): boolean {
@@ -87,8 +92,8 @@ export class PodPool {
 
   get stats(): PodPoolStats {
     const { pod, size } = this;
-    const counts = { dialling: this.#dialling, waiting: this.#waiters.size };
-    return { pod, ...counts, ...this.#members.counts, connections: size - this.#dialling };
+    const counts = { dialling: this.#dials.size, waiting: this.#waiters.size };
+    return { pod, ...counts, ...this.#members.counts, connections: size - this.#dials.size };
   }
 
   /** A stream to a port of the pod. Throws as `DialPod` does. */
@@ -106,7 +111,7 @@ export class PodPool {
       if (found === undefined) break;
       waiter.settle(found.connection.openStream(waiter.endpoint, { mayWait: found === free }));
     }
-    while (this.#waiters.size > this.#dialling && this.#mayDial(true)) this.#dial();
+    while (this.#waiters.size > this.#dials.fresh && this.#mayDial(true)) this.#dial();
     this.#wakeAgain();
     if (this.#waiters.size > 0) return;
     if (this.#needsSpare()) this.#dial();
@@ -115,11 +120,13 @@ export class PodPool {
   /** Looks after health and age; true when nothing is left of it. */
   look(): boolean {
     const { clock } = this.#components;
-    const { idleMs, pingEveryMs, recycleMs, spareMs } = this.#options;
+    const { idleMs, idleLostMs, idleSuspectMs, pingEveryMs, recycleMs, spareMs } = this.#options;
     const now = clock.monotonic();
     const isInUse = now - this.#usedMs < spareMs && !this.#isRetired;
     for (const { connection, bornMs } of this.#members.all) {
-      connection.look({ ...this.#options, everyMs: pingEveryMs });
+      const limits = { ...this.#options, everyMs: pingEveryMs };
+      const isUsed = connection.liveStreams > 0;
+      connection.look(isUsed ? limits : { ...limits, suspectMs: idleSuspectMs, lostMs: idleLostMs });
       if (now - bornMs >= recycleMs) connection.condemn("it has served its time");
     }
     let { free } = this.#members;
@@ -138,12 +145,18 @@ export class PodPool {
     for (const { connection } of which === "all" ? free : free.slice(0, 1)) connection.condemn("nobody uses it");
   }
 
+  /** Who knows what became of the connections: those that nobody uses are closed, the others have to answer soon. */
+  alarm(): void {
+    this.closeIdle("all");
+    for (const { connection } of this.#members.all) connection.alarm();
+  }
+
   /** The pod has left: what is free is closed, the rest with its last stream. */
   retire(): void {
     this.#isRetired = true;
     this.#condemnAll();
     // Nobody would serve them any more.
-    if (this.#dialling === 0) this.#waiters.fail(this.#goneError);
+    if (this.#dials.size === 0) this.#waiters.fail(this.#goneError);
   }
 
   /** Closes everything; who waits gets `aborted`. */
@@ -170,7 +183,7 @@ export class PodPool {
 
   /** Above the limits only, and not when one will be free in a moment. */
   #mayShare({ sinceMs }: Waiter): boolean {
-    if (this.#dialling > 0) return false;
+    if (this.#dials.fresh > 0) return false;
     // Where no more can be had what is there has to do.
     if (this.#counted < this.#options.connectionsPerPod && !this.#isFailing) return false;
     if (this.#components.clock.monotonic() - sinceMs >= this.#shareAfterMs) return true;
@@ -179,8 +192,9 @@ export class PodPool {
 
   /** A dial has failed just now, beside connections that work: the next has time. */
   get #isFailing(): boolean {
-    if (this.#failedMs === undefined || this.#members.well === 0) return false;
-    return this.#components.clock.monotonic() - this.#failedMs < this.#options.redialMs;
+    const { failedMs } = this.#dials;
+    if (failedMs === undefined || this.#members.well === 0) return false;
+    return this.#components.clock.monotonic() - failedMs < this.#options.redialMs;
   }
 
   get #shareAfterMs(): number {
@@ -189,21 +203,22 @@ export class PodPool {
 
   /** Connections that count for the limit: those that can take streams, and those to come. */
   get #counted(): number {
-    return this.#members.well + this.#dialling;
+    return this.#members.well + this.#dials.size;
   }
 
   #mayDial(byForce: boolean): boolean {
     const { connectionsPerPod, connectionsPerPodAtMost } = this.#options;
-    if (this.#isRetired || this.#isFailing || this.size >= connectionsPerPodAtMost || !this.#hasThread) return false;
+    if (this.#isRetired || this.#isFailing || this.#dials.pauseMs > 0) return false;
+    if (this.size >= connectionsPerPodAtMost || !this.#hasThread) return false;
     const isBelow = this.#counted < connectionsPerPod;
-    const isNeeded = isBelow || (this.#dialling === 0 && this.#members.quietest === undefined);
+    const isNeeded = isBelow || (this.#dials.size === 0 && this.#members.quietest === undefined);
     return isNeeded && this.#components.room.makeRoom(byForce);
   }
 
   /** One kept ready while the pod is in use: the next connection shall not wait for a dial. */
   #needsSpare(): boolean {
     const { clock } = this.#components;
-    if (this.#dialling > 0 || this.#failedMs !== undefined || this.#members.size === 0) return false;
+    if (this.#dials.size > 0 || this.#dials.failedMs !== undefined || this.#members.size === 0) return false;
     const isInUse = clock.monotonic() - this.#usedMs < this.#options.spareMs;
     return (
       isInUse && this.#members.soonFree === 0 && this.#counted < this.#options.connectionsPerPod && this.#mayDial(false)
@@ -212,26 +227,20 @@ export class PodPool {
 
   #dial(): void {
     const { clock, connect, room } = this.#components;
-    this.#dialling++;
-    const ended = (failure?: unknown) => {
-      this.#dialling--;
-      this.#failedMs = failure === undefined ? undefined : clock.monotonic();
-      if (failure !== undefined) this.#failed(failure);
+    const start = () => connect(this.pod, this.#stop.signal);
+    this.#dials.start(start, this.#serve, (dialled) => {
+      if ("failure" in dialled) this.#failed(dialled.failure);
+      else if (this.#isRetired && !this.isWaitedFor) void dialled.connection[Symbol.asyncDispose]();
+      else this.#join({ ...dialled, bornMs: clock.monotonic(), idleSinceMs: clock.monotonic() });
       this.serve();
       room.left();
-    };
-    connect(this.pod, this.#stop.signal).then((connection) => {
-      if (this.#isRetired && !this.isWaitedFor) void connection[Symbol.asyncDispose]();
-      else this.#join({ connection, bornMs: clock.monotonic(), idleSinceMs: clock.monotonic() });
-      ended();
-    }, ended);
+    });
   }
 
   /** Who waits for a dial that failed learns why; who may still be served by another waits on. */
-  #failed(failure: unknown): void {
-    const error = LocalizerError.from(failure, "unavailable");
+  #failed(error: LocalizerError): void {
     if (codeOf(error) === "gone" || this.size === 0) this.#waiters.fail(error);
-    else if (this.#members.quietest === undefined) this.#waiters.fail(error, this.#waiters.size - this.#dialling);
+    else if (this.#members.quietest === undefined) this.#waiters.fail(error, this.#waiters.size - this.#dials.fresh);
     if (error.code === "gone") this.#condemnAll();
   }
 
@@ -243,6 +252,7 @@ export class PodPool {
       if (!this.#members.has(member)) return;
       if (connection.closed.aborted) {
         this.#members.delete(member);
+        this.#noteEnd(member);
         room.left();
       } else if (connection.opened >= this.#options.recycleStreams && !connection.isCondemned) {
         connection.condemn("it has served enough");
@@ -251,7 +261,18 @@ export class PodPool {
       if (this.isWaitedFor) this.serve();
       room.changed();
     });
-    if (connection.closed.aborted) this.#members.delete(member);
+  }
+
+  /** A gateway may close at once what it let pass: then no other is made without need, and none without a pause. */
+  #noteEnd({ connection, bornMs }: PoolMember): void {
+    const isEarly = connection.opened === 0 && this.#components.clock.monotonic() - bornMs < earlyMs;
+    if (isEarly) this.#dials.endedEarly();
+    else this.#dials.succeeded();
+  }
+
+  get #limitReached(): keyof LimitOptions {
+    if (!this.#hasThread) return "streamsPerNode";
+    return this.size >= this.#options.connectionsPerPodAtMost ? "connectionsPerPodAtMost" : "connections";
   }
 
   /** Looks again when the oldest waiter has waited long enough to share, and then to give up. */
@@ -264,22 +285,13 @@ export class PodPool {
     const { oldest } = this.#waiters;
     if (oldest === undefined) return;
     const waitedMs = now - oldest.sinceMs;
-    if (waitedMs >= patienceMs && this.#dialling === 0) {
-      oldest.settle(this.#limitError(oldest.endpoint));
+    if (waitedMs >= patienceMs && this.#dials.size === 0) {
+      oldest.settle(limitError(oldest.endpoint, this.#options, this.#limitReached));
       this.#wakeAgain();
       return;
     }
     const waitMs = waitedMs < shareAfterMs ? shareAfterMs - waitedMs : Math.max(patienceMs - waitedMs, shareAfterMs);
-    this.#timer = clock.after(waitMs, () => this.serve());
-  }
-
-  #limitError({ pod, port }: Endpoint): LocalizerError {
-    const { connections, connectionsPerPodAtMost, streamsPerNode } = this.#options;
-    const ofPod = this.size >= connectionsPerPodAtMost ? `${connectionsPerPodAtMost} connections to a pod` : undefined;
-    const limit = this.#hasThread
-      ? (ofPod ?? `${connections} connections to pods`)
-      : `${streamsPerNode} streams to the pods of a node`;
-    const sentence = `Cannot forward to ${pod.namespace}/${pod.name}:${port}: the limit of ${limit} is reached`;
-    return new LocalizerError("unavailable", sentence);
+    const { pauseMs } = this.#dials;
+    this.#timer = clock.after(pauseMs > 0 ? Math.min(waitMs, pauseMs) : waitMs, this.#serve);
   }
 }

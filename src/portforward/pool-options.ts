@@ -27,16 +27,28 @@ export interface PoolOptions {
   /** After so many streams a connection is replaced (kubernetes#100283: the runtime's memory of each). */
   readonly recycleStreams: number;
   readonly recycleMs: number;
-  /** The pause between pings on a connection. */
+  /** The pause between pings on a connection; half of it in silence. */
   readonly pingEveryMs: number;
   /** An answer that stays away so long means that a worker of the runtime is stuck, where the connection is to be used again. */
   readonly proofMs: number;
   /** An answer that stays away so long means no new streams until it comes. */
   readonly suspectMs: number;
-  /** So long without any sign a connection is lost. */
+  /** So long without any sign a connection is lost; somewhat less than the 15 s that are promised. */
   readonly lostMs: number;
-  /** A difference between wall clock and monotonic clock that means that the machine slept. */
-  readonly clockJumpMs: number;
+  /** The same two where nobody uses the connection: one more dial costs little. */
+  readonly idleSuspectMs: number;
+  readonly idleLostMs: number;
+  /** A stream that the runtime does not accept for so long, in silence, means no others on its connection for now. */
+  readonly acceptMs: number;
+  /** So long after waking, or on another network, a connection may be silent. */
+  readonly alarmMs: number;
+  /** A dial that takes so long is not waited for alone. */
+  readonly slowDialMs: number;
+  /** The pause after a connection that was closed before it was of use; it doubles, up to the second. */
+  readonly earlyEndMs: number;
+  readonly earlyEndMostMs: number;
+  /** A look that comes so late means that this process was stopped. */
+  readonly lateMs: number;
 }
 
 /** What holds where the user says nothing. */
@@ -57,6 +69,13 @@ export const defaultPoolOptions: PoolOptions = {
   pingEveryMs: 10_000,
   proofMs: 2_000,
   suspectMs: 5_000,
-  lostMs: 15_000,
-  clockJumpMs: 5_000,
+  lostMs: 13_000,
+  idleSuspectMs: 1_500,
+  idleLostMs: 5_000,
+  acceptMs: 2_000,
+  alarmMs: 4_000,
+  slowDialMs: 2_000,
+  earlyEndMs: 100,
+  earlyEndMostMs: 1_000,
+  lateMs: 5_000,
 };

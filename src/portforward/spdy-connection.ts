@@ -11,6 +11,7 @@ import { ConnectionHealth, type HealthLimits } from "./connection-health.ts";
 import { FrameReceiver } from "./frame-receiver.ts";
 import { FrameSender } from "./frame-sender.ts";
 import { PairTraffic } from "./pair-traffic.ts";
+import type { AskPath } from "./path-check.ts";
 import { PodStream } from "./pod-stream.ts";
 import { StreamPairs } from "./stream-pairs.ts";
 
@@ -39,8 +40,11 @@ export class SpdyConnection implements AsyncDisposable {
   #condemned: string | undefined;
   #isStuck = false;
 
-  /** @param head bytes that came with the upgrade's answer */
-  constructor(socket: Duplex, head: Buffer, clock: Clock) {
+  /**
+   * @param head bytes that came with the upgrade's answer
+   * @param askPath for uploads that get stuck; without it they are waited for
+   */
+  constructor(socket: Duplex, head: Buffer, clock: Clock, askPath?: AskPath) {
     this.#socket = socket;
     this.#clock = clock;
     this.#sender = new FrameSender(socket, clock);
@@ -53,7 +57,7 @@ export class SpdyConnection implements AsyncDisposable {
       onGoAway: () => this.condemn("the other side takes no new streams"),
       onLost: (reason) => this.#fail(reason),
     });
-    this.#health = new ConnectionHealth(clock, this.#sender, this.#receiver);
+    this.#health = new ConnectionHealth(clock, this.#sender, this.#receiver, askPath);
     this.#traffic = new PairTraffic({
       ...{ clock, pairs: this.#pairs, sender: this.#sender, receiver: this.#receiver, health: this.#health },
       isClosed: () => this.closed.aborted,
@@ -160,6 +164,7 @@ export class SpdyConnection implements AsyncDisposable {
       afterReply: !isAlone,
     });
     this.#pairs.attach(pair, stream);
+    this.#health.opened();
     this.#sender.open(pair, { port: String(endpoint.port), requestid: String(this.#opened++) }, mayWait);
     return stream;
   }
@@ -176,10 +181,17 @@ export class SpdyConnection implements AsyncDisposable {
     if (this.closed.aborted) return;
     const wasSuspect = this.#health.isSuspect;
     const verdict = this.#health.look(limits);
-    if (verdict === "lost") this.#fail(`no answer to pings for ${limits.lostMs / 1000} s`);
+    if (verdict === "lost") this.#fail(`nothing came for ${Math.round(this.#health.silentMs / 1000)} s`);
     else if (verdict === "poisoned") this.#giveUp("a worker of the runtime is stuck");
     else if (this.#pairs.leftBefore(this.#clock.monotonic() - maxLingerMs)) this.#giveUp("a stream does not end");
     else if (wasSuspect !== this.#health.isSuspect) this.#onChange();
+  }
+
+  /** Whatever it was proven to be: it is so no more until it answers, and it has to do so soon. */
+  alarm(): void {
+    if (this.closed.aborted) return;
+    this.#health.alarm();
+    this.#onChange();
   }
 
   /** Closes the connection; streams still open end with `unavailable`. */

@@ -10,9 +10,11 @@ import { codeOf, LocalizerError, throwIfAborted } from "../errors.ts";
 import type { Credential } from "../kube/credentials.ts";
 import { dialApiServer } from "../kube/dial.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
+import { raceDials } from "../kube/race-dials.ts";
 import { userAgent } from "../kube/user-agent.ts";
 import { withCredential } from "../kube/with-credential.ts";
 import type { PodRef } from "../model/endpoint.ts";
+import type { TcpEnds } from "../net/tcp-delivery.ts";
 import { brokenOff, refusalOf, type UpgradeRefusal, wrongProtocol } from "./upgrade-refusal.ts";
 import { webSocketFault, webSocketHeaders } from "./websocket-handshake.ts";
 
@@ -37,6 +39,8 @@ export interface UpgradeWay {
 export interface Upgraded {
   readonly socket: Duplex;
   readonly head: Buffer;
+  /** Of the socket below, as far as they are known. */
+  readonly ends?: TcpEnds;
 }
 
 /** How an upgrade went once the API server, or something before it, was reached. */
@@ -83,7 +87,9 @@ async function upgradeAs(
   const options = { action: "Cannot reach the API server", timeoutMs: upgradeTimeoutMs, signal };
   try {
     return await withTimeout(clock, options, async (limited) => {
-      const { socket } = await dialApiServer(cluster, { alpn: "http/1.1", certificate, signal: limited });
+      const dial = (dialSignal: AbortSignal) =>
+        dialApiServer(cluster, { alpn: "http/1.1", certificate, signal: dialSignal });
+      const { socket } = await raceDials(dial, { clock, signal: limited, discard: (late) => late.socket.destroy() });
       isReached = true;
       return await ask(socket, requestOf(cluster, pod, way, own), pod, limited);
     });
@@ -132,18 +138,25 @@ function spdyFault({ upgrade, "x-stream-protocol-version": spoken }: IncomingMes
 }
 
 /** Sends the request over the socket, which is closed unless it comes back upgraded. */
-async function ask(socket: Duplex, asked: Request, pod: PodRef, signal: AbortSignal): Promise<UpgradeOutcome> {
+async function ask(
+  socket: Duplex & TcpEnds,
+  asked: Request,
+  pod: PodRef,
+  signal: AbortSignal,
+): Promise<UpgradeOutcome> {
   const { promise, resolve, reject } = Promise.withResolvers<UpgradeOutcome>();
   const onAbort = () => reject(LocalizerError.from(signal.reason, "aborted"));
   try {
     throwIfAborted(signal);
     signal.addEventListener("abort", onAbort, { once: true });
     const { method, path, headers } = asked;
+    const { localAddress, localPort, remoteAddress, remotePort } = socket;
+    const ends = { localAddress, localPort, remoteAddress, remotePort };
     const call = request({ createConnection: () => socket, method, path, headers });
     call.on("error", (error) => resolve(brokenOff(error.message)));
     call.on("upgrade", ({ headers: answer }, upgraded, head) => {
       const fault = asked.faultOf(answer);
-      resolve(fault === undefined ? { socket: upgraded, head } : wrongProtocol(fault));
+      resolve(fault === undefined ? { socket: upgraded, head, ends } : wrongProtocol(fault));
     });
     call.on("response", (response) => {
       readAnswer(response).then(

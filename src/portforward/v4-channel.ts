@@ -9,6 +9,7 @@ import { LocalizerError } from "../errors.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import { refusal } from "./refusal.ts";
 import type { Upgraded } from "./upgrade.ts";
+import { V4Health, type V4HealthParts } from "./v4-health.ts";
 import { normalClosure, WebSocketMessages } from "./websocket-messages.ts";
 
 /** The subprotocol's name. */
@@ -30,6 +31,15 @@ const maxMessage = 64 * 1024;
 const dataChannel = 0;
 const dataPrefix = Buffer.from([dataChannel]);
 
+/** What it works with. */
+export interface V4ChannelParts {
+  readonly clock: Clock;
+  /** Called once both channels have named the port: the runtime is there and speaks this protocol. */
+  readonly onOpen?: () => void;
+  /** Without it nobody looks whether the connection lives. */
+  readonly health?: Omit<V4HealthParts, "clock">;
+}
+
 type WriteCallback = (error?: Error | null) => void;
 
 /** The Duplex. It owns the socket. */
@@ -49,9 +59,10 @@ export class V4Channel extends Duplex {
   #endedMs = 0;
   #silenceMs = silenceMs;
   #timer: Disposable | undefined;
+  #isPaused = false;
+  readonly #health: V4Health | undefined;
 
-  /** @param parts.onOpen called once both channels have named the port: the runtime is there and speaks this protocol */
-  constructor({ socket, head }: Upgraded, endpoint: Endpoint, parts: { clock: Clock; onOpen?: () => void }) {
+  constructor({ socket, head }: Upgraded, endpoint: Endpoint, parts: V4ChannelParts) {
     super({ allowHalfOpen: false });
     this.#endpoint = endpoint;
     this.#clock = parts.clock;
@@ -64,9 +75,11 @@ export class V4Channel extends Duplex {
         this.#channel = undefined;
       },
       onPayload: (bytes) => this.#onPayload(bytes),
+      onPong: (payload) => this.#health?.ponged(payload),
       onClose: (code, reason) => this.#onClose(code, reason),
       onLost: (reason) => this.#lose(reason),
     });
+    this.#health = parts.health && this.#watched({ ...parts.health, clock: parts.clock });
     this.#messages.start(head);
   }
 
@@ -82,6 +95,7 @@ export class V4Channel extends Duplex {
   }
 
   override _read(): void {
+    this.#isPaused = false;
     this.#messages.resume();
   }
 
@@ -104,6 +118,7 @@ export class V4Channel extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: WriteCallback): void {
+    this.#health?.[Symbol.dispose]();
     this.#timer?.[Symbol.dispose]();
     this.#isOver = true;
     this.#messages.close();
@@ -116,6 +131,7 @@ export class V4Channel extends Duplex {
     const messages = this.#isOver ? [] : inMessages(chunks);
     if (messages.length > 0) this.#isUntouched = false;
     messages.forEach((parts, index) => {
+      for (const { length } of parts) this.#health?.sent(length);
       this.#messages.send([dataPrefix, ...parts], index === messages.length - 1 ? last : () => {});
     });
     if (messages.length === 0) last();
@@ -123,6 +139,7 @@ export class V4Channel extends Duplex {
 
   #onPayload(bytes: Buffer): void {
     if (this.#isOver) return;
+    this.#health?.heard();
     let rest = bytes;
     if (this.#channel === undefined) {
       this.#channel = bytes[0] ?? 0;
@@ -153,7 +170,8 @@ export class V4Channel extends Duplex {
   #onBytes(channel: 0 | 1, bytes: Buffer): void {
     this.#lastFromPodMs = this.#clock.monotonic();
     if (channel === dataChannel) {
-      if (!this.push(bytes)) this.#messages.pause();
+      this.#isPaused = !this.push(bytes);
+      if (this.#isPaused) this.#messages.pause();
       return;
     }
     if (this.#errorText.length < 4096) this.#errorText += bytes.toString("utf8");
@@ -180,6 +198,22 @@ export class V4Channel extends Duplex {
     this.#isOver = true;
     const lost = new LocalizerError("unavailable", `Lost the connection to the pod: ${reason}`);
     this.destroy(this.#errorText === "" ? lost : refusal(this.#endpoint, this.#errorText));
+  }
+
+  #watched(parts: V4HealthParts): V4Health {
+    const messages = this.#messages;
+    const isPaused = () => this.#isPaused;
+    const connection = {
+      ping: (payload: Buffer) => messages.ping(payload),
+      lost: (reason: string) => this.#lose(reason),
+      get hasBacklog() {
+        return messages.hasBacklog;
+      },
+      get isPaused() {
+        return isPaused();
+      },
+    };
+    return new V4Health(connection, parts);
   }
 
   #closeWhenSilent(): void {

@@ -13,6 +13,8 @@ export const normalClosure = 1000;
 export interface MessageHandler extends Pick<WebSocketHandler, "onMessage" | "onPayload"> {
   /** The server closed the WebSocket in order: its last word. */
   onClose(code: number, reason: string): void;
+  /** The answer to a ping. */
+  onPong?(payload: Buffer): void;
   /** The connection is of no more use, and nobody said why: broken, cut, or no WebSocket. */
   onLost(reason: string): void;
 }
@@ -35,7 +37,7 @@ export class WebSocketMessages {
       onPayload: (bytes) => handler.onPayload(bytes),
       onMessageEnd: () => {},
       onPing: (payload) => this.#write(opcode.pong, [payload]),
-      onPong: () => {},
+      onPong: (payload) => handler.onPong?.(payload),
       onClose: (code, reason) => this.#onClose(code, reason),
     });
     socket.on("data", (chunk: Buffer) => this.#onChunk(chunk));
@@ -54,6 +56,16 @@ export class WebSocketMessages {
   send(parts: readonly Buffer[], callback: () => void): void {
     if (this.#isOver || this.#write(opcode.binary, parts)) callback();
     else this.#blocked.push(callback);
+  }
+
+  /** The server takes less than there is to send. */
+  get hasBacklog(): boolean {
+    return this.#blocked.length > 0;
+  }
+
+  /** Asks for an answer with the same payload, 125 bytes at most. */
+  ping(payload: Buffer): void {
+    if (!this.#isOver) this.#write(opcode.ping, [payload]);
   }
 
   pause(): void {

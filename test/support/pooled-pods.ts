@@ -5,6 +5,7 @@ import { port } from "../../src/model/port.ts";
 import { openPodDialer } from "../../src/portforward/pod-dialer.ts";
 import type { PoolOptions } from "../../src/portforward/pool-options.ts";
 import { SpdyConnection } from "../../src/portforward/spdy-connection.ts";
+import { Surroundings } from "../../src/portforward/surroundings.ts";
 import { duplexPair } from "./duplex-pair.ts";
 import { turns } from "./event-loop.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -22,6 +23,12 @@ export interface Gate {
   wait: Promise<void> | undefined;
   failure: LocalizerError | undefined;
   answersPings: boolean;
+  /** The upgrade succeeds, and the connection is closed before it is handed out. */
+  endsEarly: boolean;
+  /** What is found out about silent connections. */
+  path: "alive" | "dead";
+  /** This machine's. */
+  addresses: ReadonlySet<string>;
 }
 
 /** The pod whose connections most tests want. */
@@ -31,18 +38,23 @@ export const shopPod: PodRef = { namespace: "shop", name: "cart-0", uid: "u1" };
 export function pooledPods(options: Partial<PoolOptions> = {}) {
   const clock = new FakeClock();
   const made: MadeConnection[] = [];
-  const gate: Gate = { wait: undefined, failure: undefined, answersPings: false };
+  const gate: Gate = {
+    ...{ wait: undefined, failure: undefined, answersPings: false, endsEarly: false },
+    ...{ path: "alive", addresses: new Set(["10.0.0.1"]) },
+  };
   const connect = async (pod: PodRef) => {
     await gate.wait;
     if (gate.failure !== undefined) throw gate.failure;
     const { near, far } = duplexPair();
-    const connection = new SpdyConnection(near, Buffer.alloc(0), clock);
+    const connection = new SpdyConnection(near, Buffer.alloc(0), clock, async () => gate.path);
     const runtime = new SpdyRuntime(far);
     runtime.answersPings = gate.answersPings;
     made.push({ pod, connection, runtime });
+    if (gate.endsEarly) await connection[Symbol.asyncDispose]();
     return connection;
   };
-  const dialer = openPodDialer({ connect, clock }, options);
+  const surroundings = new Surroundings({ clock, addresses: () => gate.addresses });
+  const dialer = openPodDialer({ connect, clock, surroundings }, options);
   const never = new AbortController().signal;
   return {
     ...{ clock, made, gate, dialer },
