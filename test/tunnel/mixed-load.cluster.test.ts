@@ -12,7 +12,7 @@ import type { PodRef } from "../../src/model/endpoint.ts";
 import { isLoopbackAddress } from "../../src/model/loopback.ts";
 import { port } from "../../src/model/port.ts";
 import { listenHere } from "../../src/net/listen.ts";
-import { peerEnds } from "../../src/net/tcp-table.ts";
+import { localEnds } from "../../src/net/tcp-table.ts";
 import { type PodConnector, podConnector } from "../../src/portforward/choose-engine.ts";
 import { openPodDialer, type PodDialer } from "../../src/portforward/pod-dialer.ts";
 import { Tunnel } from "../../src/tunnel/tunnel.ts";
@@ -53,7 +53,7 @@ describe("a tunnel over pooled connections", () => {
     const host = "127.0.0.1";
     assert.ok(isLoopbackAddress(host));
     tunnel = new Tunnel(
-      { dial: dialer.dial, listen: listenHere, peerEnd: peerEnds({ clock }), clock, log: silentLogger() },
+      { dial: dialer.dial, listen: listenHere, ...localEnds({ clock }), clock, log: silentLogger() },
       host,
     );
     const free = await freePorts(5);
