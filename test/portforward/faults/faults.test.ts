@@ -1,0 +1,14 @@
+/** Every fault suite over every carrier. */
+import { describe } from "node:test";
+import { connectionFaults } from "./connection-faults.ts";
+import { faultCarriers } from "./fault-lab.ts";
+import { streamFaults } from "./stream-faults.ts";
+import { upgradeFaults } from "./upgrade-faults.ts";
+
+for (const carrier of faultCarriers) {
+  describe(`faults by ${carrier.name}`, () => {
+    streamFaults(carrier);
+    connectionFaults(carrier);
+    upgradeFaults(carrier);
+  });
+}
