@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { turns } from "../../support/event-loop.ts";
-import { type FarEnd, type FaultCarrier, openFaultLab, type Outcome } from "./fault-lab.ts";
+import { type FarEnd, type FaultCarrier, type Outcome, openFaultLab } from "./fault-lab.ts";
 import { answer, bringTo, finish, heardBy, moments } from "./moments.ts";
 
 /** Silence may last so long before it is a loss, looks at health included. */

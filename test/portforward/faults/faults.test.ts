@@ -7,8 +7,11 @@ import { upgradeFaults } from "./upgrade-faults.ts";
 
 for (const carrier of faultCarriers) {
   describe(`faults by ${carrier.name}`, () => {
-    streamFaults(carrier);
-    connectionFaults(carrier);
+    // Behind the upgrade GET is what POST is.
+    if (carrier.engine !== "get-spdy") {
+      streamFaults(carrier);
+      connectionFaults(carrier);
+    }
     upgradeFaults(carrier);
   });
 }

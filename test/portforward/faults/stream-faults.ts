@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { turns } from "../../support/event-loop.ts";
 import { brokenPipeText, closedText, refusedText } from "../../support/runtime-texts.ts";
 import { control } from "../../support/spdy-frames.ts";
-import { type FaultCarrier, openFaultLab, type Outcome } from "./fault-lab.ts";
+import { type FaultCarrier, type Outcome, openFaultLab } from "./fault-lab.ts";
 import { answer, bringTo, finish, heardBy, moments, type Scene } from "./moments.ts";
 
 /** How a stream that ends well looks from outside. */
@@ -107,7 +107,10 @@ export function streamFaults(carrier: FaultCarrier): void {
   test("FIN on the last data frame, and on a SYN_REPLY of the error stream, is an end like any other", async () => {
     await using lab = await openFaultLab(carrier);
     const { app, runtime, pair } = await bringTo("before the reply", lab);
-    runtime.send({ kind: "reply", streamId: pair.errorId, fin: true }, { kind: "reply", streamId: pair.dataId, fin: false });
+    runtime.send(
+      { kind: "reply", streamId: pair.errorId, fin: true },
+      { kind: "reply", streamId: pair.dataId, fin: false },
+    );
     runtime.say(pair.dataId, answer, true);
     assert.deepEqual(await lab.outcome(app), { ...wellEnded, next: "same" });
   });
