@@ -14,6 +14,7 @@ import { openFiles, openPodTunnel, type PodTunnel, pooledEngines } from "./pod-t
 const connections = Number(process.env.LOCALIZER_SOAK_CONNECTIONS ?? 100_000);
 const minutes = Number(process.env.LOCALIZER_SOAK_MINUTES ?? 30);
 const workers = 24;
+const parts = 20;
 
 /** What may be left of memory after the first quarter, in MiB: noise of a process that has just moved gigabytes. */
 const flatMiB = 24;
@@ -45,11 +46,12 @@ for (const engine of pooledEngines) {
       const rss: number[] = [];
       const untilMs = clock.monotonic() + minutes * 60_000;
       const isOver = () => clock.monotonic() >= untilMs;
-      // In parts, each of which ends quietly, so that what is measured is what is left.
-      const part = Math.max(500, Math.round(connections / 40));
       let done = 0;
       while (done < connections && !isOver()) {
-        const result = await runMixed(ports, { count: Math.min(part, connections - done), workers, isOver });
+        // In parts, each of which ends quietly, so that what is measured is what is left.
+        const partMs = clock.monotonic() + (minutes * 60_000) / parts;
+        const count = Math.min(Math.ceil(connections / parts), connections - done);
+        const result = await runMixed(ports, { count, workers, isOver: () => clock.monotonic() >= partMs });
         assert.deepEqual(result.failures, []);
         done += result.done;
         await clock.sleep(1_500);

@@ -161,7 +161,11 @@ export interface MixedRun {
 /** Makes connections of every kind, so many at a time, until the count is reached or `isOver` says so. */
 export async function runMixed(
   ports: MixedPorts,
-  { count, workers, isOver = () => false }: { readonly count: number; readonly workers: number; isOver?: () => boolean },
+  {
+    count,
+    workers,
+    isOver = () => false,
+  }: { readonly count: number; readonly workers: number; isOver?: () => boolean },
 ): Promise<MixedRun> {
   const failures: string[] = [];
   let next = 0;

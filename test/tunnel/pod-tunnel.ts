@@ -86,7 +86,10 @@ export async function openPodTunnel({ engine, pool, proxy }: PodTunnelOptions): 
   );
   const free = await freePorts(Object.keys(targets).length);
   await tunnel.update(
-    Object.values(targets).map((target, at) => ({ port: port(free[at] ?? 0), endpoints: [{ pod, port: port(target) }] })),
+    Object.values(targets).map((target, at) => ({
+      port: port(free[at] ?? 0),
+      endpoints: [{ pod, port: port(target) }],
+    })),
   );
   const own = stack.move();
   const portOf = (name: keyof typeof targets) => free[Object.keys(targets).indexOf(name)] ?? 0;
