@@ -7,11 +7,16 @@ import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { systemClock as clock } from "../../src/clock.ts";
 import type { EngineName } from "../../src/model/engine-name.ts";
+import { startHttpProxy } from "../support/proxies.ts";
+import { startRelay } from "../support/relay.ts";
 import { type MixedPorts, open } from "./mixed-load.ts";
 import { openPodTunnel, type PodTunnel } from "./pod-tunnel.ts";
 
 /** An echo that takes longer has met a worker that is stuck. */
 const echoMs = 5_000;
+
+/** Each way to the API server: what is sent in that time is under way when the pod's FIN comes. */
+const delayMs = 30;
 
 /** How often each happens: five would be enough to block a whole connection. */
 const times = 8;
@@ -34,6 +39,14 @@ const poisons: Readonly<Record<string, (ports: MixedPorts) => Promise<void>>> = 
     await peer.rest();
     await sendOn(peer.socket, 500);
   },
+  "an application that closes, sent to just when its FIN comes": async ({ host, closesEarly }) => {
+    using peer = open(host, closesEarly);
+    peer.socket.write("x");
+    await peer.read(3);
+    // The runtime's FIN comes a second after the application's, and meets what left before it was here.
+    await clock.sleep(1_000 - delayMs);
+    await sendOn(peer.socket, 100, 2);
+  },
   "an application that closes within an upload": async ({ host, closesEarly }) => {
     using peer = open(host, closesEarly);
     const block = randomBytes(256 * 1024);
@@ -46,15 +59,16 @@ const poisons: Readonly<Record<string, (ports: MixedPorts) => Promise<void>>> = 
 
 /** Registers the tests in the describe block that calls it. */
 export function poisonSuite(engine: EngineName): void {
+  const stack = new AsyncDisposableStack();
   let way: PodTunnel;
 
   before(async () => {
-    way = await openPodTunnel({ engine });
+    const proxy = stack.use(await startHttpProxy());
+    const relay = stack.use(await startRelay(proxy.port, "127.0.0.1", delayMs));
+    way = stack.use(await openPodTunnel({ engine, proxy: new URL(`http://127.0.0.1:${relay.port}`) }));
   });
 
-  after(async () => {
-    await way?.[Symbol.asyncDispose]();
-  });
+  after(() => stack.disposeAsync());
 
   for (const [name, poison] of Object.entries(poisons)) {
     test(`${name}, ${times} times: nobody else is harmed, then or later`, async () => {
@@ -99,12 +113,12 @@ async function refusedWith(host: string, port: number, frames: readonly string[]
 }
 
 /** Small frames for so long, whatever comes back. */
-async function sendOn(socket: ReturnType<typeof open>["socket"], ms: number): Promise<void> {
+async function sendOn(socket: ReturnType<typeof open>["socket"], ms: number, everyMs = 20): Promise<void> {
   const untilMs = clock.monotonic() + ms;
   socket.resume();
   while (clock.monotonic() < untilMs && socket.writable) {
     socket.write("more");
-    await clock.sleep(20);
+    await clock.sleep(everyMs);
   }
 }
 
