@@ -39,6 +39,19 @@ export function streamFaults(carrier: FaultCarrier): void {
       assert.ok(scene.farEnd.request.socket.destroyed || scene.farEnd.request.socket.readableEnded, "it is still open");
     });
 
+    test(`an application that breaks off ${moment} costs nobody anything: the pod gets a FIN unless it has ended`, async () => {
+      await using lab = await openFaultLab(carrier);
+      const { app, runtime, pair } = await bringTo(moment, lab);
+      app.socket.resetAndDestroy();
+      const isOver = moment === "after the data stream's FIN";
+      if (isOver) await turns(50);
+      else await lab.until(() => runtime.frames.length > 0);
+      const fin = { kind: "data", streamId: pair.dataId, fin: true, bytes: Buffer.alloc(0) };
+      assert.deepEqual(runtime.frames, isOver ? [] : [fin]);
+      assert.equal(await lab.next(), "same");
+      assert.equal(lab.code, undefined);
+    });
+
     test(`frames that mean nothing ${moment} cost nothing`, async () => {
       await using lab = await openFaultLab(carrier);
       const scene = await bringTo(moment, lab);
