@@ -6,7 +6,7 @@ import { type FarEnd, type FaultCarrier, type Outcome, openFaultLab } from "./fa
 import { answer, bringTo, finish, heardBy, moments } from "./moments.ts";
 
 /** Silence may last so long before it is a loss, looks at health included. */
-const noticedMs = 20_000;
+const noticedMs = 15_000;
 
 /** Ways to lose it. */
 const losses: Readonly<Record<string, (farEnd: FarEnd) => unknown>> = {
