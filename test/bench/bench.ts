@@ -4,15 +4,24 @@ import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/running-cluster.ts";
 import { type BuiltPackage, buildPackage } from "./built-package.ts";
 import { bulkRow } from "./bulk-row.ts";
+import { burstRow } from "./burst-row.ts";
 import { connectRow } from "./connect-row.ts";
+import { crowdRow } from "./crowd-row.ts";
+import { failoverRow } from "./failover-row.ts";
+import { halfRow } from "./half-row.ts";
+import { idleRow } from "./idle-row.ts";
 import { openLab } from "./lab.ts";
 import { listRow } from "./list-row.ts";
 import { manyRow } from "./many-row.ts";
 import { rateRow } from "./rate-row.ts";
+import { refusedRow } from "./refused-row.ts";
 import { Recorder, type RowName, type RowResult } from "./results.ts";
 import type { Row } from "./row.ts";
+import { scaleRow } from "./scale-row.ts";
 import type { Settings } from "./settings.ts";
 import { startRow } from "./start-row.ts";
+import { steadyRow } from "./steady-row.ts";
+import { stuckRow } from "./stuck-row.ts";
 
 /** Where it was measured. */
 export interface Surroundings {
@@ -38,8 +47,17 @@ type Log = (line: string) => void;
 
 const rowOf: Readonly<Record<RowName, Row>> = {
   connect: connectRow,
+  burst: burstRow,
   rate: rateRow,
   bulk: bulkRow,
+  idle: idleRow,
+  stuck: stuckRow,
+  crowd: crowdRow,
+  refused: refusedRow,
+  failover: failoverRow,
+  scale: scaleRow,
+  half: halfRow,
+  steady: steadyRow,
   many: manyRow,
   start: startRow,
   list: listRow,
@@ -74,9 +92,10 @@ async function measureRow(
 ): Promise<RowResult> {
   for (let attempt = 1; ; attempt++) {
     log(attempt === 1 ? `Row ${name}` : `Row ${name}, again from the beginning`);
-    const recorder = new Recorder(name);
+    const row = rowOf[name];
+    const recorder = new Recorder(name, row.limits);
     try {
-      await rowOf[name]({
+      await row.measure({
         settings,
         recorder,
         signal,

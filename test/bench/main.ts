@@ -6,7 +6,8 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type Report, runBench } from "./bench.ts";
-import { parseSettings, type Settings, UsageError, usage } from "./settings.ts";
+import { formatMarkdown } from "./markdown.ts";
+import { documentCommand, parseSettings, type Settings, UsageError, usage } from "./settings.ts";
 import { formatResults } from "./table.ts";
 
 async function main(args: readonly string[]): Promise<number> {
@@ -29,6 +30,9 @@ async function main(args: readonly string[]): Promise<number> {
     const report = await runBench(settings, { signal: stop.signal, log });
     process.stdout.write(formatReport(report));
     process.stdout.write(`All samples: ${await writeReport(report, settings)}\n`);
+    if (settings.markdownFile !== undefined) {
+      await writeFile(settings.markdownFile, formatMarkdown(report, documentCommand(args)));
+    }
     if (report.rows.some(({ failure }) => failure !== undefined)) exitCode ||= 1;
   } catch (error) {
     if (!stop.signal.aborted) throw error;
@@ -40,7 +44,7 @@ function formatReport({ startedAt, surroundings, settings, rows }: Report): stri
   const { processors, memoryGiB, kernel, node, kubernetes, containerd, loadAverage } = surroundings;
   const lines = [
     `localizer bench, ${startedAt}`,
-    `${processors}, ${memoryGiB} GiB, ${kernel}, Node ${node}, Kubernetes ${kubernetes}, containerd ${containerd}`,
+    `${processors}, ${memoryGiB} GiB, ${kernel}, Node ${node}, Kubernetes and kubectl ${kubernetes}, containerd ${containerd}`,
     `load ${loadAverage.toFixed(1)} before the start; cluster, tools and load generator share the processors`,
     `median (lowest–highest) of ${settings.repeats} samples; contenders took turns; the ratio is that of neighbouring samples`,
   ];

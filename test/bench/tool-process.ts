@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { identify, type ProcessIdentity, stopProcesses } from "../cluster/detached-process.ts";
+import { identify, isAlive, type ProcessIdentity, stopProcesses } from "../cluster/detached-process.ts";
 import { processTree } from "./process-usage.ts";
 
 /** How a program is started. */
@@ -21,6 +21,8 @@ export interface ToolOptions {
 /** A program that is ready. Disposing ends it and all that it has started. */
 export interface ToolProcess extends AsyncDisposable {
   readonly pid: number;
+  /** False as soon as it has ended. */
+  readonly isRunning: boolean;
   /** What the lines said, in their order. */
   readonly facts: readonly (readonly string[])[];
   /** It and all that descends from it. */
@@ -100,6 +102,9 @@ function toolProcess(
   };
   return {
     pid: pid ?? 0,
+    get isRunning() {
+      return identity !== undefined && isAlive(identity);
+    },
     facts,
     get pids() {
       return tree();
