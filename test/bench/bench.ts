@@ -111,8 +111,8 @@ async function measureRow(
   }
 }
 
-async function lookAround({ api, runtime }: Cluster): Promise<Surroundings> {
-  const version = await api.get("/version");
+async function lookAround({ api }: Cluster): Promise<Surroundings> {
+  const [version, nodes] = await Promise.all([api.get("/version"), api.get("/api/v1/nodes")]);
   const [processor] = cpus();
   const named = typeof version === "object" && version !== null && "gitVersion" in version;
   return {
@@ -121,7 +121,7 @@ async function lookAround({ api, runtime }: Cluster): Promise<Surroundings> {
     kernel: `Linux ${release()}`,
     node: process.version,
     kubernetes: named ? String(version.gitVersion) : "unknown",
-    containerd: runtime,
+    containerd: /"containerRuntimeVersion":"containerd:\/\/([^"]+)"/.exec(JSON.stringify(nodes))?.[1] ?? "unknown",
     loadAverage: loadavg()[0] ?? 0,
   };
 }

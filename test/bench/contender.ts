@@ -11,7 +11,7 @@ export const applicationPorts = {
   sink: 7001,
   source: 7002,
   http: 7003,
-  neverReads: 7005,
+  "never-reads": 7005,
   slow: 7007,
   refused: 7999,
 } as const;
@@ -20,7 +20,7 @@ export const applicationPorts = {
 export type PortName = keyof typeof applicationPorts;
 
 /** Those that the application on loopback has too. */
-export const localPortNames = ["echo", "sink", "source", "neverReads", "slow"] as const satisfies readonly PortName[];
+export const localPortNames = ["echo", "sink", "source", "never-reads", "slow"] as const satisfies readonly PortName[];
 
 /** One of them. */
 export type LocalPortName = (typeof localPortNames)[number];

@@ -35,7 +35,7 @@ export const crowdRow: Row = {
       `${longLived} connections with an echo each ${everyMs} ms for ${settings.busyMs / 1000} s, then ${stuckOnes} to a port that never reads, then the same again; one pod`,
     );
     recorder.note(`one answers when each of its echoes came within ${timeoutMs / 1000} s`);
-    await using lab = await openLab({ ports: ["echo", "neverReads"] });
+    await using lab = await openLab({ ports: ["echo", "never-reads"] });
     const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
     const round = { everyMs, forMs: settings.busyMs, timeoutMs };
     await inTurns(contenders, { repeats: settings.repeats, signal, log }, async ({ name, start }) => {
@@ -45,7 +45,7 @@ export const crowdRow: Row = {
       const alone = await clients.round(round);
       if (alone.answered < longLived)
         throw new Error(`${alone.answered} of ${longLived} answer, though nobody is stuck`);
-      await using stuck = await openStuckClients(running.address("neverReads"), stuckOnes, signal);
+      await using stuck = await openStuckClients(running.address("never-reads"), stuckOnes, signal);
       const beside = await clients.round(round);
       const p99 = percentile(alone.latenciesMs, 99);
       const beside99 = beside.latenciesMs.length === 0 ? "hang" : percentile(beside.latenciesMs, 99) / p99;

@@ -13,6 +13,8 @@ import { inTurns } from "./turns.ts";
 
 /** Connections to one pod before streams share. */
 const perPod = 8;
+/** Of the first step. */
+const few = 2;
 /** Opened so many at a time, for the accept queue. */
 const batch = 50;
 /** localizer collects in the first quiet 2 s after a busy stretch, when no connection is open. */
@@ -21,8 +23,7 @@ const restMs = 6_000;
 const less = { better: "less", unit: "KB" } as const;
 const forwarded = { ...less, name: "an idle forwarded connection", reach: "≤ 24" } as const;
 const withPool = { ...less, name: "the same, its share of connections to pods counted" } as const;
-const pooled = { ...less, name: "a pooled connection that nobody uses", reach: "≤ 120" } as const;
-const dataConnections = { name: "connections to pods, of these", unit: "", better: "less", detail: true } as const;
+const pooledOne = { ...less, name: "a pooled connection that nobody uses", reach: "≤ 120" } as const;
 
 const limits = `A forwarded connection is a socket of Node and a stream's two buffers and listeners; a pooled one a TLS session, whose
 buffers OpenSSL holds (32 KiB and more) beside Node's own. What V8 has allocated and not collected yet is in the figures while a connection is
@@ -37,7 +38,7 @@ export const idleRow: Row = {
       `PSS of the tool (localizer: both processes), each state at rest for ${restMs / 1000} s. ${pods} pods, so that ${count} connections need no more than the ${pods * perPod} to pods that localizer may have before it shares beyond 16 a piece`,
     );
     recorder.note(
-      `isolated in three steps of one process: A after the first echoes; B after ${pods * perPod} connections at once, closed again, which leave as many pooled: pooled = (B − A) / pooled ones more; C with ${count} open ones, one echo each: forwarded = (C − B − pooled ones more × pooled) / ${count}, and with its share (C − A) / ${count}`,
+      `isolated in three steps of one process: A after ${pods * few} connections at once, twice, closed again, which leave as many pooled; B after ${pods * perPod}: pooled = (B − A) / pooled ones more; C with ${count} open ones, one echo each: forwarded = (C − B − pooled ones more × pooled) / ${count}, and with its share of all pooled ones (C − B + pooled ones × pooled) / ${count}`,
     );
     recorder.note(
       "kubectl and relay have no pool: (C − B) / connections. kubectl's memory is what Go has not collected, too",
@@ -45,7 +46,7 @@ export const idleRow: Row = {
     await using lab = await openLab({ ports: ["echo"], pods });
     const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
     await inTurns(contenders, { repeats, signal, log }, async (contender) => {
-      const samples = await sample(lab, contender, { count, atOnce: pods * perPod, signal });
+      const samples = await sample(lab, contender, { count, pods, signal });
       return () => {
         for (const [measure, value] of samples) recorder.add(measure, contender.name, value);
       };
@@ -56,41 +57,55 @@ export const idleRow: Row = {
 async function sample(
   lab: Lab,
   contender: Contender,
-  { count, atOnce, signal }: { readonly count: number; readonly atOnce: number; readonly signal: AbortSignal },
+  { count, pods, signal }: { readonly count: number; readonly pods: number; readonly signal: AbortSignal },
 ): Promise<readonly (readonly [Measure, number])[]> {
   await using running = await contender.start(signal);
+  const ofApi = connectionsTo(running.process.pids, new URL(lab.cluster.server).host).size;
   await warmUp(running, signal);
-  const a = await atRest(lab, running, signal);
-  await using pool = await openAll(running, atOnce, signal);
-  await pool[Symbol.asyncDispose]();
-  const b = await atRest(lab, running, signal);
-  await using clients = await openAll(running, count, signal);
-  const c = await atRest(lab, running, signal);
-  await clients[Symbol.asyncDispose]();
-  const kilobytes = (from: { bytes: number }, to: { bytes: number }) => (to.bytes - from.bytes) / 1000;
-  if (contender.name !== "localizer") return [[forwarded, kilobytes(b, c) / count]];
-  const pooledEach = b.data > a.data ? kilobytes(a, b) / (b.data - a.data) : Number.NaN;
-  if (Number.isNaN(pooledEach)) throw new Error(`No more connections to pods than before: ${a.data}, ${b.data}`);
-  const moreData = Math.max(0, c.data - b.data);
+  const rest = () => atRest(lab, running, ofApi, signal);
+  await openAndClose(running, pods * few, signal);
+  await openAndClose(running, pods * few, signal);
+  const a = await rest();
+  await openAndClose(running, pods * perPod, signal);
+  const b = await rest();
+  await using _clients = await openAll(running, count, signal);
+  const c = await rest();
+  const grown = (c.kilobytes - b.kilobytes) / count;
+  if (contender.name !== "localizer") return [[forwarded, grown]];
+  if (b.pooled <= a.pooled) throw new Error(`No more connections to pods than before: ${a.pooled}, ${b.pooled}`);
+  const pooledEach = (b.kilobytes - a.kilobytes) / (b.pooled - a.pooled);
+  const more = Math.max(0, c.pooled - b.pooled);
   return [
-    [forwarded, (kilobytes(b, c) - moreData * pooledEach) / count],
-    [withPool, kilobytes(a, c) / count],
-    [pooled, pooledEach],
-    [{ ...dataConnections, name: "connections to pods, A" }, a.data],
-    [{ ...dataConnections, name: "connections to pods, B" }, b.data],
-    [{ ...dataConnections, name: "connections to pods, C" }, c.data],
+    [forwarded, grown - (more * pooledEach) / count],
+    [withPool, grown + (b.pooled * pooledEach) / count],
+    [pooledOne, pooledEach],
+    ...[a, b, c].flatMap(({ kilobytes, pooled }, index) => {
+      const step = "ABC"[index];
+      return [
+        [{ ...less, name: `memory, ${step}`, detail: true } as const, kilobytes] as const,
+        [{ ...less, unit: "", name: `connections to pods, ${step}`, detail: true } as const, pooled] as const,
+      ];
+    }),
   ];
 }
 
-/** Memory, and TCP connections to the API server: beyond the first state's they are connections to pods. */
+/** Memory, and connections to pods: those to the API server but the ones that were there before the first use. */
 async function atRest(
   lab: Lab,
   { process: { pids } }: RunningContender,
+  ofApi: number,
   signal: AbortSignal,
-): Promise<{ readonly bytes: number; readonly data: number }> {
+): Promise<{ readonly kilobytes: number; readonly pooled: number }> {
   await sleep(restMs, undefined, { signal });
   const { host } = new URL(lab.cluster.server);
-  return { bytes: footprint(pids).pssMiB * 2 ** 20, data: connectionsTo(pids, host).size };
+  return {
+    kilobytes: (footprint(pids).pssMiB * 2 ** 20) / 1000,
+    pooled: connectionsTo(pids, host).size - ofApi,
+  };
+}
+
+async function openAndClose(running: RunningContender, count: number, signal: AbortSignal): Promise<void> {
+  await using _clients = await openAll(running, count, signal);
 }
 
 async function openAll(running: RunningContender, count: number, signal: AbortSignal): Promise<AsyncDisposable> {

@@ -20,7 +20,7 @@ const behaviours: Readonly<Record<LocalPortName, (socket: Socket) => void>> = {
     socket.resume().on("end", () => socket.destroy());
     send();
   },
-  neverReads: () => {},
+  "never-reads": () => {},
   slow: (socket) => {
     socket.once("data", () => {
       let left = slowPieces;

@@ -149,15 +149,17 @@ async function changeSamples(
   place: LocalizerPlace,
   { changes, signal }: { readonly changes: number; readonly signal: AbortSignal },
 ): Promise<readonly Sample[]> {
-  const [made, deleted]: [number[], number[]] = [[], []];
+  const [made, deleted, failed]: [number[], number[], number[]] = [[], [], []];
   for (let index = 0; index < changes; index++) {
     const change = await changeService(lab, place, { service: `new-${index}`, signal });
     made.push(change.madeToEchoMs);
+    failed.push(change.failed);
     deleted.push(change.deletedToGoneMs);
   }
   return [
     [less("new Service to first echo", "ms"), spreadOf(made).median],
     [detail("new Service to first echo, slowest", "ms"), spreadOf(made).max],
+    [less("new Services: connects that fail though the name is there", ""), failed.reduce((sum, count) => sum + count)],
     [less("deleted Service to gone", "ms"), spreadOf(deleted).median],
     [detail("deleted Service to gone, slowest", "ms"), spreadOf(deleted).max],
   ];

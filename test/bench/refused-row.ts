@@ -1,5 +1,4 @@
 /** Row refused: a connection to a port on which nobody listens, and what it does to others. */
-import { once } from "node:events";
 import { connect } from "node:net";
 import type { Address, RunningContender } from "./contender.ts";
 import { echoOnce } from "./echo.ts";
@@ -87,14 +86,16 @@ async function refuse(running: RunningContender, signal: AbortSignal): Promise<O
 }
 
 /** A byte, and then the end that comes, whatever its kind. Throws when none comes in 8 s. */
-async function connectInVain({ host, port }: Address): Promise<void> {
+function connectInVain({ host, port }: Address): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   const socket = connect({ host, port, noDelay: true });
+  socket.setTimeout(refusalTimeoutMs, () => {
+    reject(new Error("Nobody listens, but the connection does not end"));
+    socket.destroy();
+  });
   socket.on("error", () => {});
   socket.on("connect", () => socket.write("x"));
+  socket.on("close", () => resolve());
   socket.resume();
-  try {
-    await once(socket, "close", { signal: AbortSignal.timeout(refusalTimeoutMs) });
-  } finally {
-    socket.destroy();
-  }
+  return promise;
 }

@@ -30,6 +30,9 @@ a cold one: TCP, TLS, upgrade. A gap of less than 5 s is bridged: connections wa
 interface Sample {
   readonly readyToSuccessMs: Value;
   readonly failed: Value;
+  /** Of them without a connection, and cut before the echo; the rest had none in time. */
+  readonly refused: number;
+  readonly cut: number;
   /** From the last ready pod to the first new one, by the slice. */
   readonly gapMs: number;
 }
@@ -57,6 +60,8 @@ export const scaleRow: Row = {
           const { name } = contender;
           recorder.add(less(`${gap.name}: ready to first success`, "ms", "≤ 100"), name, sample.readyToSuccessMs);
           if (gap.emptyMs === 0) recorder.add(less(`${gap.name}: failed connections`, "", "0"), name, sample.failed);
+          recorder.add({ ...less(`${gap.name}: without a connection`, ""), detail: true }, name, sample.refused);
+          recorder.add({ ...less(`${gap.name}: cut before the echo`, ""), detail: true }, name, sample.cut);
           recorder.add({ ...less(`${gap.name}: no pod ready for`, "ms"), detail: true }, name, sample.gapMs);
         };
       });
@@ -93,6 +98,8 @@ async function scaleDownAndUp(
   return {
     readyToSuccessMs: firstMs === undefined ? end : Math.max(0, firstMs - readyMs),
     failed: firstMs === undefined ? end : refused + cut + late,
+    refused,
+    cut,
     gapMs: readyMs - goneMs,
   };
 }

@@ -8,8 +8,9 @@ import { inTurns } from "./turns.ts";
 const toEcho = { name: "start to first echo", unit: "s", better: "less" } as const;
 const toEnd = { name: "SIGINT to end", unit: "s", better: "less" } as const;
 
-const limits = `localizer starts two processes of Node (some 0.1 s each), asks sudo's place for a helper, reads the list of all Services and their
-slices and tries one port-forward before it says that it is ready; kubectl is one process of Go that looks up one Service and one pod.`;
+const limits = `localizer starts two processes of Node (some 0.1 s each), the helper and the user's part, lists all Services and their
+slices, opens and hands over a listener for each port, and tries one port-forward before it says that it is ready; kubectl is one process of Go
+that looks up one Service and one pod.`;
 
 /** One Service with one port. A start is a new process each time. */
 export const startRow: Row = {

@@ -4,7 +4,6 @@ import type { Address, Contender, PortName, RunningContender } from "./contender
 import { echoOnce } from "./echo.ts";
 import { kubectlContender } from "./kubectl-contender.ts";
 import { localizerContender } from "./localizer-contender.ts";
-import { relayContender } from "./relay-contender.ts";
 import type { Measure, Value } from "./results.ts";
 import { type Row, type RowContext, warmUp } from "./row.ts";
 import { percentile } from "./statistics.ts";
@@ -16,7 +15,7 @@ const hangMs = 5_000;
 
 /** Where the stuck ones are, and what is said of it. */
 const places: readonly (readonly [port: PortName, where: string])[] = [
-  ["neverReads", "of another port"],
+  ["never-reads", "of another port"],
   ["echo", "of the same port"],
 ];
 const counts = [1, 8] as const;
@@ -39,8 +38,8 @@ export const stuckRow: Row = {
     recorder.note(
       `hang: no echo in ${hangMs / 1000} s; the ratio of p99 is of those with an echo, and "hangs" where none had one`,
     );
-    await using lab = await openLab({ ports: ["echo", "neverReads"] });
-    const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
+    await using lab = await openLab({ ports: ["echo", "never-reads"] });
+    const contenders = [localizerContender(lab), kubectlContender(lab)];
     for (const [port, where] of places) {
       for (const count of counts) {
         await inTurns(contenders, { repeats: settings.repeats, signal, log }, async (contender) => {
