@@ -2,7 +2,7 @@
 import { arch, cpus, loadavg, release, totalmem } from "node:os";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/running-cluster.ts";
-import { type BuiltPackage, buildPackage } from "./built-package.ts";
+import { buildPackage } from "./built-package.ts";
 import { bulkRow } from "./bulk-row.ts";
 import { burstRow } from "./burst-row.ts";
 import { connectRow } from "./connect-row.ts";
@@ -11,6 +11,7 @@ import { failoverRow } from "./failover-row.ts";
 import { halfRow } from "./half-row.ts";
 import { idleRow } from "./idle-row.ts";
 import { openLab } from "./lab.ts";
+import { LabShelf } from "./lab-shelf.ts";
 import { listRow } from "./list-row.ts";
 import { manyRow } from "./many-row.ts";
 import { rateRow } from "./rate-row.ts";
@@ -77,10 +78,11 @@ export async function runBench(
   await using localizer = await buildPackage();
   const surroundings = await lookAround(cluster);
   const startedAt = new Date().toISOString();
+  await using shelf = new LabShelf((wish) => openLab({ ...wish, localizer, signal, log }));
   const rows: RowResult[] = [];
   for (const name of settings.rows) {
     if (signal.aborted) break;
-    rows.push(await measureRow(name, settings, { localizer, signal, log }));
+    rows.push(await measureRow(name, settings, { shelf, signal, log }));
   }
   return { startedAt, surroundings, settings, rows };
 }
@@ -88,7 +90,7 @@ export async function runBench(
 async function measureRow(
   name: RowName,
   settings: Settings,
-  { localizer, signal, log }: { readonly localizer: BuiltPackage; readonly signal: AbortSignal; readonly log: Log },
+  { shelf, signal, log }: { readonly shelf: LabShelf; readonly signal: AbortSignal; readonly log: Log },
 ): Promise<RowResult> {
   for (let attempt = 1; ; attempt++) {
     log(attempt === 1 ? `Row ${name}` : `Row ${name}, again from the beginning`);
@@ -100,11 +102,12 @@ async function measureRow(
         recorder,
         signal,
         log,
-        openLab: (wish) => openLab({ ...wish, localizer, signal, log }),
+        openLab: (wish) => shelf.lend(wish),
       });
       return recorder.result();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
+      await shelf.clear();
       if (signal.aborted || attempt === 2) return recorder.result(message);
       log(`Row ${name} failed: ${message}`);
     }

@@ -23,8 +23,8 @@ const ratio = { name: "p99 beside the stuck / before", unit: "", better: "less",
 const before = { name: "p99 before", unit: "ms", better: "less", detail: true } as const;
 const swallowed = { name: "swallowed", unit: "MB", better: "less", detail: true } as const;
 
-const limits = `Past 8 connections to a pod streams share, up to 16 on one. A stream that gets stuck on a shared connection would stall
-those beside it, so that the connection's whole backlog is watched, and a new connection is made for who comes later. What the p99 still feels is
+const limits = `Past 8 connections to a pod streams share, up to 16 on one. A stream that gets stuck stalls its worker of the runtime, and with
+it what shares the connection: how many of the ${longLived} answer is how well the stuck are kept apart from them. What the p99 still feels is
 the work of filling ${stuckOnes} times some 30 MB of buffers, on the processors that all share.`;
 
 /** First the long-lived, which share as it is, then the stuck ones. A fresh process for each sample. */

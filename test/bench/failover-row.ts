@@ -62,7 +62,7 @@ async function sample(
   await sleep(beforeMs, undefined, { signal });
   const sinceMs = performance.now();
   await deletePod(lab, victim, graceSeconds, signal);
-  await sleep(afterMs, undefined, { signal });
+  await running.process.endWithin(afterMs, signal);
   const attempts = await steady.stop();
   const { refused, cut, late, longestMs } = gapSince(attempts, sinceMs);
   // Answers of the first moments may still have come from the pod that ends.

@@ -16,7 +16,7 @@ import { bytesRead } from "./process-usage.ts";
 export interface Lab extends AsyncDisposable {
   readonly cluster: Cluster;
   readonly namespace: string;
-  /** The ports of every Service. */
+  /** The ports of the first Service. */
   readonly ports: readonly PortName[];
   /** Names of the Services; all stand before the same pod. The first is "app". */
   readonly services: readonly string[];
@@ -33,6 +33,7 @@ export interface Lab extends AsyncDisposable {
 
 /** What a row wants. */
 export interface LabWish {
+  /** Of the first Service; the others have the first of them alone. */
   readonly ports: readonly PortName[];
   /** How many Services; 1 unless given. */
   readonly services?: number;
@@ -62,7 +63,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     ...testApp({ name: "app", namespace, replicas, ports: shown.ports }),
   ]);
   // Many take the namespace's own clean-up longer than anybody wants to wait.
-  const others = all.use(new LabServices(cluster.api, namespace, { ...shown, log }));
+  const others = all.use(new LabServices(cluster.api, namespace, { ...shown, ports: shown.ports.slice(0, 1), log }));
   await others.create(services.slice(1), signal);
   const pods = await cluster.waitForReadyPods(namespace, "app=app", replicas);
   const [pod] = pods;

@@ -1,5 +1,4 @@
 /** Row scale: a Service whose pods all go, and come back. */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Contender } from "./contender.ts";
 import { kubectlContender } from "./kubectl-contender.ts";
 import type { Lab } from "./lab.ts";
@@ -87,10 +86,10 @@ async function scaleDownAndUp(
   await scale(lab, 0, signal);
   // Not before they are gone: the controller looks at the last wish only.
   const goneMs = await slice.changed(false, sinceMs);
-  await sleep(emptyMs, undefined, { signal });
+  await running.process.endWithin(emptyMs, signal);
   await scale(lab, pods, signal);
   const readyMs = await slice.changed(true, goneMs);
-  await sleep(patienceMs, undefined, { signal });
+  await running.process.endWithin(patienceMs, signal);
   const attempts = await steadyEnd(steady, running.process.isRunning);
   const firstMs = firstSuccessAfter(attempts, Math.max(goneMs, readyMs - everyMs));
   const { refused, cut, late } = gapSince(attempts, sinceMs);

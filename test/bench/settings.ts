@@ -83,18 +83,37 @@ const quick: typeof full = {
   steadyMs: 3_000,
 };
 
+const purposes: Readonly<Record<RowName, string>> = {
+  connect: "a new connection to its first echoed byte: warm and cold, near and with 20 ms added",
+  burst: "20 connections at once to a Service nobody has used yet, with 50 ms added",
+  rate: "new connections a second, and the tool's CPU for each",
+  bulk: "many bytes up and down on one connection and on eight, CPU for them and after hanging up",
+  idle: "memory of an idle forwarded connection and of a pooled one",
+  stuck: "one and eight applications that do not read, and what a busy one beside them feels",
+  crowd: "50 long-lived connections and 16 stuck ones on one pod",
+  refused: "a port where nobody listens, then a good one; a bystander",
+  failover: "the pod in use is deleted, another is ready",
+  scale: "all pods go and come back",
+  half: "a half-closed request and its slow answer",
+  steady: "500 requests a second beside a download, a relist and changes of slices",
+  many: "thousands of Services: start, at rest, changes, end",
+  start: "start to first echo, SIGINT to end",
+  list: "a gzipped list against a WatchList",
+};
+
 /** What `--help` prints. */
 export const usage = `usage: npm run bench -- [flags]
 Measures localizer beside kubectl port-forward and a plain TCP relay in the test cluster. Needs Linux and root. No figure is a
 pass or a fail; what is to be reached stands beside it.
-  --only ROW[,ROW]  of ${rowList(100)};
-                    default all of them
+  --only ROW[,ROW]  some of the rows below; default all of them
   --repeats N       samples of each figure; default ${full.repeats}, in rows many and steady ${full.longRepeats}
   --services N      Services in rows many and steady, and in row list up to 300; default ${full.services}
   --quick           one sample, ${quick.services} Services and less of everything: to see that it works
   --json FILE       where all samples go; default a file in a new temporary folder
   --markdown FILE   writes the document too: docs/performance.md, which is never written by hand
   --help            print this
+Rows, in this order:
+${rowNames.map((name) => `  ${name.padEnd(9)} ${purposes[name]}`).join("\n")}
 Exit code 0; 1 when a row could not be measured; 2 for a wrong command line; 128 + n when signal n interrupted it.`;
 
 /** Reads the arguments; "help" when that is all that is wanted. @throws UsageError */
@@ -141,18 +160,6 @@ export function documentCommand(args: readonly string[]): string {
 
 function bothRepeats(count: number) {
   return { repeats: count, longRepeats: count };
-}
-
-/** The names, in lines of such a width. */
-function rowList(width: number): string {
-  const lines = [""];
-  for (const name of rowNames) {
-    const line = lines.pop() ?? "";
-    const longer = line === "" ? name : `${line}, ${name}`;
-    if (longer.length <= width) lines.push(longer);
-    else lines.push(`${line},`, name);
-  }
-  return lines.join(`\n${" ".repeat(20)}`);
 }
 
 function parseRows(text: string): readonly RowName[] {

@@ -6,8 +6,8 @@ import type { Lab } from "./lab.ts";
 const services = 20;
 const atOnce = 8;
 
-/** Services without a selector, each with a slice of our own. They go with the lab's namespace. */
-export class ChangingSlices {
+/** Services without a selector, each with a slice of our own. Disposing deletes them. */
+export class ChangingSlices implements AsyncDisposable {
   readonly #lab: Lab;
   #next = 0;
 
@@ -53,6 +53,15 @@ export class ChangingSlices {
     };
     await Promise.all(Array.from({ length: atOnce }, work));
     return changes;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { namespace, cluster } = this.#lab;
+    for (let index = 0; index < services; index++) {
+      // No signal: this has to be done after Ctrl-C as well. What is left goes with the namespace.
+      await cluster.api.send("DELETE", `${slicesOf(this.#lab)}/${nameOf(index)}`);
+      await cluster.api.send("DELETE", `/api/v1/namespaces/${namespace}/services/${nameOf(index)}`);
+    }
   }
 
   async #changeOne(signal: AbortSignal): Promise<void> {

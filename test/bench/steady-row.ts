@@ -43,7 +43,7 @@ export const steadyRow: Row = {
     const { services, longRepeats: repeats, steadyMs } = settings;
     takeNotes(context);
     await using lab = await openLab({ ports: ["echo", "source"], services });
-    const slices = await ChangingSlices.make(lab, signal);
+    await using slices = await ChangingSlices.make(lab, signal);
     const { hostname, port } = new URL(lab.cluster.server);
     await using gate = await openApiGate(hostname, Number(port));
     await using gated = await labThrough(lab, gate.port);

@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { identify, isAlive, type ProcessIdentity, stopProcesses } from "../cluster/detached-process.ts";
 import { processTree } from "./process-usage.ts";
 
@@ -27,6 +28,8 @@ export interface ToolProcess extends AsyncDisposable {
   readonly facts: readonly (readonly string[])[];
   /** It and all that descends from it. */
   readonly pids: readonly number[];
+  /** Resolves when it has ended, or after so long. */
+  endWithin(ms: number, signal: AbortSignal): Promise<void>;
   /** Sends SIGINT and waits for the end of it. Throws when it takes over 60 s. */
   interrupt(): Promise<void>;
 }
@@ -108,6 +111,11 @@ function toolProcess(
     facts,
     get pids() {
       return tree();
+    },
+    async endWithin(ms, signal) {
+      const over = new AbortController();
+      const until = AbortSignal.any([signal, over.signal]);
+      await Promise.race([exited, sleep(ms, undefined, { signal: until })]).finally(() => over.abort());
     },
     async interrupt() {
       tree();
