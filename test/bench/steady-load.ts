@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { Address } from "./contender.ts";
 import { startTool } from "./tool-process.ts";
 
-const connections = 10;
+/** With a download still fewer than localizer lets a pod have before streams share. */
+export const loadConnections = 5;
 /** Starting and the last answers. */
 const extraMs = 20_000;
 
@@ -29,7 +30,7 @@ export async function runLoad(address: Address, options: LoadOptions): Promise<L
   const { perSecond, forMs, netnsPath, signal } = options;
   const inside = netnsPath === undefined ? [] : ["nsenter", `--net=${netnsPath}`, "--"];
   const script = join(import.meta.dirname, "request-load.ts");
-  const numbers = [perSecond, forMs, connections].map(String);
+  const numbers = [perSecond, forMs, loadConnections].map(String);
   await using tool = await startTool(
     [...inside, process.execPath, script, `${address.host}:${address.port}`, ...numbers],
     {

@@ -17,10 +17,10 @@ export const changesPerSecond = 100;
 export const relistMs = 15_000;
 
 /** So many refused connections and the reflectors of both kinds have failed often enough to list again (kube/reflector.ts). */
-const refusals = 4;
+const refusals = 6;
 const shutTimeoutMs = 15_000;
-/** Of a Service and its slice in the gzipped lists, at the least. */
-const listedBytesEach = 20;
+/** Of a Service and its slice in the gzipped lists, some 160 bytes: more than one of the two lists has. */
+const listedBytesEach = 100;
 
 /** What a phase gives. */
 export type PhaseSamples = readonly (readonly [Measure, Value])[];

@@ -11,6 +11,7 @@ import { processParts } from "./process-parts.ts";
 import { relayContender } from "./relay-contender.ts";
 import { type Row, type RowContext, warmUp } from "./row.ts";
 import { ChangingSlices } from "./slice-changes.ts";
+import { loadConnections } from "./steady-load.ts";
 import {
   alone,
   besideChanges,
@@ -75,7 +76,7 @@ export const steadyRow: Row = {
 
 function takeNotes({ settings: { services, steadyMs }, recorder }: RowContext): void {
   recorder.note(
-    `${perSecond} requests of 64 bytes a second on 10 connections for ${steadyMs / 1000} s, from a process of its own`,
+    `${perSecond} requests of 64 bytes a second on ${loadConnections} connections for ${steadyMs / 1000} s, from a process of its own`,
   );
   recorder.note(
     "over the direct one: p99.9 less that of the same load at the same moment from the node's network straight to the pod",
