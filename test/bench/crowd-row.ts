@@ -25,7 +25,7 @@ const swallowed = { name: "swallowed", unit: "MB", better: "less", detail: true 
 
 const limits = `Past 8 connections to a pod streams share, up to 16 on one. A stream that gets stuck stalls its worker of the runtime, and with
 it what shares the connection: how many of the ${longLived} answer is how well the stuck are kept apart from them. What the p99 still feels is
-the work of filling ${stuckOnes} times some 30 MB of buffers, on the processors that all share.`;
+the work of filling the buffers of ${stuckOnes} connections, on the processors that all share.`;
 
 /** First the long-lived, which share as it is, then the stuck ones. A fresh process for each sample. */
 export const crowdRow: Row = {

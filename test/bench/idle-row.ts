@@ -25,9 +25,9 @@ const forwarded = { ...less, name: "an idle forwarded connection", reach: "≤ 2
 const withPool = { ...less, name: "the same, its share of connections to pods counted" } as const;
 const pooledOne = { ...less, name: "a pooled connection that nobody uses", reach: "≤ 120" } as const;
 
-const limits = `A forwarded connection is a socket of Node and a stream's two buffers and listeners; a pooled one a TLS session, whose
-buffers OpenSSL holds (32 KiB and more) beside Node's own. What V8 has allocated and not collected yet is in the figures while a connection is
-open, for a collection would hold up every one.`;
+const limits = `A forwarded connection is a socket of Node and a stream with its buffers and listeners; a pooled one a TLS session with
+OpenSSL's buffers beside Node's own. While a connection is open localizer does not collect, for a collection would hold up every one: what
+V8 has allocated and not given back yet is in the figure, too.`;
 
 /** A fresh process for each sample: memory that was used once is not always given back. */
 export const idleRow: Row = {

@@ -17,9 +17,10 @@ const namedTimeoutMs = 120_000;
 /** The whole table of the kernel is read for it, so not more often. */
 const connectionsEveryMs = 500;
 
-const limits = `The start is the API server's list and one listener after the other, each handed over by the helper (0.3 ms); the
-echoes are new connections, some 5 ms of the cluster's CPU each. At rest it is two processes of Node (40 MB each before anything of ours is
-loaded) and some 7 KB for each listener. The CPU at rest is pings, bookmarks and timers.`;
+const limits = `The start is the API server's list and one listener after the other, each handed over by the helper; the echoes
+are new connections, at the cluster's pace. At rest it is two processes of Node, what the API client and the daemon load, a listener for each
+Service and the slim objects of the cache. The CPU at rest is pings, bookmarks and timers. A new Service waits for the pause between two writes of the
+hosts file when the last one was less than 250 ms ago.`;
 
 /** Only localizer: kubectl has no such mode. */
 export const manyRow: Row = { limits, measure };

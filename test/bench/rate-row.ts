@@ -15,9 +15,10 @@ const failed = { name: "connections that failed", unit: "", better: "less", reac
 /** More than elsewhere: what is asked is the cost of one of many, not of compiling the code for the first ones. */
 const warmUpConnections = 200;
 
-const limits = `The cluster: API server, kubelet and container runtime need some 5 ms of CPU for each connection, all on the same
-processors as the tool and the load generator, so that even a tool that costs nothing could not double the rate. localizer's own
-CPU goes into one accepted socket, two SYNs, a FIN and five pings for each connection, all through one TLS stream each.`;
+const limits = `API server, kubelet and container runtime work for each connection on the processors that tool and load generator share,
+so the rate of any tool has a ceiling below relay's. localizer gives a connection to the pod to the next client only when it is known how the last
+one ended (a read of the kernel's table of sockets, one for all who ask, a twentieth of the time at most) and five pings are back; beyond 8
+connections to a pod clients wait for that for 50 ms before they share. Its CPU goes into the accepted socket, two SYNs, a FIN, five pings and those reads.`;
 
 /** Several workers, each connect, one byte there and back, close. */
 export const rateRow: Row = {

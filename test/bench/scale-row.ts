@@ -47,6 +47,9 @@ export const scaleRow: Row = {
       "ready: when the EndpointSlice says so, by a watch of the bench's own; 0 pods for a moment: scaled up again when the slice has no ready pod left, so that the cluster needs as long as it needs for a pod (in the JSON file)",
     );
     recorder.note(
+      `ready to first success: from the slice to the echo; up to ${everyMs} ms of it are the client's own pace`,
+    );
+    recorder.note(
       'failed: of the connections made after the moment of scaling down, in the second case; "exits": the tool ended',
     );
     await using lab = await openLab({ ports: ["echo"], pods });

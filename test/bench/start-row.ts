@@ -8,7 +8,7 @@ import { inTurns } from "./turns.ts";
 const toEcho = { name: "start to first echo", unit: "s", better: "less" } as const;
 const toEnd = { name: "SIGINT to end", unit: "s", better: "less" } as const;
 
-const limits = `localizer starts two processes of Node (some 0.1 s each), the helper and the user's part, lists all Services and their
+const limits = `localizer starts two processes of Node, the helper and the user's part, lists all Services and their
 slices, opens and hands over a listener for each port, and tries one port-forward before it says that it is ready; kubectl is one process of Go
 that looks up one Service and one pod.`;
 

@@ -28,8 +28,8 @@ import {
 import { inTurns, type Startable } from "./turns.ts";
 
 const limits = `On two processors the download itself (source, runtime, kubelet, API server, tool, reader) leaves the requests none of
-their own: most of the tail is waiting for one, in every hop, as the tail of kubectl beside it shows. Inside localizer one thread does all;
-its longest stalls are the parsing of a list (JSON.parse of all Services at once) and V8's collections.`;
+their own, and the tail is waiting for one, in every hop: compare it with kubectl's. Inside localizer one thread does all; its longest stalls are
+the parsing of a list (JSON.parse of all Services at once), what follows from each changed slice, and V8's collections.`;
 
 /** A contender with what it goes through, in runs of one process each. */
 interface Contestant extends Pick<Contender, "name"> {

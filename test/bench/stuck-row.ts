@@ -20,9 +20,9 @@ const places: readonly (readonly [port: PortName, where: string])[] = [
 ];
 const counts = [1, 8] as const;
 
-const limits = `A stuck application fills the buffers on its way (some 30 MB: sockets, the runtime's queues) and then stalls the worker of the
-runtime that serves it, and with it the whole connection to the pod; nothing but a connection of its own keeps others free of
-that. What the busy one still feels is the processors' work while the buffers fill, and that one of the 8 connections to the pod is taken.`;
+const limits = `A stuck application fills the buffers on its way (sockets of every hop, the runtime's queues) and then stalls the worker of
+the runtime that serves it, and with it the whole connection to the pod; nothing but a connection of its own keeps others free of that. What the
+busy one still feels is the work of filling those buffers, and that the stuck ones hold connections to the pod.`;
 
 /** A fresh process for each figure: kubectl does not recover. */
 export const stuckRow: Row = {
