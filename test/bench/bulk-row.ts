@@ -1,6 +1,6 @@
 /** Row bulk: many bytes on one connection and on eight, each way, and what they cost the tool. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { RunningContender } from "./contender.ts";
+import { everyPort, type RunningContender } from "./contender.ts";
 import { kubectlContender } from "./kubectl-contender.ts";
 import { localizerContender } from "./localizer-contender.ts";
 import { cpuSeconds } from "./process-usage.ts";
@@ -34,7 +34,7 @@ export const bulkRow: Row = {
     recorder.note(
       "up ends when the application in the pod has read the last byte; down hangs up on an endless source, and the tool's CPU is watched for 2 s more",
     );
-    await using lab = await openLab({ ports: ["echo", "sink", "source"] });
+    await using lab = await openLab({ ports: everyPort });
     const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
     const up: Timed = async (running, bytes, count) => {
       const end = running.applicationBytesRead() + bytes * count;

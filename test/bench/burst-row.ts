@@ -1,6 +1,6 @@
 /** Row burst: many connections at once to a Service that nobody has used yet, far from the API server. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Contender } from "./contender.ts";
+import { type Contender, everyPort } from "./contender.ts";
 import { demandAll, echoAll } from "./echo.ts";
 import { openFarLab } from "./far-lab.ts";
 import { kubectlContender } from "./kubectl-contender.ts";
@@ -33,7 +33,7 @@ export const burstRow: Row = {
       `far as in connect, with ${roundTripMs} ms; round trips: slowest far / ${roundTripMs} ms, and (slowest far − slowest near) / ${roundTripMs} ms`,
     );
     recorder.note("kubectl makes its one connection when it starts; relay dials for each anew, 2 round trips");
-    await using lab = await openLab({ ports: ["echo"] });
+    await using lab = await openLab({ ports: everyPort });
     await using farLab = await openFarLab(lab, roundTripMs, signal);
     const slowestOf = async (contender: Contender) => {
       await using running = await contender.start(signal);

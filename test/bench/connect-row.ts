@@ -1,6 +1,6 @@
 /** Row connect: how long a new connection takes until its first byte has come back, near the API server and far from it. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Address, Contender, RunningContender } from "./contender.ts";
+import { type Address, type Contender, everyPort, type RunningContender } from "./contender.ts";
 import { demandAll, echoAll, echoOnce } from "./echo.ts";
 import { openFarLab } from "./far-lab.ts";
 import { kubectlContender } from "./kubectl-contender.ts";
@@ -57,7 +57,7 @@ export const connectRow: Row = {
     recorder.note(
       "relay goes to an echo on loopback, not to the pod: the ceiling for a tool in Node, no cluster in it; far away it dials for each connection anew, 2 round trips",
     );
-    await using lab = await openLab({ ports: ["echo"] });
+    await using lab = await openLab({ ports: everyPort });
     await using farLab = await openFarLab(lab, roundTripMs, signal);
     const localizer = pair(localizerContender(lab), localizerContender(farLab));
     await measureWarm(context, [

@@ -19,6 +19,17 @@ export const applicationPorts = {
 /** A port of the test application by what it does. */
 export type PortName = keyof typeof applicationPorts;
 
+/** All of them: rows that ask for these share a lab. */
+export const everyPort = [
+  "echo",
+  "sink",
+  "source",
+  "http",
+  "never-reads",
+  "slow",
+  "refused",
+] as const satisfies PortName[];
+
 /** Those that the application on loopback has too. */
 export const localPortNames = ["echo", "sink", "source", "never-reads", "slow"] as const satisfies readonly PortName[];
 

@@ -1,4 +1,5 @@
 /** Row crowd: more connections to one pod than it may have of its own, some of them stuck. */
+import { everyPort } from "./contender.ts";
 import { kubectlContender } from "./kubectl-contender.ts";
 import { localizerContender } from "./localizer-contender.ts";
 import { openLongClients } from "./long-clients.ts";
@@ -35,7 +36,7 @@ export const crowdRow: Row = {
       `${longLived} connections with an echo each ${everyMs} ms for ${settings.busyMs / 1000} s, then ${stuckOnes} to a port that never reads, then the same again; one pod`,
     );
     recorder.note(`one answers when each of its echoes came within ${timeoutMs / 1000} s`);
-    await using lab = await openLab({ ports: ["echo", "never-reads"] });
+    await using lab = await openLab({ ports: everyPort });
     const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
     const round = { everyMs, forMs: settings.busyMs, timeoutMs };
     await inTurns(contenders, { repeats: settings.repeats, signal, log }, async ({ name, start }) => {

@@ -1,6 +1,6 @@
 /** Row half: a client that ends its side after the request, and an answer that takes longer than a second. */
 import { connect } from "node:net";
-import type { Address } from "./contender.ts";
+import { type Address, everyPort } from "./contender.ts";
 import { kubectlContender } from "./kubectl-contender.ts";
 import { localizerContender } from "./localizer-contender.ts";
 import { relayContender } from "./relay-contender.ts";
@@ -21,7 +21,7 @@ export const halfRow: Row = {
   limits,
   async measure({ settings, recorder, openLab, signal, log }) {
     recorder.note("one byte, then the client ends its side; the application answers 160 bytes over 3.2 s");
-    await using lab = await openLab({ ports: ["echo", "slow"] });
+    await using lab = await openLab({ ports: everyPort });
     const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
     await inTurnsRunning(
       contenders,

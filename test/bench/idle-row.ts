@@ -18,7 +18,7 @@ const few = 2;
 /** Opened so many at a time, for the accept queue. */
 const batch = 50;
 /** localizer collects in the first quiet 2 s after a busy stretch, when no connection is open. */
-const restMs = 6_000;
+const restMs = 5_000;
 
 const less = { better: "less", unit: "KB" } as const;
 const forwarded = { ...less, name: "an idle forwarded connection", reach: "≤ 24" } as const;
@@ -38,7 +38,7 @@ export const idleRow: Row = {
       `PSS of the tool (localizer: both processes), each state at rest for ${restMs / 1000} s. ${pods} pods, so that ${count} connections need no more than the ${pods * perPod} to pods that localizer may have before it shares beyond 16 a piece`,
     );
     recorder.note(
-      `isolated in three steps of one process: A after ${pods * few} connections at once, twice, closed again, which leave as many pooled; B after ${pods * perPod}: pooled = (B − A) / pooled ones more; C with ${count} open ones, one echo each: forwarded = (C − B − pooled ones more × pooled) / ${count}, and with its share of all pooled ones (C − B + pooled ones × pooled) / ${count}`,
+      `isolated in three steps of one process: A after ${pods * few} connections at once, closed again, which leave as many pooled; B after ${pods * perPod}: pooled = (B − A) / pooled ones more; C with ${count} open ones, one echo each: forwarded = (C − B − pooled ones more × pooled) / ${count}, and with its share of all pooled ones (C − B + pooled ones × pooled) / ${count}`,
     );
     recorder.note(
       "kubectl and relay have no pool: what they grow by with the connections open. kubectl's memory is what Go has not collected, too",
@@ -68,7 +68,8 @@ async function sample(
     await using _clients = await openAll(running, count, signal);
     return [[forwarded, ((await rest()).kilobytes - before.kilobytes) / count]];
   }
-  await openAndClose(running, pods * few, signal);
+  // Else those that are not free again yet would have others made beside them.
+  await sleep(restMs, undefined, { signal });
   await openAndClose(running, pods * few, signal);
   const a = await rest();
   await openAndClose(running, pods * perPod, signal);

@@ -21,15 +21,17 @@ function shelfWithNews() {
   return { shelf, news };
 }
 
-test("LabShelf disposes a small lab with its borrower", async () => {
+test("LabShelf keeps a lab for the next row that wants the same, and disposes it for one with other ports or pods", async () => {
   const { shelf, news } = shelfWithNews();
-  for (const _ of [1, 2]) {
-    await using _lab = await shelf.lend({ ports: ["echo"] });
+  for (const wish of [{ ports: ["echo", "sink"] }, { ports: ["echo", "sink"] }, { ports: ["echo"] }] as const) {
+    await using _lab = await shelf.lend(wish);
   }
-  assert.deepEqual(news, ["open 1 echo", "end 1 echo", "open 1 echo", "end 1 echo"]);
+  assert.deepEqual(news, ["open 1 echo+sink", "end 1 echo+sink", "open 1 echo"]);
+  await shelf.lend({ ports: ["echo"], pods: 2 });
+  assert.deepEqual(news.slice(3), ["end 1 echo", "open 1 echo"]);
 });
 
-test("LabShelf keeps a large one for the next that it suits, and disposes it for one that it does not", async () => {
+test("LabShelf keeps a large one though it has a port more", async () => {
   const { shelf, news } = shelfWithNews();
   for (const ports of [["echo", "source"], ["echo"], ["echo", "sink"]] as const) {
     await using _lab = await shelf.lend({ ports, services: 5000 });

@@ -1,7 +1,7 @@
-/** Labs with many Services take minutes to make: one is kept until a row wants another. */
+/** Making and deleting a lab takes seconds, with many Services minutes: the last one is kept until a row wants another. */
 import type { Lab, LabWish } from "./lab.ts";
 
-/** From so many Services on a lab is kept. */
+/** From so many Services on a lab may have a port more than a row wants. */
 const many = 100;
 
 /** Lends labs. Disposing disposes the one that is kept. */
@@ -13,18 +13,16 @@ export class LabShelf implements AsyncDisposable {
     this.#open = open;
   }
 
-  /** The kept one, if it has at least the ports and just as many Services and pods, or a new one. Whoever borrows it disposes it as if it were his own. */
+  /** The kept one, if it is as wished, or a new one. Whoever borrows it may dispose it: that leaves it on the shelf. */
   async lend(wish: LabWish): Promise<Lab> {
     if (this.#kept === undefined || !serves(this.#kept.wish, wish)) {
       await this.clear();
-      const lab = await this.#open(wish);
-      if ((wish.services ?? 1) < many) return lab;
-      this.#kept = { lab, wish };
+      this.#kept = { lab: await this.#open(wish), wish };
     }
     return { ...this.#kept.lab, async [Symbol.asyncDispose]() {} };
   }
 
-  /** Disposes the one that is kept. */
+  /** Disposes the one that is kept: it may be broken, say. */
   async clear(): Promise<void> {
     const kept = this.#kept;
     this.#kept = undefined;
@@ -37,7 +35,9 @@ export class LabShelf implements AsyncDisposable {
 }
 
 function serves(kept: LabWish, wish: LabWish): boolean {
-  const isSame = (kept.services ?? 1) === (wish.services ?? 1) && (kept.pods ?? 1) === (wish.pods ?? 1);
+  const services = kept.services ?? 1;
+  if (services !== (wish.services ?? 1) || (kept.pods ?? 1) !== (wish.pods ?? 1)) return false;
+  if (services < many) return kept.ports.join() === wish.ports.join();
   // Services but the first have the first port alone.
-  return isSame && kept.ports[0] === wish.ports[0] && wish.ports.every((port) => kept.ports.includes(port));
+  return kept.ports[0] === wish.ports[0] && wish.ports.every((port) => kept.ports.includes(port));
 }

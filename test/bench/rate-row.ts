@@ -1,5 +1,7 @@
 /** Row rate: how many new connections a second, and what one of them costs the tool. */
+
 import { setTimeout as sleep } from "node:timers/promises";
+import { everyPort } from "./contender.ts";
 import { demandAll, echoAll } from "./echo.ts";
 import { kubectlContender } from "./kubectl-contender.ts";
 import { localizerContender } from "./localizer-contender.ts";
@@ -33,7 +35,7 @@ export const rateRow: Row = {
     );
     recorder.note("cluster, tool and load generator share the processors: compare the CPU rather than the rate");
     recorder.note("relay is the ceiling as in connect, and its rate is the load generator's own limit");
-    await using lab = await openLab({ ports: ["echo"] });
+    await using lab = await openLab({ ports: everyPort });
     const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
     await inTurnsRunning(
       contenders,

@@ -1,6 +1,6 @@
 /** Row refused: a connection to a port on which nobody listens, and what it does to others. */
 import { connect } from "node:net";
-import type { Address, RunningContender } from "./contender.ts";
+import { type Address, everyPort, type RunningContender } from "./contender.ts";
 import { echoOnce } from "./echo.ts";
 import { kubectlContender } from "./kubectl-contender.ts";
 import { localizerContender } from "./localizer-contender.ts";
@@ -41,7 +41,7 @@ export const refusedRow: Row = {
     recorder.note(
       `"exits": the tool ended with the refusal; "never": it lives, and nothing works for ${patienceMs / 1000} s`,
     );
-    await using lab = await openLab({ ports: ["echo", "refused"] });
+    await using lab = await openLab({ ports: everyPort });
     const contenders = [localizerContender(lab), kubectlContender(lab)];
     await inTurns(contenders, { repeats, signal, log }, async ({ name, start }) => {
       await using running = await start(signal);

@@ -1,18 +1,18 @@
 /** What was measured: rows, measures, samples. In this shape it goes into the JSON file. */
 
-/** The rows, in the order in which they run. */
+/** The rows, in the order in which they run: those that share a lab follow each other, and what may leave traces in it comes last. */
 export const rowNames = [
   "connect",
   "burst",
   "rate",
   "bulk",
-  "idle",
+  "half",
+  "refused",
   "stuck",
   "crowd",
-  "refused",
+  "idle",
   "failover",
   "scale",
-  "half",
   "steady",
   "many",
   "start",

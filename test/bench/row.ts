@@ -27,7 +27,7 @@ export interface RowContext {
  * What a closed connection leaves behind may be paid for late: the runtime sends on for a second, and localizer waits up to 2 s
  * for the answers to its pings. Waited for after a sample, so that it is counted and does not meet the next contender.
  */
-export const settleMs = 4_000;
+export const settleMs = 3_000;
 
 /** What the rows run. */
 export const packageNote = "localizer is compiled, as it is published, and runs on a copy of Node that only it shares";

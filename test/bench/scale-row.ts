@@ -52,7 +52,7 @@ export const scaleRow: Row = {
     recorder.note(
       'failed: of the connections made after the moment of scaling down, in the second case; "exits": the tool ended',
     );
-    await using lab = await openLab({ ports: ["echo"], pods });
+    await using lab = await openLab({ ports: ["echo", "http"], pods });
     await using slice = await watchSlice(lab, signal);
     const contenders = [localizerContender(lab), kubectlContender(lab)];
     for (const gap of gaps) {

@@ -14,10 +14,10 @@ export const perSecond = 500;
 /** Changes of slices a second. */
 export const changesPerSecond = 100;
 /** For a relist, which waits for the reflector's pauses. */
-export const relistMs = 15_000;
+export const relistMs = 12_000;
 
 /** So many refused connections and the reflectors of both kinds have failed often enough to list again (kube/reflector.ts). */
-const refusals = 6;
+const refusals = 5;
 const shutTimeoutMs = 15_000;
 /** Of a Service and its slice in the gzipped lists, some 160 bytes: more than one of the two lists has. */
 const listedBytesEach = 100;

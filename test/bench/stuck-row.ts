@@ -1,6 +1,6 @@
 /** Row stuck: applications that do not read beside a busy one. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Address, Contender, PortName, RunningContender } from "./contender.ts";
+import { type Address, type Contender, everyPort, type PortName, type RunningContender } from "./contender.ts";
 import { echoOnce } from "./echo.ts";
 import { kubectlContender } from "./kubectl-contender.ts";
 import { localizerContender } from "./localizer-contender.ts";
@@ -38,7 +38,7 @@ export const stuckRow: Row = {
     recorder.note(
       `hang: no echo in ${hangMs / 1000} s; the ratio of p99 is of those with an echo, and "hangs" where none had one`,
     );
-    await using lab = await openLab({ ports: ["echo", "never-reads"] });
+    await using lab = await openLab({ ports: everyPort });
     const contenders = [localizerContender(lab), kubectlContender(lab)];
     for (const [port, where] of places) {
       for (const count of counts) {
