@@ -82,9 +82,8 @@ async function sample(
 }
 
 async function deletePod(lab: Lab, name: string, gracePeriodSeconds: number, signal: AbortSignal): Promise<void> {
-  const path = `/api/v1/namespaces/${lab.namespace}/pods/${name}`;
-  const options = { apiVersion: "v1", kind: "DeleteOptions", gracePeriodSeconds };
-  const { status } = await lab.cluster.api.send("DELETE", path, options, signal);
+  const path = `/api/v1/namespaces/${lab.namespace}/pods/${name}?gracePeriodSeconds=${gracePeriodSeconds}`;
+  const { status } = await lab.cluster.api.send("DELETE", path, undefined, signal);
   if (status !== 200) throw new Error(`Cannot delete pod "${name}": ${status}`);
 }
 
