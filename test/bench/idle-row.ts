@@ -36,7 +36,7 @@ V8 has allocated and not given back yet is in the figure, too.`;
 export const idleRow: Row = {
   limits,
   async measure({ settings, recorder, openLab, signal, log }) {
-    const { idleConnections: count, idlePods: pods, repeats } = settings;
+    const { idleConnections: count, idlePods: pods, fewerRepeats: repeats } = settings;
     recorder.note(
       `PSS of the tool (localizer: both processes), each state at rest for ${restMs / 1000} s. ${pods} pods, so that ${count} connections need no more than the ${pods * perPod} to pods that localizer may have before it shares beyond 16 a piece`,
     );

@@ -19,8 +19,8 @@ const warmUpConnections = 200;
 
 const limits = `API server, kubelet and container runtime work for each connection on the processors that tool and load generator share,
 so the rate of any tool has a ceiling below relay's. localizer gives a connection to the pod to the next client only when it is known how the last
-one ended (a read of the kernel's table of sockets, one for all who ask, a twentieth of the time at most) and five pings are back; beyond 8
-connections to a pod clients wait for that for 50 ms before they share. Its CPU goes into the accepted socket, two SYNs, a FIN, five pings and those reads.`;
+one ended (a read of the kernel's table of sockets, one for all who ask, with a pause behind each) and five pings are back. Its CPU goes into the
+accepted socket, two SYNs, a FIN, five pings and those reads.`;
 
 /** Several workers, each connect, one byte there and back, close. */
 export const rateRow: Row = {

@@ -15,7 +15,7 @@ test("parseSettings() repeats the long rows as often as it is told, and else les
   const [plain, told] = [parseSettings([]), parseSettings(["--repeats", "5"])];
   assert.ok(plain !== "help" && told !== "help");
   assert.ok(plain.longRepeats < plain.repeats);
-  assert.deepEqual([told.repeats, told.longRepeats], [5, 5]);
+  assert.deepEqual([told.repeats, told.fewerRepeats, told.longRepeats], [5, 5, 5]);
 });
 
 test("documentCommand() repeats the run without the files of this machine", () => {

@@ -6,7 +6,8 @@ import { type RowName, rowNames } from "./results.ts";
 export interface Settings {
   readonly rows: readonly RowName[];
   readonly repeats: number;
-  /** Samples in rows many and steady, which take long. */
+  /** Samples in rows idle and stuck, which take longer, and in many and steady, which take minutes. */
+  readonly fewerRepeats: number;
   readonly longRepeats: number;
   /** Rows many and steady: how many Services. */
   readonly services: number;
@@ -48,6 +49,7 @@ const mebibyte = 2 ** 20;
 
 const full = {
   repeats: 3,
+  fewerRepeats: 2,
   longRepeats: 1,
   services: 5000,
   changes: 5,
@@ -66,6 +68,7 @@ const full = {
 };
 const quick: typeof full = {
   repeats: 1,
+  fewerRepeats: 1,
   longRepeats: 1,
   services: 50,
   changes: 2,
@@ -106,7 +109,7 @@ export const usage = `usage: npm run bench -- [flags]
 Measures localizer beside kubectl port-forward and a plain TCP relay in the test cluster. Needs Linux and root. No figure is a
 pass or a fail; what is to be reached stands beside it.
   --only ROW[,ROW]  some of the rows below; default all of them
-  --repeats N       samples of each figure; default ${full.repeats}, in rows many and steady ${full.longRepeats}
+  --repeats N       samples of each figure; default ${full.repeats}, in rows idle and stuck ${full.fewerRepeats}, in many and steady ${full.longRepeats}
   --services N      Services in rows many and steady, and in row list up to 300; default ${full.services}
   --quick           one sample, ${quick.services} Services and less of everything: to see that it works
   --json FILE       where all samples go; default a file in a new temporary folder
@@ -124,7 +127,7 @@ export function parseSettings(args: readonly string[]): Settings | "help" {
   return {
     ...amounts,
     rows: values.only === undefined ? rowNames : parseRows(values.only),
-    ...(values.repeats === undefined ? {} : bothRepeats(parseCount("repeats", values.repeats, 100))),
+    ...(values.repeats === undefined ? {} : allRepeats(parseCount("repeats", values.repeats, 100))),
     services: values.services === undefined ? amounts.services : parseCount("services", values.services, 5000),
     workers: 8,
     jsonFile: values.json,
@@ -158,8 +161,8 @@ export function documentCommand(args: readonly string[]): string {
   return ["npm run bench --", ...own, "--markdown docs/performance.md"].join(" ");
 }
 
-function bothRepeats(count: number) {
-  return { repeats: count, longRepeats: count };
+function allRepeats(count: number) {
+  return { repeats: count, fewerRepeats: count, longRepeats: count };
 }
 
 function parseRows(text: string): readonly RowName[] {
