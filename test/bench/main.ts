@@ -2,9 +2,9 @@
  * `npm run bench`: measures localizer beside kubectl in the test cluster and prints one table; every sample goes into a JSON
  * file. Whatever it starts or makes is gone when it ends, also after Ctrl-C; only the JSON file stays.
  */
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { type Report, runBench } from "./bench.ts";
 import { formatMarkdown } from "./markdown.ts";
 import { documentCommand, parseSettings, type Settings, UsageError, usage } from "./settings.ts";
@@ -31,6 +31,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(formatReport(report));
     process.stdout.write(`All samples: ${await writeReport(report, settings)}\n`);
     if (settings.markdownFile !== undefined) {
+      await mkdir(dirname(settings.markdownFile), { recursive: true });
       await writeFile(settings.markdownFile, formatMarkdown(report, documentCommand(args)));
     }
     if (report.rows.some(({ failure }) => failure !== undefined)) exitCode ||= 1;
