@@ -6,7 +6,10 @@ export interface PoolOptions {
   readonly idleMs: number;
   /** So long after a pod was last used one connection to it is kept, though nobody uses it. */
   readonly spareMs: number;
-  /** Connections to one pod before they are shared. One whose pod reads too slowly does not count. */
+  /**
+   * Connections to one pod before they are shared. One whose pod reads too slowly does not count. Many, for a shared one is stopped
+   * by the first application that reads nothing, and an own one costs some 80 KB here and one upgrade there.
+   */
   readonly connectionsPerPod: number;
   /** The same with those that read too slowly: one application that hangs shall not use up what all have. */
   readonly connectionsPerPodAtMost: number;
@@ -55,8 +58,8 @@ export interface PoolOptions {
 export const defaultPoolOptions: PoolOptions = {
   idleMs: 60_000,
   spareMs: 300_000,
-  connectionsPerPod: 8,
-  connectionsPerPodAtMost: 64,
+  connectionsPerPod: 64,
+  connectionsPerPodAtMost: 128,
   connections: 256,
   streamsPerNode: 1_000,
   streamsPerConnection: 16,

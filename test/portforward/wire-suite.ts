@@ -25,6 +25,8 @@ import { testApp } from "../cluster/test-app.ts";
 export interface Wire {
   /** Opens a channel to a port of the test application. */
   open(portNumber: number): Promise<Duplex>;
+  /** Connections that the pool has. */
+  pooled(): number;
 }
 
 /** Registers the tests in the describe block that calls it; without an engine the choice is tested too. */
@@ -38,7 +40,10 @@ export function wireSuite(engine?: EngineName): Wire {
   const never = new AbortController().signal;
 
   const target = (portNumber: number) => ({ pod, port: port(portNumber) });
-  const wire: Wire = { open: (portNumber) => dial(target(portNumber), never) };
+  const wire: Wire = {
+    open: (portNumber) => dial(target(portNumber), never),
+    pooled: () => pools.stats().reduce((sum, { connections }) => sum + connections, 0),
+  };
 
   before(async () => {
     cluster = await startCluster();
