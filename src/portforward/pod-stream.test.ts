@@ -11,7 +11,7 @@ import { finSilenceMs, PodStream, type StreamCarrier } from "./pod-stream.ts";
 const endpoint = { pod: { namespace: "shop", name: "cart-0", uid: "u1" }, port: port(80) };
 
 /** A stream whose carrier writes down what it is asked for. */
-function streamOf() {
+function streamOf(options: { readonly afterReply?: boolean } = {}) {
   const clock = new FakeClock();
   const calls: string[] = [];
   const carrier: StreamCarrier = {
@@ -27,7 +27,7 @@ function streamOf() {
     resume: () => {},
     leave: (id) => calls.push(`leave ${id}`),
   };
-  return { clock, calls, stream: new PodStream(carrier, 3, { endpoint, clock }) };
+  return { clock, calls, stream: new PodStream(carrier, 3, { endpoint, clock, ...options }) };
 }
 
 /** How the stream ends for its reader: the text before, and the code if it failed. */
@@ -119,6 +119,20 @@ test("PodStream holds the FIN back after a half-close until the pod has been sil
   await clock.advance(60_000);
   assert.deepEqual(calls, ["data question", "finished", "fin"]);
   assert.equal(stream.destroyed, false);
+});
+
+test("PodStream fails after 2 s without the runtime's word, with nothing sent, and not when that came", async () => {
+  for (const isAccepted of [true, false]) {
+    const { calls, clock, stream } = streamOf({ afterReply: true });
+    stream.write("question");
+    await clock.advance(1_999);
+    if (isAccepted) stream.replied();
+    assert.deepEqual(calls, isAccepted ? ["data question"] : []);
+    await clock.advance(1);
+    assert.equal(stream.errored instanceof LocalizerError && stream.errored.code, isAccepted ? false : "unavailable");
+    assert.equal(stream.isUntouched, !isAccepted);
+    stream.destroy();
+  }
 });
 
 test("PodStream tells its carrier of a known half-close, behind the last byte", async () => {

@@ -25,7 +25,7 @@ const errorStreamGraceMs = 250;
 const sharedQueueBytes = 256 * 1024;
 
 /** How long the runtime may take to accept a stream that waits for it. */
-const replyMs = 5_000;
+const replyMs = 2_000;
 
 /** REFUSED_STREAM (SPDY/3.1 2.6.3): nothing was done with the stream, so nobody got a byte. */
 const refusedStream = 3;
