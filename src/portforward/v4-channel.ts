@@ -1,7 +1,8 @@
 /**
  * One local connection's way to a pod's port over a WebSocket of its own (`v4.channel.k8s.io`): each message begins with the
  * number of its channel, 0 for data and 1 for the error text (cri-streaming `portforward/websocket.go`).
- * Promises what PodStream does, as far as a protocol without half-close can: a failure that says why, back-pressure both ways.
+ * Promises what PodStream does, as far as a protocol without half-close can: a failure that says why, back-pressure both ways,
+ * all that was written before an end sent before the close, a server that is not there any more noticed.
  */
 import { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
@@ -32,7 +33,7 @@ const dataPrefix = Buffer.from([dataChannel]);
 
 type WriteCallback = (error?: Error | null) => void;
 
-/** The Duplex. It owns the socket. */
+/** The Duplex. It owns the socket, which outlives an end without error until all that was written is sent. */
 export class V4Channel extends Duplex {
   readonly #endpoint: Endpoint;
   readonly #clock: Clock;
@@ -67,6 +68,7 @@ export class V4Channel extends Duplex {
       onClose: (code, reason) => this.#onClose(code, reason),
       onLost: (reason) => this.#lose(reason),
     });
+    this.#messages.watch(parts.clock);
     this.#messages.start(head);
   }
 
@@ -106,7 +108,9 @@ export class V4Channel extends Duplex {
   override _destroy(error: Error | null, callback: WriteCallback): void {
     this.#timer?.[Symbol.dispose]();
     this.#isOver = true;
-    this.#messages.close();
+    // Who breaks off before the end wants nothing sent any more.
+    if (error === null && this.writableEnded) this.#messages.leave(this.#clock);
+    else this.#messages.close();
     callback(error);
   }
 
@@ -172,7 +176,7 @@ export class V4Channel extends Duplex {
     this.#isOver = true;
     if (this.#errorText !== "") this.destroy(refusal(this.#endpoint, this.#errorText));
     else this.push(null);
-    this.#messages.close();
+    this.#messages.leave(this.#clock);
   }
 
   #lose(reason: string): void {
@@ -183,6 +187,8 @@ export class V4Channel extends Duplex {
   }
 
   #closeWhenSilent(): void {
+    // The close that comes behind the text is waited for already.
+    if (this.#errorText !== "") return;
     // Silence before the end is no sign: the application may have waited for the end of a long question.
     const silentMs = this.#clock.monotonic() - Math.max(this.#lastFromPodMs, this.#endedMs);
     if (silentMs < this.#silenceMs) this.#setTimer(this.#silenceMs - silentMs, () => this.#closeWhenSilent());

@@ -1,13 +1,19 @@
 /**
  * A WebSocket over an upgraded socket, client side: binary messages out, their payloads in as they come. Promises an answer
- * to pings, a close that is told apart from a loss, and back-pressure both ways. Used by websocket-tunnel and v4-channel.
+ * to pings, a close that is told apart from a loss, back-pressure both ways, and bounded memory whatever the server does.
+ * Used by websocket-tunnel and v4-channel.
  */
 import { randomFillSync } from "node:crypto";
 import type { Duplex } from "node:stream";
+import type { Clock } from "../clock.ts";
 import { encodeFrame, opcode, type WebSocketHandler, WebSocketReader } from "./websocket-frames.ts";
+import { WebSocketLiveness } from "./websocket-liveness.ts";
 
 /** The code of a close that is nobody's fault (RFC 6455, 7.4.1). */
 export const normalClosure = 1000;
+
+/** One who leaves waits no longer than this for the server to take more, and then for its end. */
+const standstillMs = 30_000;
 
 /** What comes in. */
 export interface MessageHandler extends Pick<WebSocketHandler, "onMessage" | "onPayload"> {
@@ -17,7 +23,7 @@ export interface MessageHandler extends Pick<WebSocketHandler, "onMessage" | "on
   onLost(reason: string): void;
 }
 
-/** The WebSocket. Says at most one of `onClose` and `onLost`, and neither after `close`. */
+/** The WebSocket. Says at most one of `onClose` and `onLost`, and neither after `close` or `leave`. */
 export class WebSocketMessages {
   readonly #socket: Duplex;
   readonly #handler: MessageHandler;
@@ -25,6 +31,10 @@ export class WebSocketMessages {
   readonly #keys = new MaskKeys();
   readonly #blocked: (() => void)[] = [];
   #isOver = false;
+  /** The newest ping that could not be answered yet. */
+  #owedPong: Buffer | undefined;
+  #liveness: WebSocketLiveness | undefined;
+  #leaving: Disposable | undefined;
 
   /** @param head bytes that came with the upgrade's answer; they are read by `start` */
   constructor(socket: Duplex, handler: MessageHandler) {
@@ -34,14 +44,17 @@ export class WebSocketMessages {
       onMessage: () => handler.onMessage(),
       onPayload: (bytes) => handler.onPayload(bytes),
       onMessageEnd: () => {},
-      onPing: (payload) => this.#write(opcode.pong, [payload]),
-      onPong: () => {},
+      onPing: (payload) => this.#onPing(payload),
+      onPong: (payload) => this.#liveness?.answered(payload),
       onClose: (code, reason) => this.#onClose(code, reason),
     });
     socket.on("data", (chunk: Buffer) => this.#onChunk(chunk));
     socket.on("drain", () => this.#onDrain());
     socket.on("end", () => this.#lose("the connection was ended"));
-    socket.on("close", () => this.#lose("the connection was closed"));
+    socket.on("close", () => {
+      this.#leaving?.[Symbol.dispose]();
+      this.#lose("the connection was closed");
+    });
     socket.on("error", (error) => this.#lose(error.message));
   }
 
@@ -50,8 +63,21 @@ export class WebSocketMessages {
     if (head.length > 0) this.#onChunk(head);
   }
 
+  /** Pings the server from now on, and takes 15 s without a sign of it for a loss. */
+  watch(clock: Clock): void {
+    if (this.#isOver) return;
+    const socket = this.#socket;
+    this.#liveness = new WebSocketLiveness(clock, {
+      isPaused: () => socket.isPaused(),
+      hasBacklog: () => socket.writableNeedDrain,
+      ping: (payload) => this.#write(opcode.ping, [payload]),
+      lost: (reason) => this.#lose(reason),
+    });
+  }
+
   /** One binary message; calls back when more may be sent. */
   send(parts: readonly Buffer[], callback: () => void): void {
+    if (!this.#isOver) this.#liveness?.sent(parts.reduce((sum, { length }) => sum + length, 0));
     if (this.#isOver || this.#write(opcode.binary, parts)) callback();
     else this.#blocked.push(callback);
   }
@@ -76,12 +102,44 @@ export class WebSocketMessages {
     const isSilent = this.#isOver || this.#socket.writableLength > 0;
     this.#isOver = true;
     if (!isSilent) this.#write(opcode.close, [closeCode(normalClosure)]);
-    this.#onDrain();
+    this.#letGo();
     this.#socket.destroy();
+  }
+
+  /**
+   * Says goodbye behind all that was sent, and closes the connection when the server has closed it, or nothing has moved for
+   * 30 s. What it still says is dropped, but read: to close before would have the kernel throw away what is on its way. May be
+   * called twice; `close` cuts it short.
+   */
+  leave(clock: Clock): void {
+    if (this.#leaving !== undefined) return;
+    if (this.#isOver || !this.#socket.writable) {
+      this.close();
+      return;
+    }
+    this.#isOver = true;
+    this.#write(opcode.close, [closeCode(normalClosure)]);
+    this.#letGo();
+    this.#socket.end();
+    this.#socket.resume();
+    this.#closeAtStandstill(clock, Number.POSITIVE_INFINITY);
+  }
+
+  #closeAtStandstill(clock: Clock, before: number): void {
+    const left = this.#socket.writableLength + (this.#socket.writableFinished ? 0 : 1);
+    if (left >= before) this.#socket.destroy();
+    else this.#leaving = clock.after(standstillMs, () => this.#closeAtStandstill(clock, left));
+  }
+
+  /** Nothing is waited for any more. */
+  #letGo(): void {
+    this.#liveness?.[Symbol.dispose]();
+    this.#onDrain();
   }
 
   #onChunk(chunk: Buffer): void {
     if (this.#isOver) return;
+    this.#liveness?.heard();
     try {
       this.#reader.push(chunk);
     } catch (error) {
@@ -94,12 +152,14 @@ export class WebSocketMessages {
     // The answer that RFC 6455, 5.5.1 asks for; the handler closes.
     this.#write(opcode.close, [closeCode(code === 1005 ? normalClosure : code)]);
     this.#isOver = true;
+    this.#liveness?.[Symbol.dispose]();
     this.#handler.onClose(code, reason);
   }
 
   #lose(reason: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#liveness?.[Symbol.dispose]();
     this.#handler.onLost(reason);
   }
 
@@ -107,7 +167,16 @@ export class WebSocketMessages {
     return !this.#socket.writable || this.#socket.write(encodeFrame(code, parts, this.#keys.next()));
   }
 
+  /** A server that does not read gets no more answers: only the newest ping needs one (RFC 6455, 5.5.3). */
+  #onPing(payload: Buffer): void {
+    if (this.#socket.writableNeedDrain) this.#owedPong = payload;
+    else this.#write(opcode.pong, [payload]);
+  }
+
   #onDrain(): void {
+    const owed = this.#owedPong;
+    this.#owedPong = undefined;
+    if (owed !== undefined && !this.#isOver) this.#write(opcode.pong, [owed]);
     for (const callback of this.#blocked.splice(0)) callback();
   }
 }
