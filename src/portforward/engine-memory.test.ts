@@ -82,16 +82,6 @@ test("EngineMemory takes silence for the pod's though others keep silent, where 
   assert.deepEqual([memory.engineFor(shop), memory.engineFor(shop3)], ["post-spdy", "get-spdy"]);
 });
 
-test("EngineMemory takes the silence of several pods on one node for the node's", () => {
-  const memory = new EngineMemory(new FakeClock());
-  memory.remember(shop, "post-spdy", []);
-  memory.remember({ ...shop2, node: "n1" }, "get-spdy", [silence]);
-  memory.remember({ ...shop3, node: "n1" }, "get-spdy", [silence]);
-  assert.deepEqual([memory.engineFor(shop), memory.engineFor(shop3)], ["post-spdy", "get-spdy"]);
-  memory.remember({ ...bank, node: "n2" }, "get-spdy", [silence]);
-  assert.equal(memory.engineFor(shop), "get-spdy");
-});
-
 test("EngineMemory forgets a pod's silence after a while", async () => {
   const clock = new FakeClock();
   const memory = new EngineMemory(clock);

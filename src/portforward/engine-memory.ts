@@ -16,9 +16,7 @@ interface Known {
 }
 
 interface KnownOfPod extends Known {
-  /** The pod's node, or the pod itself where that is not known. */
-  readonly place: string;
-  /** The cluster's engine has worked since: the silence was this place's. */
+  /** The cluster's engine has worked since: the silence was this pod's. */
   readonly isItsOwn: boolean;
 }
 
@@ -28,7 +26,7 @@ export class EngineMemory {
   #cluster: Known | undefined;
   /** RBAC differs by namespace, and with it the verb. */
   readonly #byNamespace = new Map<string, Known>();
-  /** Where silence made the choice: the pod's or its node's, until one on another node is met with the same. By UID. */
+  /** Where silence made the choice: the pod's or its node's, until another pod is met with the same. By UID. */
   readonly #byPod = new Map<string, KnownOfPod>();
   #round = 0;
 
@@ -58,14 +56,13 @@ export class EngineMemory {
   }
 
   /** The engine has just worked for the pod, after these refusals. */
-  remember(pod: Omit<PodRef, "name">, engine: EngineName, refusals: readonly UpgradeRefusal[]): void {
+  remember(pod: Pick<PodRef, "namespace" | "uid">, engine: EngineName, refusals: readonly UpgradeRefusal[]): void {
     const mayBeHiccup = refusals.some(({ sign }) => sign === "passing");
     const untilMs = mayBeHiccup ? this.#clock.monotonic() + hiccupMemoryMs : Number.POSITIVE_INFINITY;
     const isSilence = refusals.some(({ error }) => error.code === "timeout");
     for (const [uid, known] of this.#byPod) if (!this.#valid(known)) this.#byPod.delete(uid);
-    const place = pod.node ?? pod.uid;
-    if (isSilence && !this.#isSilentElsewhere(place, engine)) {
-      this.#byPod.set(pod.uid, { engine, untilMs, place, isItsOwn: false });
+    if (isSilence && !this.#isSilentElsewhere(pod.uid, engine)) {
+      this.#byPod.set(pod.uid, { engine, untilMs, isItsOwn: false });
       return;
     }
     this.#byPod.delete(pod.uid);
@@ -100,9 +97,7 @@ export class EngineMemory {
     return known !== undefined && this.#clock.monotonic() < known.untilMs ? known : undefined;
   }
 
-  #isSilentElsewhere(place: string, engine: EngineName): boolean {
-    return [...this.#byPod.values()].some((known) => {
-      return known.place !== place && known.engine === engine && !known.isItsOwn;
-    });
+  #isSilentElsewhere(uid: string, engine: EngineName): boolean {
+    return [...this.#byPod].some(([other, known]) => other !== uid && known.engine === engine && !known.isItsOwn);
   }
 }
