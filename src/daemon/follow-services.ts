@@ -16,7 +16,7 @@ import type { LoopbackAddress } from "../model/loopback.ts";
 import { serviceKey } from "../model/service-key.ts";
 import { defaultSocketLink } from "../model/socket-link.ts";
 import { portHolders } from "../net/port-holder.ts";
-import { peerEnds } from "../net/tcp-table.ts";
+import { localEnds } from "../net/tcp-table.ts";
 import type { DialPod } from "../portforward/dial-pod.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
 import { type ForeignNames, foreignNamesOf } from "./foreign-names.ts";
@@ -88,7 +88,7 @@ export async function followServices(
     dial,
     listen: helper.listen,
     whoHolds: portHolders({ clock }),
-    peerEnd: peerEnds({ clock }),
+    ...localEnds({ clock }),
   };
   const controller = stack.use(
     new Controller(

@@ -11,6 +11,9 @@ export type PeerEnd = "closed" | "half-closed" | "unknown";
 /** Says it of an accepted socket whose peer has ended its side. Never rejects. */
 export type PeerEndOf = (socket: Socket) => Promise<PeerEnd>;
 
+/** Whether the peer of an accepted socket has reset it, which Node does not tell of one that is paused. Never rejects. */
+export type IsReset = (socket: Socket) => Promise<boolean>;
+
 /** Who still reads is looked at again, ever less often. */
 const again = { firstMs: 100, factor: 2, maxMs: 5_000 };
 

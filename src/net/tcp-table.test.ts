@@ -7,7 +7,7 @@ import { FakeClock } from "../../test/support/fake-clock.ts";
 import { tcpPair } from "../../test/support/tcp-pair.ts";
 import { systemClock } from "../clock.ts";
 import { type TcpLines, tcpLines } from "./tcp-lines.ts";
-import { peerEndIn, peerEnds } from "./tcp-table.ts";
+import { isResetIn, localEnds, peerEndIn } from "./tcp-table.ts";
 
 const isLinux = process.platform === "linux";
 const head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
@@ -59,8 +59,8 @@ test("peerEndIn() finds no peer that has left without a trace", () => {
   assert.equal(peerEndIn([linesOf(own), linesOf()], socket), undefined);
 });
 
-test("peerEnds() tells a close from a half-close of a real connection", { skip: !isLinux }, async () => {
-  const peerEnd = peerEnds({ clock: systemClock });
+test("localEnds() tells a close from a half-close of a real connection", { skip: !isLinux }, async () => {
+  const { peerEnd } = localEnds({ clock: systemClock });
   await using closed = await tcpPair();
   closed.app.destroy();
   await once(closed.local.resume(), "end");
@@ -74,7 +74,7 @@ test("peerEnds() tells a close from a half-close of a real connection", { skip: 
   assert.equal(await peerEnd(half.local), "closed");
 });
 
-test("peerEnds() finds a real peer behind an IPv6 socket", { skip: !isLinux }, async () => {
+test("localEnds() finds a real peer behind an IPv6 socket", { skip: !isLinux }, async () => {
   const { createServer } = await import("node:net");
   const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -84,13 +84,13 @@ test("peerEnds() finds a real peer behind an IPv6 socket", { skip: !isLinux }, a
   const [local] = await once(server, "connection");
   app.end();
   await once(local.resume(), "end");
-  assert.equal(await peerEnds({ clock: systemClock })(local), "half-closed");
+  assert.equal(await localEnds({ clock: systemClock }).peerEnd(local), "half-closed");
   app.destroy();
   local.destroy();
   server.close();
 });
 
-test("peerEnds() reads once for all who ask together, and rests 40 times as long as a read takes", async () => {
+test("localEnds() reads once for all who ask together, and rests 40 times as long as a read takes", async () => {
   const clock = new FakeClock();
   let reads = 0;
   const read = async () => {
@@ -99,7 +99,7 @@ test("peerEnds() reads once for all who ask together, and rests 40 times as long
     return table(own, line(there, here, "05", "0"));
   };
   // The rest is of no matter to what is asked here.
-  const peerEnd = peerEnds({ clock, platform: "linux", read });
+  const { peerEnd } = localEnds({ clock, platform: "linux", read });
   const ask = () => peerEnd(socket as never);
   const first = [ask(), ask()];
   await clock.asleep();
@@ -116,7 +116,7 @@ test("peerEnds() reads once for all who ask together, and rests 40 times as long
   assert.equal(reads, 2);
 });
 
-test("peerEnds() has who asks during a read wait for the next", async () => {
+test("localEnds() has who asks during a read wait for the next", async () => {
   const clock = new FakeClock();
   let end = "half";
   const read = async () => {
@@ -124,7 +124,7 @@ test("peerEnds() has who asks during a read wait for the next", async () => {
     await clock.sleep(6);
     return table(own, line(there, here, "05", seen === "half" ? "91" : "0"));
   };
-  const peerEnd = peerEnds({ clock, platform: "linux", read });
+  const { peerEnd } = localEnds({ clock, platform: "linux", read });
   const early = peerEnd(socket as never);
   await clock.asleep();
   end = "closed";
@@ -135,7 +135,7 @@ test("peerEnds() has who asks during a read wait for the next", async () => {
   assert.equal(await late, "closed");
 });
 
-test("peerEnds() reads once more, and not once each, for all who ask one after the other during a read", async () => {
+test("localEnds() reads once more, and not once each, for all who ask one after the other during a read", async () => {
   const clock = new FakeClock();
   let reads = 0;
   const read = async () => {
@@ -143,7 +143,7 @@ test("peerEnds() reads once more, and not once each, for all who ask one after t
     await clock.sleep(6);
     return table(own, line(there, here, "05", "0"));
   };
-  const peerEnd = peerEnds({ clock, platform: "linux", read });
+  const { peerEnd } = localEnds({ clock, platform: "linux", read });
   const asked = [peerEnd(socket as never)];
   await clock.asleep();
   for (let at = 0; at < 5; at++) {
@@ -159,8 +159,37 @@ test("peerEnds() reads once more, and not once each, for all who ask one after t
   assert.equal(reads, 2);
 });
 
-test("peerEnds() knows nothing where the table cannot be read, and on other systems", async () => {
+test("localEnds() knows nothing where the table cannot be read, and on other systems", async () => {
   const read = () => readFile("/nowhere");
-  assert.equal(await peerEnds({ clock: new FakeClock(), platform: "linux", read })(socket as never), "unknown");
-  assert.equal(await peerEnds({ clock: new FakeClock(), platform: "darwin" })(socket as never), "unknown");
+  for (const platform of ["linux", "darwin"] as const) {
+    const ends = () => localEnds({ clock: new FakeClock(), platform, read });
+    assert.equal(await ends().peerEnd(socket as never), "unknown");
+    assert.equal(await ends().isReset(socket as never), false);
+  }
+});
+
+test("isResetIn() takes a socket for reset that stands there no more, though its listener does", () => {
+  const ports = new Set([40_000, 80]);
+  const listener = line(here, "00000000:0000", "0A", "70");
+  const found = (...lines: string[]) => isResetIn(tcpLines(table(...lines), ports), socket);
+  assert.equal(found(listener), true);
+  assert.equal(found(listener, line(there, "0100007F:0050", "05", "0")), true);
+  assert.equal(found(listener, own), false);
+  assert.equal(found(), false, "perhaps it is another network namespace");
+  assert.equal(isResetIn(tcpLines(table(listener), ports), { ...socket, remoteAddress: "::1" }), false);
+});
+
+test("localEnds() notices a reset behind a paused socket, and takes neither a living peer nor a close for one", {
+  skip: !isLinux,
+}, async () => {
+  for (const how of ["lives", "closes", "breaks off"] as const) {
+    const { isReset } = localEnds({ clock: systemClock });
+    await using pair = await tcpPair();
+    pair.app.write("unread");
+    assert.equal(await isReset(pair.local), false);
+    if (how === "closes") pair.app.destroy();
+    if (how === "breaks off") pair.app.resetAndDestroy();
+    if (how !== "lives") await once(pair.app, "close");
+    assert.equal(await isReset(pair.local), how === "breaks off", how);
+  }
 });

@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
-import type { PeerEnd, PeerEndOf } from "./local-end.ts";
+import type { IsReset, PeerEnd, PeerEndOf } from "./local-end.ts";
 import { type TcpLines, tcpLines } from "./tcp-lines.ts";
 
 /**
@@ -38,12 +38,20 @@ interface Lines {
   readonly second: () => Promise<TcpLines>;
 }
 
+const listening = "0A";
+
 /** An application that has ended its side and holds the socket still is in one of these (include/net/tcp_states.h). */
 const finWaits: ReadonlySet<string> = new Set(["04", "05"]);
 
+/** What the kernel knows of local connections. */
+export interface LocalEnds {
+  readonly peerEnd: PeerEndOf;
+  readonly isReset: IsReset;
+}
+
 /** Makes the one who knows; on other systems it knows nothing. */
-export function peerEnds({ clock, platform = process.platform, read = readFile }: TcpTableOptions): PeerEndOf {
-  if (platform !== "linux") return async () => "unknown";
+export function localEnds({ clock, platform = process.platform, read = readFile }: TcpTableOptions): LocalEnds {
+  if (platform !== "linux") return { peerEnd: async () => "unknown", isReset: async () => false };
   let next: Look | undefined;
   let reading: Promise<unknown> = Promise.resolve();
   let freeAtMs = 0;
@@ -82,7 +90,7 @@ export function peerEnds({ clock, platform = process.platform, read = readFile }
     return { ports, lines: linesFor(ports) };
   };
 
-  return async (socket) => {
+  const peerEnd: PeerEndOf = async (socket) => {
     if (socket.remotePort === undefined) return "unknown";
     next ??= look();
     next.ports.add(socket.remotePort);
@@ -94,6 +102,28 @@ export function peerEnds({ clock, platform = process.platform, read = readFile }
       return "unknown";
     }
   };
+  const isReset: IsReset = async (socket) => {
+    // The kernel names no peer of a socket that was reset. Where it was asked for one before, Node keeps the answer.
+    if (socket.remotePort === undefined || socket.localPort === undefined) return !socket.destroyed;
+    next ??= look();
+    // For its own listener, which shows that the table is that of the socket.
+    next.ports.add(socket.remotePort).add(socket.localPort);
+    try {
+      const { first } = await next.lines;
+      return isResetIn(first, socket);
+    } catch {
+      return false;
+    }
+  };
+  return { peerEnd, isReset };
+}
+
+/** Whether a socket that is open here stands in the table no more, though its listener does. Pure. */
+export function isResetIn(table: TcpLines, { localAddress, localPort, remoteAddress, remotePort }: Ends): boolean {
+  const here = hexAddress(localAddress ?? "", localPort);
+  const there = hexAddress(remoteAddress ?? "", remotePort);
+  if (here === undefined || there === undefined || table.has(`${here} ${there}`)) return false;
+  return table.get(`${here} 00000000:0000`)?.state === listening;
 }
 
 /** What the tables say of the socket's peer; undefined when it stands in none of them. Pure. */

@@ -69,6 +69,11 @@ export class ConnectionHealth {
     return this.#isSuspect;
   }
 
+  /** Some pings of a round are answered and others not: a worker of the runtime may be stuck. */
+  get isInDoubt(): boolean {
+    return this.#pings.isTorn;
+  }
+
   /** Nobody waits for a proof. */
   get isProven(): boolean {
     return this.#pings.proofs === 0;

@@ -70,6 +70,12 @@ export class PingRounds {
     return this.#rttMs;
   }
 
+  /** Some answers of a round are there and others not yet: they come together, unless a worker is stuck. */
+  get isTorn(): boolean {
+    for (const { missing } of this.#rounds) if (missing < pingsPerRound) return true;
+    return false;
+  }
+
   /** Rounds that somebody waits for. */
   get proofs(): number {
     return [...this.#rounds].filter(({ onProven }) => onProven !== undefined).length;

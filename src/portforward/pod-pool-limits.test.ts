@@ -61,6 +61,22 @@ test("PodPool waits a moment for a connection that is being proven rather than s
   assert.equal(made.length, 2);
 });
 
+test("PodPool shares no connection of whose pings only some were answered: a worker may be stuck", async () => {
+  const { dial, runtime, made, clock } = pooledPods(two);
+  const [first, second] = [await dial(), await dial()];
+  first.write("x");
+  second.write("x");
+  await runtime(1).takePair();
+  second.destroy();
+  await pong(runtime(1), 1);
+  const third = dial();
+  await clock.advance(50);
+  await third;
+  // It does not count for the limit either.
+  assert.equal(made.length, 3);
+  assert.deepEqual(runtime(1).frames, []);
+});
+
 test("PodPool fails a shared stream that is not accepted within 5 s, of which nothing has left", async () => {
   const { dial, clock } = pooledPods({ ...two, connectionsPerPod: 1 });
   (await dial()).write("x");

@@ -69,8 +69,8 @@ export class PoolMembers {
   get quietest(): PoolMember | undefined {
     const { streamsPerConnection, lingering } = this.#options;
     return this.#least(({ connection }) => {
-      const { isHealthy, hasBacklog, isPaused, openStreams, streams } = connection;
-      return isHealthy && !hasBacklog && !isPaused && openStreams < streamsPerConnection && streams < lingering;
+      const { openStreams, streams, isPaused } = connection;
+      return isWell(connection) && !isPaused && openStreams < streamsPerConnection && streams < lingering;
     });
   }
 
@@ -81,7 +81,7 @@ export class PoolMembers {
 
   /** So many can take streams, and take what is sent. */
   get well(): number {
-    return this.#count(({ isHealthy, hasBacklog }) => (isHealthy && !hasBacklog ? 1 : 0));
+    return this.#count((connection) => (isWell(connection) ? 1 : 0));
   }
 
   /** Streams, in use and lingering. */
@@ -130,6 +130,10 @@ export class PoolMembers {
     }
     return best;
   }
+}
+
+function isWell({ isHealthy, isInDoubt, hasBacklog }: SpdyConnection): boolean {
+  return isHealthy && !isInDoubt && !hasBacklog;
 }
 
 function isLess({ connection: a }: PoolMember, { connection: b }: PoolMember): boolean {

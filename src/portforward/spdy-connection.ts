@@ -113,6 +113,11 @@ export class SpdyConnection implements AsyncDisposable {
     return !this.closed.aborted && this.#condemned === undefined && !this.#health.isSuspect;
   }
 
+  /** Nothing is known yet, but a worker of the runtime may be stuck: not to be shared. */
+  get isInDoubt(): boolean {
+    return this.#health.isInDoubt;
+  }
+
   /** True when it will never be free again: it closes with its last stream. */
   get isCondemned(): boolean {
     return this.closed.aborted || this.#condemned !== undefined;

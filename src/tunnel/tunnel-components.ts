@@ -6,7 +6,7 @@ import type { Endpoint } from "../model/endpoint.ts";
 import type { Port } from "../model/port.ts";
 import type { FarSide } from "../net/far-side.ts";
 import type { Listen, ListenAddress } from "../net/listen.ts";
-import type { PeerEndOf } from "../net/local-end.ts";
+import type { IsReset, PeerEndOf } from "../net/local-end.ts";
 import type { WhoHolds } from "../net/port-holder.ts";
 import type { PortTraffic } from "./port-traffic.ts";
 
@@ -19,6 +19,8 @@ export interface TunnelComponents {
   readonly whoHolds?: WhoHolds;
   /** Tells an application that has closed from one that waits for the answer; without it that is guessed by silence. */
   readonly peerEnd?: PeerEndOf | undefined;
+  /** Tells of an application that has broken off while nobody reads it; without it that is noticed when the pod reads on. */
+  readonly isReset?: IsReset | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }

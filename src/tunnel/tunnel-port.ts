@@ -11,6 +11,7 @@ import { findPod, type SearchComponents } from "./pod-search.ts";
 import { PortListener } from "./port-listener.ts";
 import { PortTraffic } from "./port-traffic.ts";
 import { ReadyPods } from "./ready-pods.ts";
+import { StuckCallers } from "./stuck-callers.ts";
 import type { TunnelComponents, TunnelPortSpec, TunnelPortStatus } from "./tunnel-components.ts";
 
 /** What a port knows of the others of its address. */
@@ -28,6 +29,8 @@ export class TunnelPort implements AsyncDisposable {
   readonly #search: SearchComponents;
   readonly #listener: PortListener;
   readonly #neighbours: Neighbours;
+  /** Made with the first connection, as its counters are. */
+  #stuck: StuckCallers | undefined;
   /** Each connection with a switch of its own: thousands on one signal make taking one off it slow. */
   readonly #live = new Map<AbortController, Promise<void>>();
   #isStopped = false;
@@ -125,10 +128,12 @@ export class TunnelPort implements AsyncDisposable {
 
   /** Never rejects. */
   async #serve(local: Socket, stop: AbortController): Promise<void> {
-    const { clock, log, peerEnd } = this.#components;
+    const { clock, isReset, log, peerEnd } = this.#components;
     const { signal } = stop;
+    if (isReset !== undefined) this.#stuck ??= new StuckCallers(clock, isReset);
     this.#traffic ??= new PortTraffic(clock, () => this.#search.pods.endpoints);
     using counted = this.#traffic.accept(local);
+    using _stuck = this.#stuck?.watch(local, stop);
     let error: LocalizerError | undefined;
     try {
       const onTry = (endpoint: Endpoint) => {

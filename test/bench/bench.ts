@@ -2,17 +2,27 @@
 import { arch, cpus, loadavg, release, totalmem } from "node:os";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/running-cluster.ts";
-import { type BuiltPackage, buildPackage } from "./built-package.ts";
+import { buildPackage } from "./built-package.ts";
 import { bulkRow } from "./bulk-row.ts";
+import { burstRow } from "./burst-row.ts";
 import { connectRow } from "./connect-row.ts";
+import { crowdRow } from "./crowd-row.ts";
+import { failoverRow } from "./failover-row.ts";
+import { halfRow } from "./half-row.ts";
+import { idleRow } from "./idle-row.ts";
 import { openLab } from "./lab.ts";
+import { LabShelf } from "./lab-shelf.ts";
 import { listRow } from "./list-row.ts";
 import { manyRow } from "./many-row.ts";
 import { rateRow } from "./rate-row.ts";
+import { refusedRow } from "./refused-row.ts";
 import { Recorder, type RowName, type RowResult } from "./results.ts";
 import type { Row } from "./row.ts";
+import { scaleRow } from "./scale-row.ts";
 import type { Settings } from "./settings.ts";
 import { startRow } from "./start-row.ts";
+import { steadyRow } from "./steady-row.ts";
+import { stuckRow } from "./stuck-row.ts";
 
 /** Where it was measured. */
 export interface Surroundings {
@@ -38,8 +48,17 @@ type Log = (line: string) => void;
 
 const rowOf: Readonly<Record<RowName, Row>> = {
   connect: connectRow,
+  burst: burstRow,
   rate: rateRow,
   bulk: bulkRow,
+  half: halfRow,
+  refused: refusedRow,
+  stuck: stuckRow,
+  crowd: crowdRow,
+  idle: idleRow,
+  failover: failoverRow,
+  scale: scaleRow,
+  steady: steadyRow,
   many: manyRow,
   start: startRow,
   list: listRow,
@@ -59,10 +78,11 @@ export async function runBench(
   await using localizer = await buildPackage();
   const surroundings = await lookAround(cluster);
   const startedAt = new Date().toISOString();
+  await using shelf = new LabShelf((wish) => openLab({ ...wish, localizer, signal, log }));
   const rows: RowResult[] = [];
   for (const name of settings.rows) {
     if (signal.aborted) break;
-    rows.push(await measureRow(name, settings, { localizer, signal, log }));
+    rows.push(await measureRow(name, settings, { shelf, signal, log }));
   }
   return { startedAt, surroundings, settings, rows };
 }
@@ -70,30 +90,32 @@ export async function runBench(
 async function measureRow(
   name: RowName,
   settings: Settings,
-  { localizer, signal, log }: { readonly localizer: BuiltPackage; readonly signal: AbortSignal; readonly log: Log },
+  { shelf, signal, log }: { readonly shelf: LabShelf; readonly signal: AbortSignal; readonly log: Log },
 ): Promise<RowResult> {
   for (let attempt = 1; ; attempt++) {
     log(attempt === 1 ? `Row ${name}` : `Row ${name}, again from the beginning`);
-    const recorder = new Recorder(name);
+    const row = rowOf[name];
+    const recorder = new Recorder(name, row.limits);
     try {
-      await rowOf[name]({
+      await row.measure({
         settings,
         recorder,
         signal,
         log,
-        openLab: (wish) => openLab({ ...wish, localizer, signal, log }),
+        openLab: (wish) => shelf.lend(wish),
       });
       return recorder.result();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
+      await shelf.clear();
       if (signal.aborted || attempt === 2) return recorder.result(message);
       log(`Row ${name} failed: ${message}`);
     }
   }
 }
 
-async function lookAround({ api, runtime }: Cluster): Promise<Surroundings> {
-  const version = await api.get("/version");
+async function lookAround({ api }: Cluster): Promise<Surroundings> {
+  const [version, nodes] = await Promise.all([api.get("/version"), api.get("/api/v1/nodes")]);
   const [processor] = cpus();
   const named = typeof version === "object" && version !== null && "gitVersion" in version;
   return {
@@ -102,7 +124,7 @@ async function lookAround({ api, runtime }: Cluster): Promise<Surroundings> {
     kernel: `Linux ${release()}`,
     node: process.version,
     kubernetes: named ? String(version.gitVersion) : "unknown",
-    containerd: runtime,
+    containerd: /"containerRuntimeVersion":"containerd:\/\/([^"]+)"/.exec(JSON.stringify(nodes))?.[1] ?? "unknown",
     loadAverage: loadavg()[0] ?? 0,
   };
 }

@@ -14,12 +14,12 @@ export interface EchoOutcome {
   readonly elapsedMs: number;
 }
 
-/** Connects, sends a byte, waits for it and closes. Returns the milliseconds; throws when it does not come within 10 s. */
-export function echoOnce({ host, port }: Address): Promise<number> {
+/** Connects, sends a byte, waits for it and closes. Returns the milliseconds; throws when it does not come in time: 10 s. */
+export function echoOnce({ host, port }: Address, timeoutMs = echoTimeoutMs): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const startedMs = performance.now();
   const socket = connect({ host, port, noDelay: true });
-  socket.setTimeout(echoTimeoutMs, () => socket.destroy(new Error(`No echo after ${echoTimeoutMs / 1000} s`)));
+  socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`No echo after ${timeoutMs / 1000} s`)));
   socket.on("connect", () => socket.write("x"));
   socket.on("data", () => {
     resolve(performance.now() - startedMs);

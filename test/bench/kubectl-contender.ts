@@ -14,7 +14,7 @@ export function kubectlContender(lab: Lab): Contender {
       const ports = lab.ports.map((port) => `:${applicationPorts[port]}`);
       const where = ["--namespace", lab.namespace, "--address", "127.0.0.1"];
       const tool = await startTool([lab.cluster.kubectlPath, "port-forward", ...where, "service/app", ...ports], {
-        env: kubectlEnvironment(lab.cluster.layout),
+        env: { ...kubectlEnvironment(lab.cluster.layout), KUBECONFIG: lab.cluster.kubeconfig },
         readLine: (line) => /^Forwarding from 127\.0\.0\.1:(\d+) -> (\d+)/.exec(line)?.slice(1),
         lines: ports.length,
         timeoutMs: startTimeoutMs,

@@ -20,8 +20,13 @@ export function localizerContender(lab: Lab): Contender {
   };
 }
 
-/** As the contender's start, in a place that is there already and stays. */
-export async function startLocalizer(lab: Lab, place: LocalizerPlace, signal: AbortSignal): Promise<RunningContender> {
+/** As the contender's start, in a place that is there already and stays, with more of an environment if need be. */
+export async function startLocalizer(
+  lab: Lab,
+  place: LocalizerPlace,
+  signal: AbortSignal,
+  more: NodeJS.ProcessEnv = {},
+): Promise<RunningContender> {
   const { PATH, HOME } = process.env;
   const { node, program } = lab.localizer;
   const flags = { kubeconfig: lab.cluster.kubeconfig, namespace: lab.namespace, ...place.flags };
@@ -29,7 +34,7 @@ export async function startLocalizer(lab: Lab, place: LocalizerPlace, signal: Ab
   const tool = all.use(
     await startTool([node, program, ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])], {
       // Nothing of the caller's: with SUDO_UID it would work for another user, with KUBECONFIG for another cluster.
-      env: { PATH, HOME, ...place.env },
+      env: { PATH, HOME, ...place.env, ...more },
       readLine: (line) => (/^\d+ services of /.test(line) ? [line] : undefined),
       lines: 1,
       timeoutMs: startTimeoutMs,

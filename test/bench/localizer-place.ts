@@ -16,6 +16,7 @@ export interface LocalizerPlace extends AsyncDisposable {
   readonly flags: Readonly<Record<string, string>>;
   /** Where it claims its cluster, so that others on this machine may serve the same. */
   readonly env: NodeJS.ProcessEnv;
+  readonly hostsFile: string;
   /** The address of each name in the hosts file. */
   names(): Promise<ReadonlyMap<string, string>>;
   /** Resolves to the names when `isThere` says so of them; looks whenever the file has changed. */
@@ -49,6 +50,7 @@ export async function openPlace(): Promise<LocalizerPlace> {
       "ip-cidr": `${prefix}0.0/16`,
     },
     env: { TMPDIR: folder, XDG_RUNTIME_DIR: "" },
+    hostsFile,
     names,
     waitForNames(isThere, { timeoutMs, signal }) {
       let seen: string | undefined;

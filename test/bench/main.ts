@@ -2,11 +2,12 @@
  * `npm run bench`: measures localizer beside kubectl in the test cluster and prints one table; every sample goes into a JSON
  * file. Whatever it starts or makes is gone when it ends, also after Ctrl-C; only the JSON file stays.
  */
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { type Report, runBench } from "./bench.ts";
-import { parseSettings, type Settings, UsageError, usage } from "./settings.ts";
+import { formatMarkdown } from "./markdown.ts";
+import { documentCommand, parseSettings, type Settings, UsageError, usage } from "./settings.ts";
 import { formatResults } from "./table.ts";
 
 async function main(args: readonly string[]): Promise<number> {
@@ -29,6 +30,10 @@ async function main(args: readonly string[]): Promise<number> {
     const report = await runBench(settings, { signal: stop.signal, log });
     process.stdout.write(formatReport(report));
     process.stdout.write(`All samples: ${await writeReport(report, settings)}\n`);
+    if (settings.markdownFile !== undefined) {
+      await mkdir(dirname(settings.markdownFile), { recursive: true });
+      await writeFile(settings.markdownFile, formatMarkdown(report, documentCommand(args)));
+    }
     if (report.rows.some(({ failure }) => failure !== undefined)) exitCode ||= 1;
   } catch (error) {
     if (!stop.signal.aborted) throw error;
@@ -40,9 +45,9 @@ function formatReport({ startedAt, surroundings, settings, rows }: Report): stri
   const { processors, memoryGiB, kernel, node, kubernetes, containerd, loadAverage } = surroundings;
   const lines = [
     `localizer bench, ${startedAt}`,
-    `${processors}, ${memoryGiB} GiB, ${kernel}, Node ${node}, Kubernetes ${kubernetes}, containerd ${containerd}`,
+    `${processors}, ${memoryGiB} GiB, ${kernel}, Node ${node}, Kubernetes and kubectl ${kubernetes}, containerd ${containerd}`,
     `load ${loadAverage.toFixed(1)} before the start; cluster, tools and load generator share the processors`,
-    `median (lowest–highest) of ${settings.repeats} samples; contenders took turns; the ratio is that of neighbouring samples`,
+    `median (lowest–highest) of ${settings.repeats} samples (idle and stuck: ${settings.fewerRepeats}; many and steady: ${settings.longRepeats}); contenders took turns; the ratio is that of neighbouring samples`,
   ];
   return `${lines.join("\n")}\n\n${formatResults(rows)}`;
 }

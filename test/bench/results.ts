@@ -1,7 +1,23 @@
 /** What was measured: rows, measures, samples. In this shape it goes into the JSON file. */
 
-/** The rows, in the order in which they run. */
-export const rowNames = ["connect", "rate", "bulk", "many", "start", "list"] as const;
+/** The rows, in the order in which they run: those that share a lab follow each other, and what may leave traces in it comes last. */
+export const rowNames = [
+  "connect",
+  "burst",
+  "rate",
+  "bulk",
+  "half",
+  "refused",
+  "stuck",
+  "crowd",
+  "idle",
+  "failover",
+  "scale",
+  "steady",
+  "many",
+  "start",
+  "list",
+] as const;
 
 /** The name of a row, as `--only` takes it. */
 export type RowName = (typeof rowNames)[number];
@@ -18,13 +34,18 @@ export interface Measure {
   /** Empty for a plain count. */
   readonly unit: string;
   readonly better: "less" | "more";
+  /** What is to be reached, in words: `≤ 0.6 × kubectl`. */
+  readonly reach?: string;
   /** Left out of the table, which would be too long otherwise: in the JSON file alone. */
   readonly detail?: true;
 }
 
+/** A figure, or the word for what happened in its place: "exits". */
+export type Value = number | string;
+
 /** A measure and what came out, a sample for each repeat: sample i of one contender was taken next to sample i of the other. */
 export interface MeasureResult extends Measure {
-  readonly samples: Readonly<Partial<Record<ContenderName, readonly number[]>>>;
+  readonly samples: Readonly<Partial<Record<ContenderName, readonly Value[]>>>;
 }
 
 /** One row. With `failure` it could not be measured to its end, and the samples are those before. */
@@ -33,23 +54,31 @@ export interface RowResult {
   readonly measures: readonly MeasureResult[];
   /** What a reader has to know to read the figures. */
   readonly notes: readonly string[];
+  /** What keeps the figures from being better, for the document. */
+  readonly limits: string;
+  /** How long the row took. */
+  readonly seconds: number;
   readonly failure?: string;
 }
 
 /** Collects the samples of one row. */
 export class Recorder {
   readonly #row: RowName;
-  readonly #measures = new Map<string, Measure & { readonly samples: Partial<Record<ContenderName, number[]>> }>();
+  readonly #limits: string;
+  readonly #startedMs = performance.now();
+  readonly #measures = new Map<string, Measure & { readonly samples: Partial<Record<ContenderName, Value[]>> }>();
   readonly #notes = new Set<string>();
 
-  constructor(row: RowName) {
+  constructor(row: RowName, limits: string) {
     this.#row = row;
+    this.#limits = limits;
   }
 
-  /** Adds a sample; the measures keep the order in which they come first. */
-  add(measure: Measure, contender: ContenderName, value: number): void {
-    const known = this.#measures.get(measure.name) ?? { ...measure, samples: {} };
-    this.#measures.set(measure.name, known);
+  /** Adds a sample; the measures, told apart by name and unit, keep the order in which they come first. */
+  add(measure: Measure, contender: ContenderName, value: Value): void {
+    const key = `${measure.name}, ${measure.unit}`;
+    const known = this.#measures.get(key) ?? { ...measure, samples: {} };
+    this.#measures.set(key, known);
     const samples = known.samples[contender] ?? [];
     known.samples[contender] = samples;
     samples.push(value);
@@ -62,7 +91,13 @@ export class Recorder {
 
   /** The row as it is now. */
   result(failure?: string): RowResult {
-    const plain = { row: this.#row, measures: [...this.#measures.values()], notes: [...this.#notes] };
+    const plain = {
+      row: this.#row,
+      measures: [...this.#measures.values()],
+      notes: [...this.#notes],
+      limits: this.#limits,
+      seconds: Math.round((performance.now() - this.#startedMs) / 1000),
+    };
     return failure === undefined ? plain : { ...plain, failure };
   }
 }

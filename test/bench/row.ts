@@ -1,12 +1,17 @@
 /** What every row is given. */
 import type { RunningContender } from "./contender.ts";
 import { demandAll, echoAll } from "./echo.ts";
-import type { Lab } from "./lab.ts";
+import type { Lab, LabWish } from "./lab.ts";
 import type { Recorder } from "./results.ts";
 import type { Settings } from "./settings.ts";
 
-/** Measures one row into the recorder. Throws when it cannot. */
-export type Row = (context: RowContext) => Promise<void>;
+/** One row of the table. */
+export interface Row {
+  /** Measures into the recorder. Throws when it cannot. */
+  readonly measure: (context: RowContext) => Promise<void>;
+  /** A paragraph for the document: what keeps the figures from being better. */
+  readonly limits: string;
+}
 
 /** Opened for one run of one row. */
 export interface RowContext {
@@ -15,14 +20,14 @@ export interface RowContext {
   readonly signal: AbortSignal;
   /** Progress, for people. */
   readonly log: (line: string) => void;
-  readonly openLab: (wish: Pick<Lab, "ports"> & { readonly services: number }) => Promise<Lab>;
+  readonly openLab: (wish: LabWish) => Promise<Lab>;
 }
 
 /**
- * What a closed connection leaves behind may be paid for late: the runtime sends on for a second, and localizer holds back the
- * client's FIN for 5 s. Waited for after every sample, so that it is counted and does not meet the next contender.
+ * What a closed connection leaves behind may be paid for late: the runtime sends on for a second, and localizer waits up to 2 s
+ * for the answers to its pings. Waited for after a sample, so that it is counted and does not meet the next contender.
  */
-export const settleMs = 8_000;
+export const settleMs = 3_000;
 
 /** What the rows run. */
 export const packageNote = "localizer is compiled, as it is published, and runs on a copy of Node that only it shares";

@@ -1,14 +1,37 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rowNames } from "./results.ts";
-import { parseSettings, UsageError } from "./settings.ts";
+import { documentCommand, parseSettings, UsageError, usage } from "./settings.ts";
 
-test("parseSettings() measures every row with 1,000 Services when nothing is asked for", () => {
+test("parseSettings() measures every row with 5,000 Services when nothing is asked for", () => {
   const settings = parseSettings([]);
   assert.ok(settings !== "help");
   assert.deepEqual(settings.rows, rowNames);
-  assert.deepEqual([settings.repeats, settings.services, settings.bulkBytes], [3, 1000, 2 ** 28]);
-  assert.equal(settings.jsonFile, undefined);
+  assert.deepEqual([settings.repeats, settings.services, settings.bulkBytes], [3, 5000, 2 ** 28]);
+  assert.deepEqual([settings.jsonFile, settings.markdownFile], [undefined, undefined]);
+});
+
+test("parseSettings() repeats the long rows as often as it is told, and else less often", () => {
+  const [plain, told] = [parseSettings([]), parseSettings(["--repeats", "5"])];
+  assert.ok(plain !== "help" && told !== "help");
+  assert.ok(plain.longRepeats < plain.repeats);
+  assert.deepEqual([told.repeats, told.fewerRepeats, told.longRepeats], [5, 5, 5]);
+});
+
+test("documentCommand() repeats the run without the files of this machine", () => {
+  assert.equal(documentCommand([]), "npm run bench -- --markdown docs/performance.md");
+  assert.equal(
+    documentCommand(["--only", "rate", "--json", "/tmp/x.json", "--markdown=/tmp/y.md", "--repeats=5"]),
+    "npm run bench -- --only rate --repeats=5 --markdown docs/performance.md",
+  );
+});
+
+test("the usage names every row and no line of it is too long", () => {
+  for (const name of rowNames) assert.match(usage, new RegExp(`\\b${name}\\b`));
+  assert.deepEqual(
+    usage.split("\n").filter((line) => line.length > 130),
+    [],
+  );
 });
 
 test("parseSettings() lets a number win over --quick, and keeps the rows in their order", () => {

@@ -1,19 +1,24 @@
 /** Rows as a table for people. Pure. */
-import { type ContenderName, contenderNames, type MeasureResult, type RowResult } from "./results.ts";
+import { type ContenderName, contenderNames, type MeasureResult, type RowResult, type Value } from "./results.ts";
 import { pairedRatio, type Spread, spreadOf } from "./statistics.ts";
 
-const headings = ["row", "measure", "unit", "better", ...contenderNames, "localizer / kubectl"];
+const headings = ["row", "measure", "unit", "better", ...contenderNames, "localizer / kubectl", "reach"];
 
 /** One table of all rows, a line for each measure that is no detail, then the notes of each row. Ends with a newline. */
 export function formatResults(rows: readonly RowResult[]): string {
-  const lines = rows.flatMap(({ row, measures }) =>
-    measures.filter(({ detail }) => detail !== true).map((measure) => measureLine(row, measure)),
-  );
   const remarks = rows.flatMap(({ row, notes, failure }) => [
     ...notes.map((note) => `${row}: ${note}`),
     ...(failure === undefined ? [] : [`${row}: FAILED: ${failure}`]),
   ]);
-  return [...align([headings, ...lines]), "", ...remarks, ""].join("\n");
+  return [...align(tableLines(rows)), "", ...remarks, ""].join("\n");
+}
+
+/** The cells of the table, headings first. */
+export function tableLines(rows: readonly RowResult[]): readonly (readonly string[])[] {
+  const lines = rows.flatMap(({ row, measures }) =>
+    measures.filter(({ detail }) => detail !== true).map((measure) => measureLine(row, measure)),
+  );
+  return [headings, ...lines];
 }
 
 /** `12.3 (11.0–14.1)`: median, lowest and highest; one sample stands alone. */
@@ -29,13 +34,36 @@ export function formatNumber(value: number): string {
   return value.toFixed(Math.max(0, Math.min(4, 3 - digitsBefore)));
 }
 
-function measureLine(row: string, { name, unit, better, samples }: MeasureResult): readonly string[] {
-  const cell = (contender: ContenderName) => {
-    const values = samples[contender] ?? [];
-    return values.length === 0 ? "-" : formatSpread(spreadOf(values));
-  };
-  const ratio = pairedRatio(samples.localizer ?? [], samples.kubectl ?? []);
-  return [row, name, unit, better, ...contenderNames.map(cell), ratio === undefined ? "-" : formatSpread(ratio)];
+/** The spread of the figures, and each word with how often it came: `exits 3 of 3`. */
+export function formatValues(values: readonly Value[]): string {
+  const numbers = values.filter((value) => typeof value === "number");
+  const words = values.filter((value) => typeof value === "string");
+  const counted = [...new Set(words)].map((word) => {
+    const count = words.filter((other) => other === word).length;
+    return `${word} ${count} of ${values.length}`;
+  });
+  const parts = numbers.length === 0 ? counted : [formatSpread(spreadOf(numbers)), ...counted];
+  return parts.length === 0 ? "-" : parts.join(", ");
+}
+
+function measureLine(row: string, { name, unit, better, samples, reach }: MeasureResult): readonly string[] {
+  const cell = (contender: ContenderName) => formatValues(samples[contender] ?? []);
+  const pairs = numberPairs(samples.localizer ?? [], samples.kubectl ?? []);
+  const ratio = pairedRatio(
+    pairs.map(([a]) => a),
+    pairs.map(([, b]) => b),
+  );
+  const compared = ratio === undefined ? "-" : formatSpread(ratio);
+  return [row, name, unit, better, ...contenderNames.map(cell), compared, reach ?? ""];
+}
+
+/** Of samples that were taken side by side, those where both are figures. */
+function numberPairs(a: readonly Value[], b: readonly Value[]): readonly (readonly [number, number])[] {
+  if (a.length !== b.length) return [];
+  return a.flatMap((value, index) => {
+    const other = b[index];
+    return typeof value === "number" && typeof other === "number" ? [[value, other] as const] : [];
+  });
 }
 
 function align(lines: readonly (readonly string[])[]): readonly string[] {

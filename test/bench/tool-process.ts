@@ -4,7 +4,8 @@
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { identify, type ProcessIdentity, stopProcesses } from "../cluster/detached-process.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { identify, isAlive, type ProcessIdentity, stopProcesses } from "../cluster/detached-process.ts";
 import { processTree } from "./process-usage.ts";
 
 /** How a program is started. */
@@ -21,10 +22,14 @@ export interface ToolOptions {
 /** A program that is ready. Disposing ends it and all that it has started. */
 export interface ToolProcess extends AsyncDisposable {
   readonly pid: number;
+  /** False as soon as it has ended. */
+  readonly isRunning: boolean;
   /** What the lines said, in their order. */
   readonly facts: readonly (readonly string[])[];
   /** It and all that descends from it. */
   readonly pids: readonly number[];
+  /** Resolves when it has ended, or after so long. */
+  endWithin(ms: number, signal: AbortSignal): Promise<void>;
   /** Sends SIGINT and waits for the end of it. Throws when it takes over 60 s. */
   interrupt(): Promise<void>;
 }
@@ -100,9 +105,17 @@ function toolProcess(
   };
   return {
     pid: pid ?? 0,
+    get isRunning() {
+      return identity !== undefined && isAlive(identity);
+    },
     facts,
     get pids() {
       return tree();
+    },
+    async endWithin(ms, signal) {
+      const over = new AbortController();
+      const until = AbortSignal.any([signal, over.signal]);
+      await Promise.race([exited, sleep(ms, undefined, { signal: until })]).finally(() => over.abort());
     },
     async interrupt() {
       tree();

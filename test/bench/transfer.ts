@@ -57,3 +57,24 @@ export function download({ host, port }: Address, bytes: number, outer: AbortSig
   socket.on("close", () => reject(new Error(`The connection was closed with ${left} bytes to come`)));
   return promise;
 }
+
+/** Takes what comes for so long, and hangs up. Returns MB/s; throws when the connection ends before. */
+export function downloadFor({ host, port }: Address, forMs: number, signal: AbortSignal): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const startedMs = performance.now();
+  const socket = connect({ host, port, noDelay: true, signal });
+  let bytes = 0;
+  socket.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  const timer = setTimeout(() => {
+    resolve(bytes / 1000 / (performance.now() - startedMs));
+    socket.destroy();
+  }, forMs);
+  socket.on("error", reject);
+  socket.on("close", () => {
+    clearTimeout(timer);
+    reject(new Error("The connection was closed during the download"));
+  });
+  return promise;
+}

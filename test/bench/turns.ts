@@ -8,6 +8,11 @@ export interface TurnOptions {
   readonly log: (line: string) => void;
 }
 
+/** A contender, or something that runs it: twice, say. */
+export interface Startable<R> extends Pick<Contender, "name"> {
+  start(signal: AbortSignal): Promise<R>;
+}
+
 /** Takes one sample and returns what is recorded, so that a sample that fails half-way records nothing. */
 export type TakeSample<T> = (subject: T, signal: AbortSignal) => Promise<() => void>;
 
@@ -39,25 +44,25 @@ export async function inTurns<T extends Pick<Contender, "name">>(
  * As `inTurns`, with contenders that run all the time: each is started and warmed up at its first turn, and again after a
  * sample that failed. All have ended when this returns or throws.
  */
-export async function inTurnsRunning(
-  contenders: readonly Contender[],
+export async function inTurnsRunning<R extends AsyncDisposable = RunningContender>(
+  contenders: readonly Startable<R>[],
   options: TurnOptions,
   {
     warmUp,
     take,
   }: {
-    readonly warmUp: (running: RunningContender, signal: AbortSignal) => Promise<void>;
-    readonly take: (contender: Contender, running: RunningContender, signal: AbortSignal) => Promise<() => void>;
+    readonly warmUp: (running: R, signal: AbortSignal) => Promise<void>;
+    readonly take: (contender: Startable<R>, running: R, signal: AbortSignal) => Promise<() => void>;
   },
 ): Promise<void> {
-  const running = new Map<Contender, RunningContender>();
-  const start = async (contender: Contender, signal: AbortSignal) => {
+  const running = new Map<Startable<R>, R>();
+  const start = async (contender: Startable<R>, signal: AbortSignal) => {
     const started = await contender.start(signal);
     running.set(contender, started);
     await warmUp(started, signal);
     return started;
   };
-  const stop = async (contender: Contender) => {
+  const stop = async (contender: Startable<R>) => {
     const stopped = running.get(contender);
     running.delete(contender);
     await stopped?.[Symbol.asyncDispose]();

@@ -1,5 +1,6 @@
 /** A TCP relay on 127.0.0.1 that can fall silent, as a cable that is pulled: nothing is closed, nothing arrives. */
 import { connect, createServer, type Socket } from "node:net";
+import { systemClock as clock } from "../../src/clock.ts";
 
 /** The running relay. */
 export interface Relay extends AsyncDisposable {
@@ -14,8 +15,9 @@ export interface Relay extends AsyncDisposable {
   answered(): Promise<void>;
 }
 
-/** Relays connections to a port, of 127.0.0.1 unless another host is named. */
-export async function startRelay(to: number, host = "127.0.0.1"): Promise<Relay> {
+/** Relays connections to a port, of 127.0.0.1 unless another host is named; each way takes so long. */
+export async function startRelay(to: number, host = "127.0.0.1", delayMs = 0): Promise<Relay> {
+  const later = (run: () => void) => void (delayMs === 0 ? run() : clock.after(delayMs, run));
   const sockets = new Set<Socket>();
   let frozen = false;
   let bytesBack = 0;
@@ -28,17 +30,19 @@ export async function startRelay(to: number, host = "127.0.0.1"): Promise<Relay>
       socket.on("error", () => {});
       socket.on("close", () => sockets.delete(socket));
     }
-    near.on("data", (bytes) => frozen || far.write(bytes));
+    near.on("data", (bytes) => frozen || later(() => far.write(bytes)));
     far.on("data", (bytes) => {
       if (frozen) return;
       bytesBack += bytes.length;
-      near.write(bytes, () => {
-        // They lie in the near side's socket; the turn after the next has read them.
-        setImmediate(() => setImmediate(wake));
-      });
+      later(() =>
+        near.write(bytes, () => {
+          // They lie in the near side's socket; the turn after the next has read them.
+          setImmediate(() => setImmediate(wake));
+        }),
+      );
     });
-    near.on("close", () => far.destroy());
-    far.on("close", () => near.destroy());
+    near.on("close", () => later(() => far.destroy()));
+    far.on("close", () => later(() => near.destroy()));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

@@ -77,17 +77,36 @@ export class ClientFrames {
   }
 }
 
-/**
- * The API server's side of a tunnel (apiserver `pkg/util/proxy/streamtunnel.go`): a byte stream out of a WebSocket. What is
- * written goes out as gorilla does it: one frame, and above 4 KiB a second one that ends the message and holds nothing.
- */
+/** The frames that a server puts bytes into. */
+export type Framing = (bytes: Buffer) => Buffer;
+
+/** As gorilla does it: one frame, and above 4 KiB a second one that ends the message and holds nothing. */
+export const asGorilla: Framing = (bytes) => {
+  const isLarge = bytes.length > 4096;
+  return Buffer.concat([serverFrame(2, bytes, !isLarge), ...(isLarge ? [serverFrame(0, Buffer.alloc(0))] : [])]);
+};
+
+/** As badly as the RFC allows: fragments of a few bytes, pings and pongs between them, empty ones, an empty message. */
+export const inFragments: Framing = (bytes) => {
+  const parts = [serverFrame(2, Buffer.alloc(0)), serverFrame(2, Buffer.alloc(0), false)];
+  const length = Math.max(7, Math.ceil(bytes.length / 50));
+  for (let at = 0; at < bytes.length; at += length) {
+    parts.push(serverFrame(0, bytes.subarray(at, at + length), false), serverFrame(0, Buffer.alloc(0), false));
+    parts.push(serverFrame(9, Buffer.from("there?")), serverFrame(10, Buffer.alloc(0)));
+  }
+  return Buffer.concat([...parts, serverFrame(0, Buffer.alloc(0))]);
+};
+
+/** The API server's side of a tunnel (apiserver `pkg/util/proxy/streamtunnel.go`): a byte stream out of a WebSocket. */
 export class TunnelPeer extends Duplex {
   readonly #socket: Duplex;
+  readonly #framing: Framing;
   readonly #frames = new ClientFrames();
 
-  constructor(socket: Duplex) {
+  constructor(socket: Duplex, framing: Framing = asGorilla) {
     super({ allowHalfOpen: true });
     this.#socket = socket;
+    this.#framing = framing;
     socket.on("error", () => {});
     socket.on("end", () => this.push(null));
     socket.on("close", () => this.destroy());
@@ -104,9 +123,7 @@ export class TunnelPeer extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
-    const isLarge = chunk.length > 4096;
-    const frames = [serverFrame(2, chunk, !isLarge), ...(isLarge ? [serverFrame(0, Buffer.alloc(0))] : [])];
-    this.#socket.write(Buffer.concat(frames), callback);
+    this.#socket.write(this.#framing(chunk), callback);
   }
 
   override _final(callback: (error?: Error | null) => void): void {

@@ -12,7 +12,7 @@ import type { Endpoint } from "../../src/model/endpoint.ts";
 import { isLoopbackAddress } from "../../src/model/loopback.ts";
 import { port } from "../../src/model/port.ts";
 import { type ListenAddress, listenHere } from "../../src/net/listen.ts";
-import { peerEnds } from "../../src/net/tcp-table.ts";
+import { localEnds } from "../../src/net/tcp-table.ts";
 import { type PodConnector, podConnector } from "../../src/portforward/choose-engine.ts";
 import { engineDialer } from "../../src/portforward/engine-dialer.ts";
 import { openPodDialer, type PodDialer } from "../../src/portforward/pod-dialer.ts";
@@ -53,7 +53,7 @@ describe("a tunnel over a pod that listens and one that does not", () => {
       dialled.push(endpoint.pod.name);
       return await dialPod(endpoint, signal);
     };
-    components = { dial, listen: listenHere, peerEnd: peerEnds({ clock }), clock, log: silentLogger() };
+    components = { dial, listen: listenHere, ...localEnds({ clock }), clock, log: silentLogger() };
   });
 
   after(async () => {
