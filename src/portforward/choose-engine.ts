@@ -1,40 +1,48 @@
 /**
  * Which engine a cluster's port-forwards go by: the first of POST SPDY, GET SPDY, SPDY in WebSocket and v4 channels that
- * works is remembered for the cluster. Promises that a pod's own failure changes nothing, that what a gateway refuses leads
- * on, and that connections made at once share one search. Used by the daemon, for the pool, and by engine-dialer.
+ * works is remembered for the cluster. Promises that a pod's own failure changes nothing and holds nobody else up for long,
+ * that what a gateway refuses leads on, and that connections made at once share one search. Used by the daemon, for the
+ * pool, and by engine-dialer.
  */
 import type { Clock } from "../clock.ts";
-import { LocalizerError, throwIfAborted } from "../errors.ts";
+import { throwIfAborted } from "../errors.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
 import { reachServer } from "../kube/reach-server.ts";
 import type { Logger } from "../log.ts";
 import type { Endpoint, PodRef } from "../model/endpoint.ts";
 import type { EngineName } from "../model/engine-name.ts";
+import type { TcpEnds } from "../net/tcp-delivery.ts";
 import { EngineMemory } from "./engine-memory.ts";
-import { type Found, type Search, searchEngine } from "./engine-search.ts";
+import type { Found } from "./engine-search.ts";
+import { EngineSearches, type Opened, type Wish } from "./engine-searches.ts";
 import { carrierOf } from "./engines.ts";
-import { PathCheck, type PathWitnesses } from "./path-check.ts";
+import { type AskPath, PathCheck, type PathWitnesses } from "./path-check.ts";
 import { SpdyConnection } from "./spdy-connection.ts";
-import { changesEngine, failure, type RefusedEngine, tryEngine } from "./try-engine.ts";
-import type { Upgraded } from "./upgrade.ts";
-import { V4Channel } from "./v4-channel.ts";
+import { changesEngine, failure, type RefusedEngine, tryEngine, wrongEngine } from "./try-engine.ts";
+import type { V4Channel } from "./v4-channel.ts";
+import { V4Dials } from "./v4-dials.ts";
 
-/** The one way to a cluster's pods. Disposing it ends a search that is under way; connections are their owners'. */
+/**
+ * The one way to a cluster's pods. Disposing it ends searches that are under way and cuts `v4` channels that still send the
+ * end of what they were sent; other connections are their owners'.
+ */
 export interface PodConnector extends AsyncDisposable {
   /** The engine in use; undefined before the first success. */
   readonly engine: EngineName | undefined;
   /** The same in a namespace, where the rights may demand another. */
   engineIn(namespace: string): EngineName | undefined;
+  /** The one that a connection to this pod would be made by; undefined when it has to be found out. */
+  engineFor(pod: PodRef): EngineName | undefined;
   /**
    * An upgraded connection to the pod, the caller's. An attempt ends by itself after 10 s without an answer, and may be
    * followed by others with other engines: give a signal that allows for that.
-   * @throws LocalizerError as `DialPod`; also `unavailable` when `engine` is `v4`, which has no such connections
+   * @throws LocalizerError as `DialPod`; also `unavailable` when `engineFor` the pod is `v4`, which has no such connections
    */
   connect(pod: PodRef, signal: AbortSignal): Promise<SpdyConnection>;
   /**
    * A byte channel by the engine `v4`, with a connection of its own: nothing of it can be shared, kept or made beforehand,
-   * for the pod sees a client as soon as it is up.
-   * @throws LocalizerError as `DialPod`; also `unavailable` when `engine` is another one
+   * for the pod sees a client as soon as it is up. Above as many as a pool would make it waits for 5 s at most.
+   * @throws LocalizerError as `DialPod`; also `unavailable` when `engineFor` the pod is another one, and above the limit
    */
   dial(endpoint: Endpoint, signal: AbortSignal): Promise<V4Channel>;
   /** Shows that port-forwarding to the pod works, without touching any of the ports that pods use. Throws as `connect`. */
@@ -61,28 +69,32 @@ export function podConnector(parts: PodConnectorParts, engine?: EngineName | und
   return new EngineChoice(parts, engine);
 }
 
-interface Opened {
-  readonly engine: EngineName;
-  readonly upgraded: Upgraded;
-}
-
 class EngineChoice implements PodConnector {
   readonly #parts: PodConnectorParts;
   readonly #forced: EngineName | undefined;
   readonly #memory: EngineMemory;
-  readonly #stop = new AbortController();
+  readonly #searches: EngineSearches;
+  readonly #v4: V4Dials;
   readonly #path: PathCheck | undefined;
   #circumstances: string | undefined;
-  #search: Promise<Search> | undefined;
   #engine: EngineName | undefined;
 
   constructor(parts: PodConnectorParts, forced: EngineName | undefined) {
+    const { circumstances, clock, cluster, witnesses } = parts;
     this.#parts = parts;
     this.#forced = forced;
     this.#engine = forced;
-    this.#memory = new EngineMemory(parts.clock);
-    this.#circumstances = parts.circumstances?.();
-    const { clock, cluster, witnesses } = parts;
+    this.#circumstances = circumstances?.();
+    this.#memory = new EngineMemory(clock);
+    this.#searches = new EngineSearches({
+      ...{ upgrades: parts, memory: this.#memory },
+      remember: (pod, found) => this.#remember(pod, found),
+    });
+    this.#v4 = new V4Dials({
+      ...{ clock, circumstances },
+      open: (wish) => this.#open(wish),
+      pathOf: (ends) => this.#pathOf(ends),
+    });
     const { server, proxy, tls } = cluster;
     this.#path =
       witnesses &&
@@ -97,130 +109,86 @@ class EngineChoice implements PodConnector {
   }
 
   engineIn(namespace: string): EngineName | undefined {
-    return this.#forced ?? this.#memory.engineFor(namespace) ?? this.#engine;
+    return this.#forced ?? this.#memory.engineIn(namespace) ?? this.#engine;
+  }
+
+  engineFor(pod: PodRef): EngineName | undefined {
+    return this.#forced ?? this.#memory.engineFor(pod);
   }
 
   async connect(pod: PodRef, signal: AbortSignal): Promise<SpdyConnection> {
-    this.#lookAround();
-    if ((this.#forced ?? this.#memory.engineFor(pod.namespace)) === "v4") throw wrongEngine(pod, "v4");
-    const { engine, upgraded } = await this.#open(pod, signal);
-    const { socket, head, ends = {} } = upgraded;
-    if (engine !== "v4") return new SpdyConnection(socket, head, this.#parts.clock, this.#path?.of(ends));
-    upgraded.socket.destroy();
+    if (this.#engineNow(pod) === "v4") throw wrongEngine(pod, "v4");
+    const { engine, upgraded } = await this.#open({ pod, signal });
+    const { socket, head, ends } = upgraded;
+    if (engine !== "v4") return new SpdyConnection(socket, head, this.#parts.clock, this.#pathOf(ends));
+    socket.destroy();
     throw wrongEngine(pod, engine);
   }
 
   async dial(endpoint: Endpoint, signal: AbortSignal): Promise<V4Channel> {
-    const { engine, upgraded } = await this.#open(endpoint.pod, signal, endpoint);
-    if (engine === "v4" && !upgraded.socket.destroyed) {
-      const { circumstances, clock } = this.#parts;
-      const health = { askPath: this.#path?.of(upgraded.ends ?? {}), circumstances };
-      return new V4Channel(upgraded, endpoint, { clock, health });
-    }
-    upgraded.socket.destroy();
-    // A search has just found it, with a port that nobody listens on.
-    if (engine === "v4") return await this.dial(endpoint, signal);
-    throw wrongEngine(endpoint.pod, engine);
+    const known = this.#engineNow(endpoint.pod);
+    if (known !== undefined && known !== "v4") throw wrongEngine(endpoint.pod, known);
+    return await this.#v4.dial(endpoint, signal);
   }
 
   async probe(pod: PodRef, signal: AbortSignal): Promise<void> {
-    const { upgraded } = await this.#open(pod, signal);
+    const { upgraded } = await this.#open({ pod, signal });
     upgraded.socket.destroy();
   }
 
   reset(): void {
     this.#memory.clear();
-    this.#search = undefined;
+    this.#searches.reset();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#search?.catch(() => {});
+    this.#v4[Symbol.dispose]();
+    await this.#searches[Symbol.asyncDispose]();
   }
 
-  async #open(pod: PodRef, signal: AbortSignal, endpoint?: Endpoint): Promise<Opened> {
-    throwIfAborted(signal);
-    this.#lookAround();
-    const engine = this.#forced ?? this.#memory.engineFor(pod.namespace);
-    if (engine === undefined) return await this.#searched(pod, signal, endpoint);
-    const outcome = await tryEngine(engine, this.#parts, pod, { signal, port: endpoint?.port }).catch(
-      (error: unknown) => {
-        throw failure(pod, [], error);
-      },
-    );
-    if (outcome.sign === undefined) return { engine, upgraded: carrierOf(engine, outcome) };
-    const refused = { engine, refusal: outcome };
-    if (this.#forced !== undefined || !changesEngine(outcome.sign)) throw failure(pod, [refused]);
-    return await this.#searched(pod, signal, endpoint, refused);
+  async #open(wish: Wish): Promise<Opened> {
+    const { pod, signal, port } = wish;
+    for (;;) {
+      throwIfAborted(signal);
+      const engine = this.#engineNow(pod);
+      let refused: RefusedEngine | undefined;
+      if (engine !== undefined) {
+        const outcome = await tryEngine(engine, this.#parts, pod, { signal, port }).catch((error: unknown) => {
+          throw failure(pod, [], error);
+        });
+        if (outcome.sign === undefined) {
+          this.#memory.worked(engine);
+          return { engine, upgraded: carrierOf(engine, outcome) };
+        }
+        refused = { engine, refusal: outcome };
+        if (this.#forced !== undefined || !changesEngine(outcome.sign)) throw failure(pod, [refused]);
+      }
+      const opened = await this.#searches.find(wish, refused);
+      if (opened !== undefined) return opened;
+    }
   }
 
-  async #searched(pod: PodRef, signal: AbortSignal, endpoint?: Endpoint, refused?: RefusedEngine): Promise<Opened> {
-    const running = this.#search;
-    if (running === undefined) return await this.#startSearch(pod, signal, endpoint, refused);
-    const search = await unlessAborted(running, signal);
-    if (search.kind === "failed" && search.isEverywhere) throw failure(pod, search.refused, search.error);
-    // It was about that pod or its namespace, or there is an engine now.
-    return await this.#open(pod, signal, endpoint);
-  }
-
-  async #startSearch(
-    pod: PodRef,
-    signal: AbortSignal,
-    endpoint: Endpoint | undefined,
-    refused: RefusedEngine | undefined,
-  ): Promise<Opened> {
-    const round = this.#memory.round;
-    // Not with the caller's signal: others wait for it too, and what is found is of use though the caller has left.
-    const searching = searchEngine(this.#parts, pod, { signal: this.#stop.signal, refused });
-    this.#search = searching;
-    const settled = searching.then((search) => {
-      if (this.#search === searching) this.#search = undefined;
-      if (search.kind === "found" && this.#memory.round === round) this.#remember(pod.namespace, search);
-      // Nobody may be there any more who would.
-      if (signal.aborted && search.kind === "found") search.upgraded.socket.destroy();
-      return search;
-    });
-    const search = await unlessAborted(settled, signal);
-    if (search.kind === "failed") throw failure(pod, search.refused, search.error);
-    if (this.#memory.round === round) return search;
-    search.upgraded.socket.destroy();
-    return await this.#open(pod, signal, endpoint);
-  }
-
-  #lookAround(): void {
+  /** After a look around: what worked under other circumstances says nothing. */
+  #engineNow(pod: PodRef): EngineName | undefined {
     const now = this.#parts.circumstances?.();
-    if (now === this.#circumstances) return;
-    this.#circumstances = now;
-    this.reset();
+    if (now !== this.#circumstances) {
+      this.#circumstances = now;
+      this.reset();
+    }
+    return this.engineFor(pod);
   }
 
-  #remember(namespace: string, { engine, refused }: Found): void {
-    this.#memory.remember(
-      namespace,
-      engine,
-      refused.map(({ refusal }) => refusal.sign),
-    );
+  #pathOf(ends: TcpEnds | undefined): AskPath | undefined {
+    return this.#path?.of(ends ?? {});
+  }
+
+  #remember(pod: PodRef, { engine, refused }: Found): void {
+    const refusals = refused.map(({ refusal }) => refusal);
+    this.#memory.remember(pod, engine, refusals);
     const now = this.#memory.engine;
     if (now === undefined || now === this.#engine) return;
     this.#engine = now;
-    if (refused[0] === undefined) return;
-    this.#parts.log.info("Port-forwards go another way", { engine: now, because: refused[0].refusal.error.message });
-  }
-}
-
-function wrongEngine(pod: PodRef, engine: EngineName): LocalizerError {
-  const where = `Cannot forward to pod ${pod.namespace}/${pod.name}`;
-  return new LocalizerError("unavailable", `${where}: the engine of this cluster is ${engine} now`);
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(LocalizerError.from(signal.reason, "aborted"));
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
+    if (refusals[0] === undefined) return;
+    this.#parts.log.info("Port-forwards go another way", { engine: now, because: refusals[0].error.message });
   }
 }

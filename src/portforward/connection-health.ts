@@ -42,9 +42,8 @@ export class ConnectionHealth {
   readonly #askPath: AskPath | undefined;
   readonly #pings = new PingRounds();
   #isSuspect = false;
-  /** Sent since pings behind it were all answered. */
-  #unprovenBytes = 0;
-  #lastSentMs = 0;
+  #sentBytes = 0;
+  #wasStuck = false;
   /** When a stream was opened first since anything was heard. */
   #openedMs: number | undefined;
   #alarmedMs: number | undefined;
@@ -85,6 +84,16 @@ export class ConnectionHealth {
     return this.#pings.rttMs;
   }
 
+  /** When the newest pings went out that were all answered: what was sent before them was consumed. */
+  get provenMs(): number {
+    return this.#pings.provenMs;
+  }
+
+  /** Where our bytes are stuck, here or on the way, pings are stuck behind them: an application that does not read. */
+  get isStuck(): boolean {
+    return this.#sender.hasBacklog || this.#sentBytes - this.#pings.provenBytes > slowReaderBytes;
+  }
+
   /** How long nothing was heard, in ms. */
   get silentMs(): number {
     return this.#clock.monotonic() - this.#receiver.lastHeardMs;
@@ -92,19 +101,21 @@ export class ConnectionHealth {
 
   /** Pings behind the last byte of the pair, in one write with its FIN if that is due. */
   prove(pair: StreamPair, fin: boolean, onProven: () => void): void {
-    this.#sender.finAndPings(pair, fin, this.#pings.start(this.#clock.monotonic(), onProven));
+    this.#sender.finAndPings(pair, fin, this.#pings.start(this.#clock.monotonic(), this.#sentBytes, onProven));
   }
 
-  /** A ping came: an answer when its id is odd, else the other side's own, which is sent back (SPDY/3.1 2.6.5). */
+  /**
+   * A ping came: an answer when its id is odd, else the other side's own, which is sent back (SPDY/3.1 2.6.5). Who does not
+   * read gets no answers: they would only pile up.
+   */
   pinged(id: number): void {
     if (id % 2 === 1) this.#pings.answered(id, this.#clock.monotonic());
-    else this.#sender.finAndPings(undefined, false, [id]);
+    else if (!this.#sender.hasBacklog) this.#sender.finAndPings(undefined, false, [id]);
   }
 
   /** Bytes for an application went out. */
   sent(bytes: number): void {
-    this.#unprovenBytes += bytes;
-    this.#lastSentMs = this.#clock.monotonic();
+    this.#sentBytes += bytes;
   }
 
   /** A stream was opened: the runtime accepts it at once, whatever becomes of it. */
@@ -130,11 +141,13 @@ export class ConnectionHealth {
   look(limits: HealthLimits): Verdict {
     const now = this.#clock.monotonic();
     if (this.#receiver.isPaused) {
-      this.#pings.excuse(now);
-      this.#receiver.excuse();
+      this.#excuse(now);
       this.#calm();
       return "well";
     }
+    // What stood before the pings has just been taken: their answers are still to come.
+    if (this.#wasStuck && !this.isStuck) this.#excuse(now);
+    this.#wasStuck = this.isStuck;
     this.#takeNote();
     const verdict = this.#judge(now, limits);
     this.#isSuspect = verdict !== "well";
@@ -146,11 +159,16 @@ export class ConnectionHealth {
     return verdict;
   }
 
-  /** Takes back what was feared before something was heard, and what was sent before it was proven. */
+  /** Silence until now is nobody's fault. */
+  #excuse(now: number): void {
+    this.#pings.excuse(now);
+    this.#receiver.excuse();
+  }
+
+  /** Takes back what was feared before something was heard. */
   #takeNote(): void {
     const { lastHeardMs } = this.#receiver;
-    const { heardMs, provenMs } = this.#pings;
-    if (provenMs > this.#lastSentMs) this.#unprovenBytes = 0;
+    const { heardMs } = this.#pings;
     if (this.#openedMs !== undefined && lastHeardMs > this.#openedMs) this.#openedMs = undefined;
     if (this.#deadMs !== undefined && lastHeardMs >= this.#deadMs) this.#deadMs = undefined;
     if (this.#alarmedMs === undefined) return;
@@ -161,7 +179,7 @@ export class ConnectionHealth {
     const { silentMs } = this;
     const alarmedForMs = this.#alarmedMs === undefined ? undefined : now - this.#alarmedMs;
     const judged = this.#pings.judge(now, silentMs, limits);
-    if (this.#isStuck) {
+    if (this.isStuck) {
       // In the first moment after an alarm the kernel has not repeated anything yet.
       if ((alarmedForMs ?? 0) >= leftoverMs || silentMs >= limits.lostMs - askAheadMs) this.#ask(now);
       const waitMs = alarmedForMs === undefined ? deadMs.else : deadMs.alarmed;
@@ -176,17 +194,12 @@ export class ConnectionHealth {
     return isDoubtful && judged === "well" ? "suspect" : judged;
   }
 
-  /** Where our bytes are stuck, here or on the way, pings are stuck behind them: an application that does not read. */
-  get #isStuck(): boolean {
-    return this.#sender.hasBacklog || this.#unprovenBytes > slowReaderBytes;
-  }
-
   #isUnaccepted(now: number, { acceptMs }: HealthLimits): boolean {
     return this.#openedMs !== undefined && now - this.#openedMs >= acceptMs;
   }
 
   #ping(now: number): void {
-    this.#sender.finAndPings(undefined, false, this.#pings.start(now));
+    this.#sender.finAndPings(undefined, false, this.#pings.start(now, this.#sentBytes));
   }
 
   #ask(now: number): void {

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { type EngineServer, openEngineServer } from "../../test/support/engine-server.ts";
+import {
+  answering,
+  answeringStatus,
+  type EngineAnswer,
+  type EngineServer,
+  openEngineServer,
+} from "../../test/support/engine-server.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { ClientFrames, closeFrame, serverFrame } from "../../test/support/websocket-peer.ts";
 import { silentLogger } from "../log.ts";
@@ -62,6 +68,55 @@ test("engineDialer() leaves v4 when something better works again", async () => {
   assert.ok(stream instanceof PodStream);
   stream.destroy();
   assert.equal(connector.engine, "get-spdy");
+});
+
+test("engineDialer() dials each pod by the engine of its namespace", async () => {
+  const noRight = (verb: string) =>
+    answeringStatus("403 Forbidden", `User "joe" cannot ${verb} resource "pods/portforward"`, "pods");
+  const inBank = (there: EngineAnswer, elsewhere: EngineAnswer): EngineAnswer => {
+    return (request) => {
+      const answer = request.head.includes("/bank/") ? there : elsewhere;
+      return answer === "works" ? answer : answer(request);
+    };
+  };
+  const blocked = inBank(answering("405 Method Not Allowed"), noRight("get"));
+  await using server = await openEngineServer({
+    "post-spdy": inBank(noRight("create"), "works"),
+    "get-spdy": blocked,
+    websocket: blocked,
+    v4: inBank("works", noRight("get")),
+  });
+  const connector = connectorTo(server);
+  const dial = dialBy(connector);
+  const banker = { pod: { namespace: "bank", name: "till-0", uid: "u2" }, port: port(8080) };
+  for (const round of [1, 2]) {
+    const stream = await dial(endpoint, never);
+    assert.ok(stream instanceof PodStream, `round ${round}`);
+    stream.destroy();
+    const channel = await dial(banker, never);
+    assert.ok(channel instanceof V4Channel, `round ${round}`);
+    channel.destroy();
+  }
+  assert.equal(connector.engine, "post-spdy");
+});
+
+test("engineDialer() makes as many connections by v4 as a pool would, and says so to those above", async () => {
+  await using server = await openEngineServer({ v4: "works" });
+  const clock = new FakeClock();
+  await using connector = podConnector({ cluster: server.cluster, clock, log: silentLogger() }, "v4");
+  const dial = engineDialer(connector, () => Promise.reject(new Error("not by a pool")));
+  const channels = await Promise.all(Array.from({ length: 256 }, () => dial(endpoint, never)));
+  const late = assert.rejects(dial(endpoint, never), {
+    code: "unavailable",
+    message: "Cannot forward to shop/cart-0:8080: the limit of 256 connections to pods is reached",
+  });
+  await clock.advance(5_000);
+  await late;
+  const next = dial(endpoint, never);
+  channels[0]?.destroy();
+  channels[0] = await next;
+  assert.equal(server.asked.length, 257);
+  for (const channel of channels) channel.destroy();
 });
 
 test("engineDialer() throws what both kinds say, once", async () => {

@@ -5,6 +5,7 @@ import { type EngineName, engineNames } from "../model/engine-name.ts";
 import { carrierOf, shownAlive, wayOf } from "./engines.ts";
 import { changesEngine, type RefusedEngine, tryEngine } from "./try-engine.ts";
 import type { Upgraded, UpgradeOutcome, UpgradeParts } from "./upgrade.ts";
+import type { UpgradeRefusal } from "./upgrade-refusal.ts";
 
 /** How a search ended, and what refused before. */
 export type Search =
@@ -14,7 +15,7 @@ export type Search =
       /** What ended the search before its time. */
       readonly error: LocalizerError | undefined;
       readonly refused: readonly RefusedEngine[];
-      /** False when it was about this pod or its namespace. */
+      /** False when it was, or may have been, about this pod, its node or its namespace. */
       readonly isEverywhere: boolean;
     };
 
@@ -35,19 +36,21 @@ export async function searchEngine(
 ): Promise<Search> {
   const { signal } = options;
   const refused = options.refused === undefined ? [] : [options.refused];
+  // Silence may be the pod's or its node's, a missing verb is the namespace's, and who answers 101 has been to the node.
+  let isEverywhere = refused.every(({ refusal }) => isOfTheWay(refusal));
   try {
     for (const engine of engineNames) {
       if (engine === options.refused?.engine || lacksVerb(engine, refused)) continue;
-      const outcome = await tryOut(engine, parts, pod, signal);
+      const { outcome, isUpgraded } = await tryOut(engine, parts, pod, signal);
       if (outcome.sign === undefined) {
         return await better({ kind: "found", engine, upgraded: outcome, refused }, parts, pod, signal);
       }
       refused.push({ engine, refusal: outcome });
+      isEverywhere &&= !isUpgraded && isOfTheWay(outcome);
       if (changesEngine(outcome.sign)) continue;
       // The word of whoever got through counts, not that of a gateway before.
       return { kind: "failed", error: undefined, refused: refused.slice(-1), isEverywhere: false };
     }
-    const isEverywhere = !refused.some(({ refusal }) => refusal.sign === "verb");
     return { kind: "failed", error: undefined, refused, isEverywhere };
   } catch (error) {
     return { kind: "failed", error: LocalizerError.from(error), refused, isEverywhere: true };
@@ -59,7 +62,7 @@ async function better(found: Found, parts: UpgradeParts, pod: PodRef, signal: Ab
   const [first] = found.refused;
   if (first?.refusal.sign !== "passing" || first.refusal.error.code === "timeout") return found;
   try {
-    const outcome = await tryOut(first.engine, parts, pod, signal);
+    const { outcome } = await tryOut(first.engine, parts, pod, signal);
     if (outcome.sign !== undefined) return found;
     found.upgraded.socket.destroy();
     return { kind: "found", engine: first.engine, upgraded: outcome, refused: [] };
@@ -74,10 +77,16 @@ async function tryOut(
   parts: UpgradeParts,
   pod: PodRef,
   signal: AbortSignal,
-): Promise<UpgradeOutcome> {
-  const outcome = await tryEngine(engine, parts, pod, { signal });
-  if (outcome.sign !== undefined) return outcome;
-  return await shownAlive(engine, carrierOf(engine, outcome), pod, { clock: parts.clock, signal });
+): Promise<{ readonly outcome: UpgradeOutcome; readonly isUpgraded: boolean }> {
+  const upgraded = await tryEngine(engine, parts, pod, { signal });
+  if (upgraded.sign !== undefined) return { outcome: upgraded, isUpgraded: false };
+  const outcome = await shownAlive(engine, carrierOf(engine, upgraded), pod, { clock: parts.clock, signal });
+  return { outcome, isUpgraded: true };
+}
+
+/** It would be the same for every other pod. */
+function isOfTheWay({ sign, error }: UpgradeRefusal): boolean {
+  return sign !== "verb" && error.code !== "timeout";
 }
 
 /** The right that it needs was refused already. */

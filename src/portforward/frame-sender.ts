@@ -38,7 +38,7 @@ export class FrameSender implements Disposable {
 
   /** The other side takes our bytes more slowly than they come. */
   get hasBacklog(): boolean {
-    return this.#blocked.length > 0;
+    return this.#blocked.length > 0 || this.#socket.writableNeedDrain;
   }
 
   /** The two SYNs of a pair; `mayWait`: a moment, for the first bytes. */

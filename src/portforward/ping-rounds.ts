@@ -26,6 +26,8 @@ export type Verdict = "well" | "suspect" | "poisoned" | "lost";
 interface Round {
   missing: number;
   readonly sentMs: number;
+  /** Sent to applications before it. */
+  readonly sentBytes: number;
   /** From when on its answers are waited for. */
   startedMs: number;
   readonly onProven: (() => void) | undefined;
@@ -39,6 +41,7 @@ export class PingRounds {
   #nextId = 1;
   #startedMs = Number.NEGATIVE_INFINITY;
   #provenMs = Number.NEGATIVE_INFINITY;
+  #provenBytes = 0;
   #heardMs = Number.NEGATIVE_INFINITY;
   #rttMs: number | undefined;
 
@@ -50,6 +53,11 @@ export class PingRounds {
   /** What was sent before this was consumed: when the newest round went out of which all came back. */
   get provenMs(): number {
     return this.#provenMs;
+  }
+
+  /** Of what was sent to applications so much was consumed, as far as is known. */
+  get provenBytes(): number {
+    return this.#provenBytes;
   }
 
   /** The other side was there after this: when the newest round went out of which anything came back. */
@@ -73,9 +81,12 @@ export class PingRounds {
     return [...this.#rounds].filter(({ onProven }) => onProven !== undefined).length;
   }
 
-  /** The ids to send now, odd and rising (SPDY/3.1 2.6.5). `onProven` is called when all are answered. */
-  start(nowMs: number, onProven?: () => void): readonly number[] {
-    const round: Round = { missing: pingsPerRound, sentMs: nowMs, startedMs: nowMs, onProven };
+  /**
+   * The ids to send now, odd and rising (SPDY/3.1 2.6.5). `onProven` is called when all are answered.
+   * @param sentBytes to applications so far
+   */
+  start(nowMs: number, sentBytes: number, onProven?: () => void): readonly number[] {
+    const round: Round = { missing: pingsPerRound, sentMs: nowMs, sentBytes, startedMs: nowMs, onProven };
     const ids = Array.from({ length: pingsPerRound }, (_, index) => this.#nextId + 2 * index);
     this.#nextId += 2 * pingsPerRound;
     for (const id of ids) this.#byId.set(id, round);
@@ -93,6 +104,7 @@ export class PingRounds {
     this.#heardMs = Math.max(this.#heardMs, round.sentMs);
     if (--round.missing > 0) return;
     this.#provenMs = Math.max(this.#provenMs, round.sentMs);
+    this.#provenBytes = Math.max(this.#provenBytes, round.sentBytes);
     this.#rounds.delete(round);
     const tookMs = nowMs - round.startedMs;
     this.#rttMs = this.#rttMs === undefined ? tookMs : this.#rttMs + (tookMs - this.#rttMs) / 8;

@@ -219,6 +219,23 @@ test("SpdyConnection sends the runtime's pings back, and none of its own", async
   assert.deepEqual(runtime.frames, []);
 });
 
+test("SpdyConnection answers no pings of a runtime that reads nothing, whatever it sends", async () => {
+  const { near, connection, runtime } = connected();
+  runtime.socket.pause();
+  const pings = Buffer.concat(Array.from({ length: 5_000 }, (_, index) => encode({ kind: "ping", id: 2 * index + 2 })));
+  for (let sent = 0; sent < 60_000_000; sent += pings.length) {
+    runtime.socket.write(pings);
+    while (runtime.socket.writableLength > 0) await turns(1);
+  }
+  assert.ok(near.writableLength <= 4 * near.writableHighWaterMark, `${near.writableLength} bytes queued`);
+  runtime.socket.resume();
+  await turns(50);
+  runtime.frames.length = 0;
+  runtime.send({ kind: "ping", id: 4 });
+  assert.deepEqual(await runtime.take("ping"), { kind: "ping", id: 4 });
+  assert.equal(connection.closed.aborted, false);
+});
+
 test("SpdyConnection reads the bytes that came with the upgrade's answer", async () => {
   const { runtime } = connected(encode({ kind: "ping", id: 2 }));
   assert.deepEqual(await runtime.take("ping"), { kind: "ping", id: 2 });

@@ -18,6 +18,9 @@ import { StreamPairs } from "./stream-pairs.ts";
 /** The runtime lets go of a stream a second after our FIN; if it takes so long, something is stuck. */
 const maxLingerMs = 10_000;
 
+/** What the local side has sent before it left waits so long for a slow application, as long as the path is alive. */
+const maxDeliveryMs = 600_000;
+
 /** How a stream is opened. */
 export interface OpenStreamOptions {
   /** The SYNs wait a moment for the first bytes, and go out in one write with them. */
@@ -186,9 +189,12 @@ export class SpdyConnection implements AsyncDisposable {
     if (this.closed.aborted) return;
     const wasSuspect = this.#health.isSuspect;
     const verdict = this.#health.look(limits);
+    const now = this.#clock.monotonic();
+    this.#pairs.consumed(this.#health.provenMs, now);
     if (verdict === "lost") this.#fail(`nothing came for ${Math.round(this.#health.silentMs / 1000)} s`);
     else if (verdict === "poisoned") this.#giveUp("a worker of the runtime is stuck");
-    else if (this.#pairs.leftBefore(this.#clock.monotonic() - maxLingerMs)) this.#giveUp("a stream does not end");
+    else if (this.#pairs.provingSince(now - maxLingerMs)) this.#giveUp("what was sent is not taken");
+    else if (this.#pairs.overdueSince(now - maxLingerMs)) this.condemn("a stream does not end");
     else if (wasSuspect !== this.#health.isSuspect) this.#onChange();
   }
 
@@ -204,7 +210,7 @@ export class SpdyConnection implements AsyncDisposable {
     this.#fail("the connection was closed by localizer");
   }
 
-  /** Nothing more will get through: not worth waiting for. */
+  /** Nothing more will get through, unless an application is only slow: not worth waiting for. */
   #giveUp(reason: string): void {
     this.#isStuck = true;
     this.condemn(reason);
@@ -214,7 +220,13 @@ export class SpdyConnection implements AsyncDisposable {
     if (this.#condemned === undefined || this.#pairs.live > 0) return;
     // What the last stream has sent may still be on its way.
     const isProving = this.#pairs.all.some(({ phase }) => phase === "proving");
-    if (!isProving || this.#isStuck) this.#fail(this.#condemned);
+    if (!isProving || !this.#isWorthWaiting) this.#fail(this.#condemned);
+  }
+
+  /** Where bytes stand before the pings an application may only be slow; else those who gave up were right. */
+  get #isWorthWaiting(): boolean {
+    if (!this.#health.isStuck && !this.isPaused) return !this.#isStuck;
+    return !this.#pairs.provingSince(this.#clock.monotonic() - maxDeliveryMs);
   }
 
   #fail(reason: string): void {

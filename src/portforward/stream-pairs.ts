@@ -22,6 +22,8 @@ export interface StreamPair {
   /** Bytes that came when nobody read them any more. */
   wastedBytes: number;
   leftMs: number;
+  /** Since when it is known that the runtime has consumed all of it, the FIN too; undefined until then. */
+  consumedMs: number | undefined;
 }
 
 /** By either id. */
@@ -64,6 +66,7 @@ export class StreamPairs {
     const pair: StreamPair = {
       ...{ errorId, dataId, stream: undefined, phase: "open", isHalfClosed: false },
       ...{ finSent: false, dataEnded: false, errorEnded: false, isBroken: false, wastedBytes: 0, leftMs: 0 },
+      consumedMs: undefined,
     };
     this.#byId.set(errorId, pair);
     this.#byId.set(dataId, pair);
@@ -98,9 +101,22 @@ export class StreamPairs {
     pair.phase = "proving";
   }
 
-  /** True when one that was left before this time is still there. */
-  leftBefore(timeMs: number): boolean {
-    return this.all.some(({ stream, leftMs }) => stream === undefined && leftMs < timeMs);
+  /** The runtime has consumed what was sent before `sentMs`, as is known now. */
+  consumed(sentMs: number, nowMs: number): void {
+    for (const pair of this.all) {
+      const { leftMs, phase, stream } = pair;
+      if (stream === undefined && phase === "lingering" && leftMs <= sentMs) pair.consumedMs ??= nowMs;
+    }
+  }
+
+  /** True when one is still there of which all was consumed before this time. */
+  overdueSince(timeMs: number): boolean {
+    return this.all.some(({ consumedMs }) => consumedMs !== undefined && consumedMs < timeMs);
+  }
+
+  /** True when one that was left before this time is not proven yet. */
+  provingSince(timeMs: number): boolean {
+    return this.all.some(({ stream, phase, leftMs }) => stream === undefined && phase === "proving" && leftMs < timeMs);
   }
 
   /** Forgets it. What was not proven by then is its connection's to prove. */

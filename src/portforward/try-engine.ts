@@ -58,3 +58,9 @@ export function failure(pod: PodRef, refused: readonly RefusedEngine[], thrown?:
 function brief({ error }: UpgradeRefusal): string {
   return error.message.length > 120 ? `${error.message.slice(0, 119)}…` : error.message;
 }
+
+/** The caller went by an engine of the other kind. */
+export function wrongEngine(pod: PodRef, engine: EngineName): LocalizerError {
+  const where = `Cannot forward to pod ${pod.namespace}/${pod.name}`;
+  return new LocalizerError("unavailable", `${where}: the engine of this cluster is ${engine} now`);
+}

@@ -18,6 +18,13 @@ const answers: readonly (readonly [name: string, status: number, body: string, s
   ["403 that quotes the words, but is no Status", 403, forbidden("create"), "way", "denied"],
   ["403 of a protocol that nobody knows", 403, "unable to upgrade: unable to negotiate protocol", "way", "denied"],
   ["404 of the pod", 404, status('pods "cart-0" not found', { name: "cart-0", kind: "pods" }), "target", "gone"],
+  [
+    "404 of the pod's node",
+    404,
+    status('nodes "n1" not found', { name: "n1", kind: "nodes" }),
+    "target",
+    "unavailable",
+  ],
   ["404 of the path", 404, status("the server could not find the requested resource", {}), "way", "unavailable"],
   ["404 of a path that names the pod", 404, status("no route to /pods/cart-0/portforward"), "way", "unavailable"],
   ["404 about another thing", 404, status("no cart-0", { kind: "clusters" }), "way", "unavailable"],

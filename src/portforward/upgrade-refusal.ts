@@ -61,8 +61,8 @@ interface Status {
 function signOf(status: number, told: Status | undefined, podName: string): RefusalSign {
   if (status === 401) return "identity";
   if (status === 429) return "target";
-  // A gateway that does not know the path may name the pod too.
-  if (status === 404) return told?.about === "pods" ? "target" : "way";
+  // A gateway that does not know the path may name the pod too. A node is asked for only when its pod was found.
+  if (status === 404) return told?.about === "pods" || told?.about === "nodes" ? "target" : "way";
   if (told !== undefined) {
     if (status === 403 && namesVerb.test(told.message)) return "verb";
     if (told.about === "pods" || passedOn.test(told.message) || hasWord(told.message, podName)) return "target";

@@ -1,40 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { duplexPair } from "../../test/support/duplex-pair.ts";
 import { turns } from "../../test/support/event-loop.ts";
-import { FakeClock } from "../../test/support/fake-clock.ts";
 import { closedText, refusedText } from "../../test/support/runtime-texts.ts";
-import { type ClientFrame, ClientFrames, closeFrame, serverFrame } from "../../test/support/websocket-peer.ts";
-import { port } from "../model/port.ts";
-import { V4Channel } from "./v4-channel.ts";
-
-const endpoint = { pod: { namespace: "shop", name: "cart-0", uid: "u1" }, port: port(8080) };
-const portBytes = Buffer.from([0x90, 0x1f]);
-
-/** A message of the runtime's. */
-const say = (channel: number, bytes: Buffer | string) =>
-  serverFrame(2, Buffer.concat([Buffer.from([channel]), Buffer.from(bytes)]));
-const named = Buffer.concat([say(0, portBytes), say(1, portBytes)]);
-
-/** A channel, and the runtime at its far end. */
-function channelled(head: Buffer = named) {
-  const { near, far } = duplexPair();
-  const clock = new FakeClock();
-  const frames: ClientFrame[] = [];
-  const reader = new ClientFrames();
-  far.on("data", (chunk: Buffer) => frames.push(...reader.push(chunk)));
-  let opened = 0;
-  const onOpen = () => void opened++;
-  const channel = new V4Channel({ socket: near, head }, endpoint, { clock, onOpen });
-  return { channel, clock, near, far, frames, opened: () => opened };
-}
-
-async function text(stream: AsyncIterable<Buffer>): Promise<string> {
-  const parts: Buffer[] = [];
-  for await (const part of stream) parts.push(part);
-  return String(Buffer.concat(parts));
-}
+import { channelled, named, say, text } from "../../test/support/v4-runtime.ts";
+import { closeFrame, serverFrame } from "../../test/support/websocket-peer.ts";
 
 test("V4Channel carries bytes both ways on channel 0 and ends with the close", async () => {
   const { channel, far, frames, near, opened } = channelled();
@@ -111,48 +81,6 @@ test("V4Channel fails as lost when the connection is, or is closed for another r
   }
   const other = channelled(say(0, Buffer.from([80, 0])));
   await assert.rejects(text(other.channel), { message: /opened port 80 instead$/ });
-});
-
-test("V4Channel holds the local end back until the pod has been silent for 5 s", async () => {
-  const { channel, clock, far, frames } = channelled();
-  const answer = text(channel);
-  channel.end("question");
-  await turns();
-  await clock.advance(4_000);
-  far.write(say(0, "answer"));
-  await turns();
-  await clock.advance(4_999);
-  assert.deepEqual(
-    frames.map(({ opcode }) => opcode),
-    [2],
-  );
-  await clock.advance(1);
-  assert.equal(await answer, "answer");
-  await turns();
-  assert.deepEqual(
-    frames.map(({ opcode }) => opcode),
-    [2, 8],
-  );
-});
-
-test("V4Channel.localEnded() closes at once when the local side is closed, and waits long when it still reads", async () => {
-  const closed = channelled();
-  closed.channel.end();
-  await turns();
-  closed.channel.localEnded("closed");
-  assert.equal(await text(closed.channel), "");
-  const halfClosed = channelled();
-  const answer = text(halfClosed.channel);
-  halfClosed.channel.end();
-  await turns();
-  halfClosed.channel.localEnded("half-closed");
-  await halfClosed.clock.advance(299_999);
-  halfClosed.far.write(say(0, "late"));
-  await turns();
-  await halfClosed.clock.advance(299_999);
-  assert.ok(!halfClosed.near.destroyed);
-  await halfClosed.clock.advance(1);
-  assert.equal(await answer, "late");
 });
 
 test("V4Channel sends nothing after the pod's end", async () => {

@@ -1,7 +1,8 @@
 /**
  * One local connection's way to a pod's port over a WebSocket of its own (`v4.channel.k8s.io`): each message begins with the
  * number of its channel, 0 for data and 1 for the error text (cri-streaming `portforward/websocket.go`).
- * Promises what PodStream does, as far as a protocol without half-close can: a failure that says why, back-pressure both ways.
+ * Promises what PodStream does, as far as a protocol without half-close can: a failure that says why, back-pressure both ways,
+ * all that was written before an end sent before the close, a server that is not there any more noticed.
  */
 import { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
@@ -42,7 +43,7 @@ export interface V4ChannelParts {
 
 type WriteCallback = (error?: Error | null) => void;
 
-/** The Duplex. It owns the socket. */
+/** The Duplex. It owns the socket, which outlives an end without error until all that was written is sent. */
 export class V4Channel extends Duplex {
   readonly #endpoint: Endpoint;
   readonly #clock: Clock;
@@ -75,6 +76,7 @@ export class V4Channel extends Duplex {
         this.#channel = undefined;
       },
       onPayload: (bytes) => this.#onPayload(bytes),
+      onHeard: () => this.#health?.heard(),
       onPong: (payload) => this.#health?.ponged(payload),
       onClose: (code, reason) => this.#onClose(code, reason),
       onLost: (reason) => this.#lose(reason),
@@ -121,7 +123,9 @@ export class V4Channel extends Duplex {
     this.#health?.[Symbol.dispose]();
     this.#timer?.[Symbol.dispose]();
     this.#isOver = true;
-    this.#messages.close();
+    // Who breaks off before the end wants nothing sent any more.
+    if (error === null && this.writableEnded) this.#messages.leave(this.#clock);
+    else this.#messages.close();
     callback(error);
   }
 
@@ -139,7 +143,6 @@ export class V4Channel extends Duplex {
 
   #onPayload(bytes: Buffer): void {
     if (this.#isOver) return;
-    this.#health?.heard();
     let rest = bytes;
     if (this.#channel === undefined) {
       this.#channel = bytes[0] ?? 0;
@@ -185,12 +188,13 @@ export class V4Channel extends Duplex {
   }
 
   #conclude(): void {
+    this.#health?.[Symbol.dispose]();
     this.#timer?.[Symbol.dispose]();
     if (this.#isOver) return;
     this.#isOver = true;
     if (this.#errorText !== "") this.destroy(refusal(this.#endpoint, this.#errorText));
     else this.push(null);
-    this.#messages.close();
+    this.#messages.leave(this.#clock);
   }
 
   #lose(reason: string): void {
@@ -217,6 +221,8 @@ export class V4Channel extends Duplex {
   }
 
   #closeWhenSilent(): void {
+    // The close that comes behind the text is waited for already.
+    if (this.#errorText !== "") return;
     // Silence before the end is no sign: the application may have waited for the end of a long question.
     const silentMs = this.#clock.monotonic() - Math.max(this.#lastFromPodMs, this.#endedMs);
     if (silentMs < this.#silenceMs) this.#setTimer(this.#silenceMs - silentMs, () => this.#closeWhenSilent());

@@ -11,17 +11,27 @@ import { V4Channel } from "./v4-channel.ts";
 const endpoint = { pod: { namespace: "shop", name: "cart-0", uid: "u1" }, port: port(8080) };
 const named = Buffer.concat([0, 1].map((channel) => serverFrame(2, Buffer.from([channel, 0x90, 0x1f]))));
 
+/** Its timers come late by as much as the process stood still. */
+class StallingClock extends FakeClock {
+  stalledMs = 0;
+
+  override monotonic(): number {
+    return super.monotonic() + this.stalledMs;
+  }
+}
+
 /** A channel that is looked after, and a runtime that answers its pings as long as it shall. */
 function channelled() {
   const { near, far } = duplexPair();
-  const clock = new FakeClock();
-  const far4 = { answers: true, path: "alive" as "alive" | "dead", circumstances: "", pings: 0 };
+  const clock = new StallingClock();
+  const far4 = { answers: true, path: "alive" as "alive" | "dead", circumstances: "", pings: 0, owed: [] as Buffer[] };
   const reader = new ClientFrames();
   far.on("data", (chunk: Buffer) => {
     for (const { opcode, payload } of reader.push(chunk)) {
       if (opcode !== 9) continue;
       far4.pings++;
       if (far4.answers) far.write(serverFrame(10, payload));
+      else far4.owed.push(payload);
     }
   });
   const health = { askPath: async () => far4.path, circumstances: () => far4.circumstances };
@@ -84,4 +94,58 @@ test("V4Channel has to answer soon when circumstances are others", async () => {
   far4.answers = false;
   far4.circumstances = "one more";
   assert.ok((await seconds(30)) <= 6);
+});
+
+test("V4Channel is not lost as long as anything comes, be it the server's own pings", async () => {
+  const { far, far4, seconds } = channelled();
+  await seconds(10);
+  far4.answers = false;
+  for (let time = 0; time < 10; time++) {
+    far.write(serverFrame(9, Buffer.from("own")));
+    assert.equal(await seconds(5), never);
+  }
+});
+
+test("V4Channel takes no other pong for the answer to a ping", async () => {
+  const { far, far4, seconds } = channelled();
+  far4.answers = false;
+  const says = ["", "what a gateway says of its own accord", "\0\0\0\x02".repeat(5), "\0\0\0\x02"];
+  for (const text of says) far.write(serverFrame(10, Buffer.from(text)));
+  assert.equal(await seconds(120), never);
+  assert.ok(far4.pings >= 1 && far4.pings <= 25, `${far4.pings} pings`);
+});
+
+test("V4Channel blames nobody when this process was not there, and gives time for an answer", async () => {
+  const { clock, far4, seconds } = channelled();
+  await seconds(10);
+  far4.answers = false;
+  await seconds(6);
+  clock.stalledMs = 30_000;
+  assert.equal(await seconds(5), never);
+  assert.ok((await seconds(30)) <= 15);
+});
+
+test("V4Channel gives time for an answer when an application reads at last", async () => {
+  const { channel, far, far4, seconds } = channelled();
+  await seconds(10);
+  far4.answers = false;
+  far.pause();
+  channel.write(Buffer.alloc(1_000_000));
+  await seconds(60);
+  far.resume();
+  assert.equal(await seconds(5), never);
+  for (const payload of far4.owed) far.write(serverFrame(10, payload));
+  far4.answers = true;
+  assert.equal(await seconds(60), never);
+});
+
+test("V4Channel asks the path only while more than 64 KiB may stand before its pings", async () => {
+  const { channel, far, far4, seconds } = channelled();
+  await seconds(10);
+  far4.answers = false;
+  channel.write(Buffer.alloc(65_537));
+  assert.equal(await seconds(30), never);
+  channel.write(Buffer.alloc(1_000));
+  for (const payload of far4.owed.splice(0)) far.write(serverFrame(10, payload));
+  assert.ok((await seconds(30)) <= 15);
 });

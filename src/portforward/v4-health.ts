@@ -5,9 +5,13 @@
 import type { Clock } from "../clock.ts";
 import { ConnectionHealth } from "./connection-health.ts";
 import type { AskPath } from "./path-check.ts";
+import { pingsPerRound } from "./ping-rounds.ts";
 import { defaultPoolOptions } from "./pool-options.ts";
 
 const lookEveryMs = 1_000;
+
+/** When a look comes later than this, it was this process that was not there. */
+const lateMs = 1_000;
 
 /** The connection. */
 export interface V4Connection {
@@ -31,8 +35,6 @@ export class V4Health implements Disposable {
   readonly #connection: V4Connection;
   readonly #parts: V4HealthParts;
   readonly #health: ConnectionHealth;
-  /** What never answered a ping may be something that answers none, such as a gateway: its silence means nothing. */
-  #answers = false;
   #lastHeardMs: number;
   #circumstances: string | undefined;
   #timer: Disposable | undefined;
@@ -68,11 +70,12 @@ export class V4Health implements Disposable {
     this.#lastHeardMs = this.#parts.clock.monotonic();
   }
 
-  /** The answer to a ping. */
+  /** The answer to a ping, or what a gateway says of its own accord. */
   ponged(payload: Buffer): void {
-    this.heard();
-    this.#answers = true;
-    for (let at = 0; at + 4 <= payload.length; at += 4) this.#health.pinged(payload.readUInt32BE(at));
+    if (payload.length !== 4 * pingsPerRound) return;
+    const ids = Array.from({ length: pingsPerRound }, (_, index) => payload.readUInt32BE(4 * index));
+    // Even ones are never ours.
+    if (ids.every((id) => id % 2 === 1)) for (const id of ids) this.#health.pinged(id);
   }
 
   /** Bytes for the application went out. */
@@ -84,16 +87,24 @@ export class V4Health implements Disposable {
     this.#timer?.[Symbol.dispose]();
   }
 
-  #lookLater(): void {
-    this.#timer = this.#parts.clock.after(lookEveryMs, () => this.#look());
+  /** What never answered a ping may be something that answers none, such as a gateway: its silence means nothing. */
+  get #answers(): boolean {
+    return this.#health.rttMs !== undefined;
   }
 
-  #look(): void {
+  #lookLater(): void {
+    const { clock } = this.#parts;
+    const dueMs = clock.monotonic() + lookEveryMs;
+    this.#timer = clock.after(lookEveryMs, () => this.#look(clock.monotonic() - dueMs > lateMs));
+  }
+
+  #look(isLate: boolean): void {
     const circumstances = this.#parts.circumstances?.();
     const isAlarm = circumstances !== this.#circumstances && this.#answers;
     this.#circumstances = circumstances;
     if (isAlarm) this.#health.alarm();
-    if (!this.#answers) this.heard();
+    // What came meanwhile has not been read yet.
+    if (isLate || !this.#answers) this.heard();
     const verdict = this.#health.look({ ...defaultPoolOptions, everyMs: defaultPoolOptions.pingEveryMs });
     if (verdict === "lost") this.#connection.lost(`nothing came for ${Math.round(this.#health.silentMs / 1000)} s`);
     else this.#lookLater();

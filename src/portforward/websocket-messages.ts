@@ -1,16 +1,23 @@
 /**
  * A WebSocket over an upgraded socket, client side: binary messages out, their payloads in as they come. Promises an answer
- * to pings, a close that is told apart from a loss, and back-pressure both ways. Used by websocket-tunnel and v4-channel.
+ * to pings, a close that is told apart from a loss, back-pressure both ways, and bounded memory whatever the server does.
+ * Used by websocket-tunnel and v4-channel.
  */
 import { randomFillSync } from "node:crypto";
 import type { Duplex } from "node:stream";
+import type { Clock } from "../clock.ts";
 import { encodeFrame, opcode, type WebSocketHandler, WebSocketReader } from "./websocket-frames.ts";
 
 /** The code of a close that is nobody's fault (RFC 6455, 7.4.1). */
 export const normalClosure = 1000;
 
+/** One who leaves waits no longer than this for the server to take more, and then for its end. */
+const standstillMs = 30_000;
+
 /** What comes in. */
 export interface MessageHandler extends Pick<WebSocketHandler, "onMessage" | "onPayload"> {
+  /** Anything came, before it is told what. */
+  onHeard?(): void;
   /** The server closed the WebSocket in order: its last word. */
   onClose(code: number, reason: string): void;
   /** The answer to a ping. */
@@ -19,7 +26,7 @@ export interface MessageHandler extends Pick<WebSocketHandler, "onMessage" | "on
   onLost(reason: string): void;
 }
 
-/** The WebSocket. Says at most one of `onClose` and `onLost`, and neither after `close`. */
+/** The WebSocket. Says at most one of `onClose` and `onLost`, and neither after `close` or `leave`. */
 export class WebSocketMessages {
   readonly #socket: Duplex;
   readonly #handler: MessageHandler;
@@ -27,6 +34,9 @@ export class WebSocketMessages {
   readonly #keys = new MaskKeys();
   readonly #blocked: (() => void)[] = [];
   #isOver = false;
+  /** The newest ping that could not be answered yet. */
+  #owedPong: Buffer | undefined;
+  #leaving: Disposable | undefined;
 
   /** @param head bytes that came with the upgrade's answer; they are read by `start` */
   constructor(socket: Duplex, handler: MessageHandler) {
@@ -36,14 +46,17 @@ export class WebSocketMessages {
       onMessage: () => handler.onMessage(),
       onPayload: (bytes) => handler.onPayload(bytes),
       onMessageEnd: () => {},
-      onPing: (payload) => this.#write(opcode.pong, [payload]),
+      onPing: (payload) => this.#onPing(payload),
       onPong: (payload) => handler.onPong?.(payload),
       onClose: (code, reason) => this.#onClose(code, reason),
     });
     socket.on("data", (chunk: Buffer) => this.#onChunk(chunk));
     socket.on("drain", () => this.#onDrain());
     socket.on("end", () => this.#lose("the connection was ended"));
-    socket.on("close", () => this.#lose("the connection was closed"));
+    socket.on("close", () => {
+      this.#leaving?.[Symbol.dispose]();
+      this.#lose("the connection was closed");
+    });
     socket.on("error", (error) => this.#lose(error.message));
   }
 
@@ -60,7 +73,7 @@ export class WebSocketMessages {
 
   /** The server takes less than there is to send. */
   get hasBacklog(): boolean {
-    return this.#blocked.length > 0;
+    return this.#socket.writableNeedDrain;
   }
 
   /** Asks for an answer with the same payload, 125 bytes at most. */
@@ -92,8 +105,34 @@ export class WebSocketMessages {
     this.#socket.destroy();
   }
 
+  /**
+   * Says goodbye behind all that was sent, and closes the connection when the server has closed it, or nothing has moved for
+   * 30 s. What it still says is dropped, but read: to close before would have the kernel throw away what is on its way. May be
+   * called twice; `close` cuts it short.
+   */
+  leave(clock: Clock): void {
+    if (this.#leaving !== undefined) return;
+    if (this.#isOver || !this.#socket.writable) {
+      this.close();
+      return;
+    }
+    this.#isOver = true;
+    this.#write(opcode.close, [closeCode(normalClosure)]);
+    this.#onDrain();
+    this.#socket.end();
+    this.#socket.resume();
+    this.#closeAtStandstill(clock, Number.POSITIVE_INFINITY);
+  }
+
+  #closeAtStandstill(clock: Clock, before: number): void {
+    const left = this.#socket.writableLength + (this.#socket.writableFinished ? 0 : 1);
+    if (left >= before) this.#socket.destroy();
+    else this.#leaving = clock.after(standstillMs, () => this.#closeAtStandstill(clock, left));
+  }
+
   #onChunk(chunk: Buffer): void {
     if (this.#isOver) return;
+    this.#handler.onHeard?.();
     try {
       this.#reader.push(chunk);
     } catch (error) {
@@ -119,7 +158,16 @@ export class WebSocketMessages {
     return !this.#socket.writable || this.#socket.write(encodeFrame(code, parts, this.#keys.next()));
   }
 
+  /** A server that does not read gets no more answers: only the newest ping needs one (RFC 6455, 5.5.3). */
+  #onPing(payload: Buffer): void {
+    if (this.#socket.writableNeedDrain) this.#owedPong = payload;
+    else this.#write(opcode.pong, [payload]);
+  }
+
   #onDrain(): void {
+    const owed = this.#owedPong;
+    this.#owedPong = undefined;
+    if (owed !== undefined && !this.#isOver) this.#write(opcode.pong, [owed]);
     for (const callback of this.#blocked.splice(0)) callback();
   }
 }

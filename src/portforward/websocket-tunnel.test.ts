@@ -139,6 +139,27 @@ test("WebSocketTunnel holds its writer back while the server takes nothing", asy
   await drained;
 });
 
+test("WebSocketTunnel answers only the newest ping of a server that does not read", async () => {
+  const { tunnel, near, far, frames } = tunnelled();
+  far.pause();
+  while (!near.writableNeedDrain) {
+    tunnel.write(Buffer.alloc(16_384));
+    await turns(2);
+  }
+  const queued = near.writableLength;
+  for (let count = 1; count <= 1_000; count++) far.write(serverFrame(9, Buffer.from(`ping ${count}`)));
+  await turns(1_100);
+  assert.equal(near.writableLength, queued);
+  far.resume();
+  await turns(50);
+  far.write(serverFrame(9, Buffer.from("now it reads")));
+  await turns();
+  assert.deepEqual(
+    frames.filter(({ opcode }) => opcode === 10).map(({ payload }) => String(payload)),
+    ["ping 1000", "now it reads"],
+  );
+});
+
 test("WebSocketTunnel holds the server back while nobody reads", async () => {
   const { tunnel, far } = tunnelled();
   let sent = 0;
