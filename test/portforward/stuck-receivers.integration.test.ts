@@ -34,10 +34,10 @@ setFlagsFromString("--expose-gc");
 const collect: unknown = runInNewContext("gc");
 const base = memory();
 
-/** How connections are used: enough pods for 8 each, or 25 streams on each of 8. */
+/** How connections are used: enough pods for some each, or 25 streams on each of 8. */
 const uses: Readonly<Record<"exclusive" | "shared", { readonly pods: number; readonly pool: Partial<PoolOptions> }>> = {
   exclusive: { pods: receivers / 8, pool: { spareMs: 0 } },
-  shared: { pods: 1, pool: { spareMs: 0, streamsPerConnection: 32 } },
+  shared: { pods: 1, pool: { spareMs: 0, connectionsPerPod: 8, streamsPerConnection: 32 } },
 };
 
 for (const engine of ["post-spdy", "websocket"] as const) {
