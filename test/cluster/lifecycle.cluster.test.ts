@@ -97,6 +97,7 @@ test("startCluster() clears up after a start that was killed", async () => {
 test("dispose() stops the cluster and leaves nothing on the machine, with pods running and a shim killed", {
   timeout: 60_000,
 }, async () => {
+  Reflect.deleteProperty(process.env, "LOCALIZER_TEST_CLUSTER"); // "keep" would leave it up.
   await endCluster({ layout });
   const [mountsBefore, tracesBefore] = [mountPaths(), await traces()];
   const cluster = await start();
@@ -107,7 +108,6 @@ test("dispose() stops the cluster and leaves nothing on the machine, with pods r
   const started = clusterProcesses(layout);
   assert.ok(started.length > componentNames.length);
 
-  Reflect.deleteProperty(process.env, "LOCALIZER_TEST_CLUSTER"); // "keep" would leave it up.
   await cluster[Symbol.asyncDispose]();
   assert.deepEqual(leftovers(layout), []);
   assert.deepEqual(mountPaths(), mountsBefore);
