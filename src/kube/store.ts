@@ -100,7 +100,7 @@ export class Store<T extends StoredObject> implements Lister<T> {
       return [this.#remove(key, previous), this.#add(key, object)];
     }
     if (previous === undefined) return [this.#add(key, object)];
-    if (isDeepStrictEqual(previous, object)) return [];
+    if (previous === object || isDeepStrictEqual(previous, object)) return [];
     this.#remove(key, previous);
     this.#add(key, object);
     return [{ kind: "changed", key, object, previous }];
