@@ -113,7 +113,6 @@ export class ServedService implements AsyncDisposable {
       this.#pods.delete(hostname);
       await pod.withdraw();
     }
-    // All names first: they are written while ports are still being opened.
     const pods = desired.pods.map(({ hostname, ports }) => [this.#pod(hostname), ports] as const);
     const failures: LocalizerError[] = [...this.#podErrors.values()];
     for (const [tunnel, ports] of [[this.#tunnel, desired.ports] as const, ...pods]) {
@@ -122,6 +121,8 @@ export class ServedService implements AsyncDisposable {
         failures.push(LocalizerError.from(thrown));
       });
     }
+    // Together, and only now: a name that leads to a port still to be opened is refused.
+    for (const tunnel of this.#all()) tunnel.publish();
     const [failure] = failures;
     if (failure !== undefined) throw failure;
   }
