@@ -60,6 +60,11 @@ export async function withTimeout<T>(
   }
 }
 
+/** For long work in slices: whatever has come in meanwhile goes first. No wait, so real in tests, too. */
+export function othersTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Resolves when the signal fires, at once when it has; never rejects. */
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -78,7 +78,7 @@ const globals: rules.House["globals"] = {
   setTimeout: ["src/clock.ts"],
   setInterval: ["src/clock.ts"],
   // A closed listener answers in the next turn of the loop; no time passes.
-  setImmediate: ["src/net/listen.ts"],
+  setImmediate: ["src/clock.ts", "src/net/listen.ts"],
   "AbortSignal.timeout": [],
   "process.env": ["helper", "daemon", "client", "cli", "bin"],
   globalThis: [],

@@ -15,12 +15,13 @@ export interface NamedTunnelComponents extends TunnelComponents {
   readonly onReleased?: ((address: LoopbackAddress) => void) | undefined;
 }
 
-/** Has its address from its making on, and its names in the table; `update` opens its ports. */
+/** Has its address from its making on; `update` opens its ports, `publish` puts its names into the table. */
 export class NamedTunnel implements AsyncDisposable {
   readonly #components: NamedTunnelComponents;
   readonly #owner: OwnerKey;
   readonly #tunnel: Tunnel;
   #names: HostNames;
+  #isPublished = false;
   #specs: readonly TunnelPortSpec[] | undefined;
 
   /** @throws LocalizerError `unavailable` when no address is left */
@@ -29,7 +30,6 @@ export class NamedTunnel implements AsyncDisposable {
     this.#owner = owner;
     this.#tunnel = new Tunnel(components, components.addresses.allocate(owner));
     this.#names = names;
-    this.rename(names);
   }
 
   get address(): LoopbackAddress {
@@ -57,7 +57,14 @@ export class NamedTunnel implements AsyncDisposable {
   /** Other names for the same address. */
   rename(names: HostNames): void {
     this.#names = names;
-    this.#components.hosts.set(this.#owner, { address: this.address, names: names.names });
+    if (this.#isPublished) this.#setNames();
+  }
+
+  /** To be called when its ports are open, or it is known that they cannot be: who finds a name connects at once. */
+  publish(): void {
+    if (this.#isPublished) return;
+    this.#isPublished = true;
+    this.#setNames();
   }
 
   /** As `Tunnel.update`, but for specs that it has already nothing is done. */
@@ -80,6 +87,10 @@ export class NamedTunnel implements AsyncDisposable {
   /** Closes the listeners and no more: at the end the whole table goes. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tunnel[Symbol.asyncDispose]();
+  }
+
+  #setNames(): void {
+    this.#components.hosts.set(this.#owner, { address: this.address, names: this.#names.names });
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeController, namedSlice, plainPolicy, service } from "../../test/support/controller-setup.ts";
-import { turns } from "../../test/support/event-loop.ts";
+import { turns, until } from "../../test/support/event-loop.ts";
 import { LocalizerError } from "../errors.ts";
 import { type ServiceKey, serviceKey } from "../model/service-key.ts";
 
@@ -162,6 +162,26 @@ test("ServedService keeps the target ports of a named port while the last pod is
   made.put(service("db", { ...headless, ports: [{ port: 80, targetPort: "http" }] }));
   await made.stable();
   assert.deepEqual(made.summary(), ["db 80"]);
+});
+
+test("ServedService publishes no name before its ports are open, or known not to open", async () => {
+  await using made = makeController([]);
+  await made.start();
+  const gate = Promise.withResolvers<void>();
+  made.listener.gate = gate.promise;
+  made.listener.failures.set(80, new LocalizerError("conflict", "The port is taken"));
+  made.putSlice(namedSlice("db", "db-0"));
+  made.put(service("db", headless));
+  made.put(service("cart"));
+  await until(() => made.listener.attempts.length > 0);
+  await made.clock.advance(1_000);
+  assert.deepEqual([made.listener.open, made.writes], [[], []]);
+  gate.resolve();
+  await until(() => made.writes.length > 0);
+  await made.clock.advance(250);
+  const names = (made.writes.at(-1) ?? "").split(" ");
+  assert.deepEqual(names.toSorted(), ["cart.team-a", "db-0.db.team-a", "db.team-a"]);
+  assert.equal(made.listener.open.length, 2);
 });
 
 test("Controller.start() waits a moment for bare names, so that one write has them all", async () => {

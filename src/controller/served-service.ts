@@ -36,8 +36,9 @@ export class ServedService implements AsyncDisposable {
   readonly #key: ServiceKey;
   readonly #policy: HostNamePolicy;
   readonly #tunnel: NamedTunnel;
-  readonly #pods = new Map<string, NamedTunnel>();
-  readonly #podErrors = new Map<string, LocalizerError>();
+  /** Both by host name, and undefined until there is one: most Services are not headless. */
+  #pods: Map<string, NamedTunnel> | undefined;
+  #podErrors: Map<string, LocalizerError> | undefined;
   #notice: string | undefined;
   #seen: SeenPorts | undefined;
 
@@ -65,9 +66,9 @@ export class ServedService implements AsyncDisposable {
 
   get state(): ServedState {
     const { address, ports, names } = this.#tunnel;
-    const failed = [...this.#podErrors].map(([hostname, { message }]) => `pod ${hostname}: ${message}`);
+    const failed = [...(this.#podErrors ?? [])].map(([hostname, { message }]) => `pod ${hostname}: ${message}`);
     const notices = [this.#notice, ...failed].filter((text) => text !== undefined);
-    const pods = [...this.#pods].map(([hostname, pod]) => {
+    const pods = [...(this.#pods ?? [])].map(([hostname, pod]) => {
       return { hostname, address: pod.address, ports: pod.ports, names: pod.names };
     });
     return {
@@ -88,7 +89,7 @@ export class ServedService implements AsyncDisposable {
   /** There was a connection through one of its ports, or of its pods'. */
   get isUsed(): boolean {
     if (this.#tunnel.isUsed) return true;
-    for (const pod of this.#pods.values()) if (pod.isUsed) return true;
+    for (const pod of this.#pods?.values() ?? []) if (pod.isUsed) return true;
     return false;
   }
 
@@ -107,21 +108,22 @@ export class ServedService implements AsyncDisposable {
     this.#seen = desired.seen;
     if (this.namesAreStale) this.#rename();
     const wanted = new Set(desired.pods.map(({ hostname }) => hostname));
-    for (const hostname of this.#podErrors.keys()) if (!wanted.has(hostname)) this.#podErrors.delete(hostname);
-    for (const [hostname, pod] of this.#pods) {
+    for (const hostname of this.#podErrors?.keys() ?? []) if (!wanted.has(hostname)) this.#podErrors?.delete(hostname);
+    for (const [hostname, pod] of this.#pods ?? []) {
       if (wanted.has(hostname) && !pod.isMisplaced) continue;
-      this.#pods.delete(hostname);
+      this.#pods?.delete(hostname);
       await pod.withdraw();
     }
-    // All names first: they are written while ports are still being opened.
     const pods = desired.pods.map(({ hostname, ports }) => [this.#pod(hostname), ports] as const);
-    const failures: LocalizerError[] = [...this.#podErrors.values()];
+    const failures: LocalizerError[] = [...(this.#podErrors?.values() ?? [])];
     for (const [tunnel, ports] of [[this.#tunnel, desired.ports] as const, ...pods]) {
       await tunnel?.update(ports, signal).catch((thrown: unknown) => {
         if (codeOf(thrown) === "aborted") throw thrown;
         failures.push(LocalizerError.from(thrown));
       });
     }
+    // Together, and only now: a name that leads to a port still to be opened is refused.
+    for (const tunnel of this.#all()) tunnel.publish();
     const [failure] = failures;
     if (failure !== undefined) throw failure;
   }
@@ -138,15 +140,17 @@ export class ServedService implements AsyncDisposable {
 
   /** The pod's tunnel; undefined when no address is left for it. */
   #pod(hostname: string): NamedTunnel | undefined {
-    const known = this.#pods.get(hostname);
+    const known = this.#pods?.get(hostname);
     if (known !== undefined) return known;
     try {
       const names = podNames(this.#key, hostname, this.#policy);
       const pod = new NamedTunnel(this.#components, podKey(this.#key, hostname), names);
+      this.#pods ??= new Map();
       this.#pods.set(hostname, pod);
-      this.#podErrors.delete(hostname);
+      this.#podErrors?.delete(hostname);
       return pod;
     } catch (thrown) {
+      this.#podErrors ??= new Map();
       this.#podErrors.set(hostname, LocalizerError.from(thrown));
       return undefined;
     }
@@ -156,11 +160,11 @@ export class ServedService implements AsyncDisposable {
     // Before the policy is asked: an answer that comes meanwhile makes them stale again.
     this.namesAreStale = false;
     this.#tunnel.rename(serviceNames(this.#key, this.#policy));
-    for (const [hostname, pod] of this.#pods) pod.rename(podNames(this.#key, hostname, this.#policy));
+    for (const [hostname, pod] of this.#pods ?? []) pod.rename(podNames(this.#key, hostname, this.#policy));
   }
 
   #all(): readonly NamedTunnel[] {
-    return [this.#tunnel, ...this.#pods.values()];
+    return [this.#tunnel, ...(this.#pods?.values() ?? [])];
   }
 }
 

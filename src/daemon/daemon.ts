@@ -24,7 +24,7 @@ import { watchCredentials } from "./credential-changes.ts";
 import type { CurrentContext } from "./current-context.ts";
 import type { Daemon, DaemonOptions, StartDaemon } from "./daemon-options.ts";
 import { type FollowedServices, followServices } from "./follow-services.ts";
-import { collectWhenIdle, v8Memory } from "./idle-collection.ts";
+import { collectAfterStart, collectWhenIdle, v8Memory } from "./idle-collection.ts";
 import { leftOutOf } from "./left-out.ts";
 import { NamedNamespaces } from "./named-namespaces.ts";
 import { networkAddresses } from "./network-addresses.ts";
@@ -83,11 +83,13 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   const services = await followServices(options, { cluster, client, helper, dial, clock }, works);
   const { cache, controller, hosts, guard } = services;
   works.use(watchRetiredPods(cache, (uid) => pools.retire(uid)));
-  works.use(collectWhenIdle(clock, memory, () => controller.connections === 0));
+  const isQuiet = () => controller.connections === 0;
+  works.use(collectWhenIdle(clock, memory, isQuiet));
   const found = () => report.servicesFound(cache.services.list().length, cache.scope.namespaces ?? []);
   // A failed start says why by itself.
   cache.synced.then(found, () => {});
   await startOrDenied(services, signal);
+  collectAfterStart(memory, isQuiet);
   // Before the rest, for the line that ends the start waits for what it finds out.
   const probing = works.use(
     health.keepProbing(

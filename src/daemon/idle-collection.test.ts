@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../../test/support/fake-clock.ts";
-import { collectWhenIdle, v8Memory } from "./idle-collection.ts";
+import { collectAfterStart, collectWhenIdle, v8Memory } from "./idle-collection.ts";
 
 function fakeMemory() {
   const seen = { cpu: 0, collections: 0 };
@@ -15,6 +15,16 @@ function fakeMemory() {
   };
   return { seen, memory };
 }
+
+test("collectAfterStart() collects where the start has left much, and nobody is connected", () => {
+  let sweeps = 0;
+  const memory = (mebibytes: number) => ({ heapBytes: () => mebibytes * 2 ** 20, sweep: () => void sweeps++ });
+  collectAfterStart(memory(20), () => true);
+  collectAfterStart(memory(60), () => false);
+  assert.equal(sweeps, 0);
+  collectAfterStart(memory(60), () => true);
+  assert.equal(sweeps, 1);
+});
 
 test("collectWhenIdle() collects once after the start, and once after each busy stretch", async () => {
   const clock = new FakeClock();
@@ -69,10 +79,13 @@ test("collectWhenIdle() ends with its disposal", async () => {
   assert.equal(seen.collections, 0);
 });
 
-test("v8Memory() really collects: an object that nobody holds is gone", async () => {
-  const memory = v8Memory();
-  const held = new WeakRef(Buffer.alloc(1_000_000).fill(1));
-  await new Promise((resolve) => setImmediate(resolve));
-  memory.collect();
-  assert.equal(held.deref(), undefined);
-});
+for (const way of ["collect", "sweep"] as const) {
+  test(`v8Memory() really collects with ${way}(): an object that nobody holds is gone`, async () => {
+    const memory = v8Memory();
+    const held = new WeakRef(Buffer.alloc(1_000_000).fill(1));
+    await new Promise((resolve) => setImmediate(resolve));
+    memory[way]();
+    assert.equal(held.deref(), undefined);
+    assert.ok(memory.heapBytes() > 0);
+  });
+}

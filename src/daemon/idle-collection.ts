@@ -2,7 +2,7 @@
  * Gives memory back when nothing happens: V8 collects as it allocates, and what a burst has left stays until the next
  * one. With 1,000 services it is some 30 MiB (`npm run bench -- --only many`).
  */
-import { setFlagsFromString } from "node:v8";
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Clock } from "../clock.ts";
 
@@ -12,6 +12,10 @@ export interface ProcessMemory {
   readonly cpuMicroseconds: () => number;
   /** Collects all there is, and gives it back to the system; blocks for some 10 to 70 ms. */
   readonly collect: () => void;
+  /** What is in use or was since the last collection. */
+  readonly heapBytes: () => number;
+  /** Collects, but drops no code; blocks for some 50 to 100 ms where `heapBytes` is large. */
+  readonly sweep: () => void;
 }
 
 const lookEveryMs = 10_000;
@@ -20,13 +24,24 @@ const busyMicroseconds = 100_000;
 /** So many quiet intervals make a rest: who works in bursts shall not pay for a collection, and for compiling anew, after each. */
 const restIntervals = 3;
 
+/** Below it V8's own collections are short enough. */
+const largeHeapBytes = 40 * 2 ** 20;
+
+/**
+ * To be called when the start is over: collects what a start with thousands of services has left, which V8 would do with the
+ * next list that comes, beside connections. Not when there are some already, as `isQuiet` says.
+ */
+export function collectAfterStart(memory: Pick<ProcessMemory, "heapBytes" | "sweep">, isQuiet: () => boolean): void {
+  if (memory.heapBytes() > largeHeapBytes && isQuiet()) memory.sweep();
+}
+
 /**
  * Collects once, half a minute after each busy stretch, the start among them, as soon as nobody would notice:
  * `isQuiet` says whether no connection is open, for a collection holds up every one. Disposing ends it.
  */
 export function collectWhenIdle(
   clock: Pick<Clock, "after">,
-  memory: ProcessMemory,
+  memory: Pick<ProcessMemory, "cpuMicroseconds" | "collect">,
   isQuiet: () => boolean,
 ): Disposable {
   let before = memory.cpuMicroseconds();
@@ -70,6 +85,10 @@ export function v8Memory(): ProcessMemory {
     cpuMicroseconds: () => process.cpuUsage().user,
     collect() {
       if (typeof collect === "function") collect({ type: "major", execution: "sync", flavor: "last-resort" });
+    },
+    heapBytes: () => getHeapStatistics().used_heap_size,
+    sweep() {
+      if (typeof collect === "function") collect({ type: "major", execution: "sync" });
     },
   };
 }

@@ -10,13 +10,14 @@ type Slices = Pick<ClusterCache, "onChange" | "slicesOf">;
 
 /** Calls `retire` with the UID of each pod that has left. Disposing ends it. */
 export function watchRetiredPods(cache: Slices, retire: (uid: string) => void): Disposable {
-  const podsOf = new Map<ServiceKey, ReadonlySet<string>>();
+  /** Lists: 5,000 sets of one pod each would take a MiB. */
+  const podsOf = new Map<ServiceKey, readonly string[]>();
   /** How many Services have the pod. */
   const uses = new Map<string, number>();
   return cache.onChange((key) => {
-    const before = podsOf.get(key) ?? new Set<string>();
+    const before = new Set(podsOf.get(key));
     const now = new Set(cache.slicesOf(key).flatMap(({ endpoints }) => endpoints.flatMap(({ pod }) => pod?.uid ?? [])));
-    if (now.size > 0) podsOf.set(key, now);
+    if (now.size > 0) podsOf.set(key, [...now]);
     else podsOf.delete(key);
     for (const uid of now) if (!before.has(uid)) uses.set(uid, (uses.get(uid) ?? 0) + 1);
     for (const uid of before) {

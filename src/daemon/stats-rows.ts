@@ -38,7 +38,7 @@ function portStats(port: number, hostname: string, traffic: PortTraffic): PortSt
   return {
     port,
     hostname,
-    connections: traffic.open.size,
+    connections: traffic.connections,
     connectionsTotal: traffic.total,
     bytesUp: traffic.bytesUp,
     bytesDown: traffic.bytesDown,

@@ -25,14 +25,17 @@ interface Line {
 export function foreignHosts(bytes: Buffer, instance: string, written: readonly HostsEntry[] = []): ForeignHosts {
   const names = new Set<string>();
   const addresses = new Set<LoopbackAddress>();
-  const own = ownWords(bytes, instance);
-  const ours = new Map<string, ReadonlySet<string>>(written.map((entry) => [entry.address, new Set(entry.names)]));
+  let own: ReadonlySet<string> | undefined;
+  const ours = new Map<string, readonly string[]>(written.map((entry) => [entry.address, entry.names]));
   for (const line of foreignLines(bytes, instance).flatMap(parsedLine)) {
     const copied = line.instance === undefined ? ours.get(line.address) : undefined;
-    if (copied !== undefined && line.names.every((name) => copied.has(name))) continue;
-    const kept = line.instance !== undefined && instance < line.instance ? own : new Set<string>();
-    for (const name of line.names) if (!kept.has(name)) names.add(name);
-    if (isLoopbackAddress(line.address) && !kept.has(line.address)) addresses.add(line.address);
+    if (copied !== undefined && line.names.every((name) => copied.includes(name))) continue;
+    const isLater = line.instance !== undefined && instance < line.instance;
+    // Only where there is another localizer: with thousands of names it takes some 10 ms.
+    if (isLater) own ??= ownWords(bytes, instance);
+    const kept = isLater ? own : undefined;
+    for (const name of line.names) if (!kept?.has(name)) names.add(name);
+    if (isLoopbackAddress(line.address) && !kept?.has(line.address)) addresses.add(line.address);
   }
   return { names, addresses };
 }

@@ -9,6 +9,7 @@ import { statusError } from "./api-status.ts";
 import { type ApiAnswer, type ApiCall, parseJson, readBody } from "./api-stream.ts";
 import type { Credential } from "./credentials.ts";
 import type { Cluster } from "./kubeconfig.ts";
+import { type ListAnswer, readList } from "./read-list.ts";
 import { repeatLost } from "./repeat-lost.ts";
 import { SessionPool, type SessionPoolOptions } from "./session-pool.ts";
 import { userAgent } from "./user-agent.ts";
@@ -49,6 +50,9 @@ export interface ApiClientOptions {
   readonly pool?: Partial<SessionPoolOptions>;
 }
 
+/** Takes the body of an answer that says yes. */
+type ReadAnswer<T> = (answer: ApiAnswer, action: string) => Promise<T>;
+
 const defaultTimeoutMs = 15_000;
 /** The server accepts a watch at once, whether there is something to say or not. */
 const openTimeoutMs = 30_000;
@@ -67,9 +71,22 @@ export class ApiClient implements AsyncDisposable {
     this.#pool = new SessionPool(cluster, clock, pool);
   }
 
-  /** GETs an object or a list, gzipped on the way if it is large. Throws as `request`. */
+  /** GETs an object or a short list, gzipped on the way if it is large. Throws as `request`. */
   getJson(path: string, options: Pick<ApiRequest, "signal" | "timeoutMs"> = {}): Promise<unknown> {
     return this.request({ method: "GET", path, ...options });
+  }
+
+  /**
+   * GETs a list, however long, without holding others up: `read` gets one item after the other. If the connection is lost
+   * on the way it begins anew, and what was read counts for nothing. Throws as `request`.
+   */
+  async getList<T>(
+    path: string,
+    read: (item: unknown) => T,
+    options: Pick<ApiRequest, "signal" | "timeoutMs"> = {},
+  ): Promise<ListAnswer<T>> {
+    const request = { method: "GET", path, ...options } as const;
+    return await this.#answered(request, (answer, action) => readList(answer, action, read));
   }
 
   /**
@@ -80,11 +97,10 @@ export class ApiClient implements AsyncDisposable {
    * reached or talks nonsense, `timeout`, `aborted`
    */
   async request(request: ApiRequest): Promise<unknown> {
-    const action = `Cannot ${request.method.toLowerCase()} ${pathOnly(request.path)}`;
-    const limits = { action, timeoutMs: request.timeoutMs ?? defaultTimeoutMs, signal: request.signal };
-    return await this.#within(limits, request.method === "GET", (credential, signal) =>
-      this.#exchange(request, action, { credential, signal }),
-    );
+    return await this.#answered(request, async (answer, action) => {
+      const text = await readBody(answer, action);
+      return text.length === 0 ? undefined : parseJson(text, action);
+    });
   }
 
   /**
@@ -126,12 +142,17 @@ export class ApiClient implements AsyncDisposable {
     );
   }
 
-  async #exchange(
-    request: ApiRequest,
-    action: string,
-    { credential, signal }: { credential: Credential; signal: AbortSignal },
-  ): Promise<unknown> {
-    const { method, path } = request;
+  /** Sends a request, and again as `request` says, until an answer that says yes was read. */
+  async #answered<T>(request: ApiRequest, read: ReadAnswer<T>): Promise<T> {
+    const action = `Cannot ${request.method.toLowerCase()} ${pathOnly(request.path)}`;
+    const limits = { action, timeoutMs: request.timeoutMs ?? defaultTimeoutMs, signal: request.signal };
+    return await this.#within(limits, request.method === "GET", (credential, signal) =>
+      this.#exchange({ ...request, signal }, action, credential, read),
+    );
+  }
+
+  async #exchange<T>(request: ApiRequest, action: string, credential: Credential, read: ReadAnswer<T>): Promise<T> {
+    const { method, path, signal } = request;
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const headers = {
       ...(method === "GET" ? { "accept-encoding": "gzip" } : {}),
@@ -140,9 +161,8 @@ export class ApiClient implements AsyncDisposable {
     };
     using answer = await this.#send({ kind: "call", method, path, headers, body, action, signal }, credential);
     const { status, retryAfter } = await answer.head;
-    const text = await readBody(answer, action);
-    if (status < 200 || status > 299) throw statusError(action, status, parseStatus(text), retryAfter);
-    return text.length === 0 ? undefined : parseJson(text, action);
+    if (status >= 200 && status <= 299) return await read(answer, action);
+    throw statusError(action, status, parseStatus(await readBody(answer, action)), retryAfter);
   }
 
   /** Gives the answer of a watch that is accepted. */

@@ -37,7 +37,7 @@ export interface ApiAnswer extends Disposable {
 }
 
 /** Far beyond the largest list. */
-const maxBodyBytes = 1024 ** 3;
+export const maxBodyBytes = 1024 ** 3;
 
 /** The cause of an `unavailable`: the call broke off. */
 class StreamLost extends Error {
@@ -100,7 +100,8 @@ export async function readBody(answer: ApiAnswer, action: string, maxBytes = max
   }
 }
 
-function tooLarge(action: string, maxBytes: number): LocalizerError {
+/** The error for a body beyond the limit. */
+export function tooLarge(action: string, maxBytes: number): LocalizerError {
   return new LocalizerError("unavailable", `${action}: the answer is larger than ${maxBytes} bytes`);
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LocalizerError } from "../errors.ts";
-import { listPath, parseList, watchPath } from "./list-watch.ts";
+import { listPath, listVersion, watchPath } from "./list-watch.ts";
 
 const services = { group: "", version: "v1", plural: "services" };
 const slices = { group: "discovery.k8s.io", version: "v1", plural: "endpointslices" };
@@ -17,15 +17,15 @@ test("listPath() and watchPath() know groups, namespaces, versions and selectors
   assert.equal(watchPath(scope, "7", 300), `${base}?${query}&${selectors}`);
 });
 
-test("parseList() reads version and items, of which there may be none", () => {
+test("listVersion() reads the version, though there may be no items", () => {
   const metadata = { resourceVersion: "7" };
-  assert.deepEqual(parseList({ metadata, items: [1] }, { resource: services }), { resourceVersion: "7", items: [1] });
-  assert.deepEqual(parseList({ metadata, items: null }, { resource: services }).items, []);
+  assert.equal(listVersion({ metadata, items: [1] }, { resource: services }), "7");
+  assert.equal(listVersion({ metadata, items: null }, { resource: services }), "7");
 });
 
 for (const value of [undefined, {}, { items: [] }, { metadata: { resourceVersion: "1" }, items: {} }]) {
-  test(`parseList() throws unavailable for ${JSON.stringify(value)}`, () => {
+  test(`listVersion() throws unavailable for ${JSON.stringify(value)}`, () => {
     const isUnavailable = (error: unknown) => error instanceof LocalizerError && error.code === "unavailable";
-    assert.throws(() => parseList(value, { resource: services }), isUnavailable);
+    assert.throws(() => listVersion(value, { resource: services }), isUnavailable);
   });
 }

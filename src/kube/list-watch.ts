@@ -1,6 +1,6 @@
 /** Which objects to follow, and the API's paths for listing and watching them. Pure. */
 import { LocalizerError } from "../errors.ts";
-import { at, listAt, textAt } from "./json.ts";
+import { at, textAt } from "./json.ts";
 
 /** A kind of object, as it stands in the API's paths. */
 export interface ApiResource {
@@ -17,12 +17,6 @@ export interface ListScope {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-}
-
-/** A list as the API gave it. */
-export interface ObjectList {
-  readonly resourceVersion: string;
-  readonly items: readonly unknown[];
 }
 
 /** Path of the list. `resourceVersion` "0" is whatever the server has at hand, "" is consistent, else: not older. */
@@ -42,17 +36,17 @@ export function watchPath(scope: ListScope, resourceVersion: string, timeoutSeco
 }
 
 /**
- * Reads the answer to a list.
+ * The version of a list as the API gave it, with or without its items.
  * @throws LocalizerError `unavailable` when it is none
  */
-export function parseList(value: unknown, scope: ListScope): ObjectList {
-  const resourceVersion = textAt(value, "metadata", "resourceVersion");
-  const items = at(value, "items");
+export function listVersion(list: unknown, scope: ListScope): string {
+  const resourceVersion = textAt(list, "metadata", "resourceVersion");
+  const items = at(list, "items");
   // An empty list of a Go server may be null.
   if (resourceVersion === undefined || !(Array.isArray(items) || items === null)) {
     throw new LocalizerError("unavailable", `Cannot list ${describeScope(scope)}: the answer is no list`);
   }
-  return { resourceVersion, items: listAt(value, "items") };
+  return resourceVersion;
 }
 
 /** `services in namespace "shop"`, for messages. */

@@ -15,7 +15,7 @@ import { type Lister, Store, type StoreChange, type StoredObject } from "./store
 
 /** What a cache works with. */
 export interface ObjectCacheComponents {
-  readonly client: Pick<ApiClient, "getJson" | "watch">;
+  readonly client: Pick<ApiClient, "getJson" | "getList" | "watch">;
   readonly clock: Clock;
   readonly log: Logger;
   /** In [0, 1); Math.random unless given. */

@@ -18,7 +18,7 @@ interface Script {
 }
 
 /** A client without a network; its watches go by a script, the rest hang. */
-class ScriptedClient implements Pick<ApiClient, "getJson" | "watch"> {
+class ScriptedClient implements Pick<ApiClient, "getList" | "watch"> {
   readonly calls: string[] = [];
   readonly #clock: FakeClock;
   readonly #watches: Script[];
@@ -31,11 +31,11 @@ class ScriptedClient implements Pick<ApiClient, "getJson" | "watch"> {
     this.#listFailures = [...listFailures];
   }
 
-  async getJson(path: string): Promise<unknown> {
+  async getList(path: string) {
     this.#called("list", path);
     const failure = this.#listFailures.shift();
     if (failure !== undefined) throw failure;
-    return { metadata: { resourceVersion: "50" }, items: [] };
+    return { list: { metadata: { resourceVersion: "50" }, items: [] }, items: [] };
   }
 
   async *watch(path: string, options: Parameters<ApiClient["watch"]>[1] = {}): ReturnType<ApiClient["watch"]> {

@@ -14,7 +14,7 @@ import type { ApiClient } from "./api-client.ts";
 import { apiStatusOf } from "./api-status.ts";
 import { isLost } from "./api-stream.ts";
 import { textAt } from "./json.ts";
-import { describeScope, type ListScope, listPath, parseList, watchPath } from "./list-watch.ts";
+import { describeScope, type ListScope, listPath, listVersion, watchPath } from "./list-watch.ts";
 import { type ReflectorStatus, StatusBoard } from "./reflector-status.ts";
 import { Retry, reflectorRetry } from "./retry.ts";
 import { ServerNews } from "./server-news.ts";
@@ -24,7 +24,7 @@ import type { WatchEvent } from "./watch-events.ts";
 
 /** What a reflector works with. */
 export interface ReflectorComponents<T extends StoredObject> {
-  readonly client: Pick<ApiClient, "getJson" | "watch">;
+  readonly client: Pick<ApiClient, "getList" | "watch">;
   readonly store: StoreFeedComponents<T>["store"];
   readonly clock: Clock;
   readonly log: Logger;
@@ -135,11 +135,13 @@ export class Reflector<T extends StoredObject> implements AsyncDisposable {
   async #list(signal: AbortSignal): Promise<void> {
     const { client } = this.#components;
     const { scope } = this.#options;
-    const answer = await client.getJson(listPath(scope, this.#listVersion), { signal, timeoutMs: listTimeoutMs });
-    const list = parseList(answer, scope);
-    this.#feed.replace(list.items, scope.namespace);
-    this.#log.debug("Listed", { what: describeScope(scope), items: list.items.length, version: list.resourceVersion });
-    this.#seen(list.resourceVersion);
+    const within = { signal, timeoutMs: listTimeoutMs };
+    const path = listPath(scope, this.#listVersion);
+    const { list, items } = await client.getList(path, (item) => this.#feed.read(item), within);
+    const version = listVersion(list, scope);
+    this.#feed.replace(items, scope.namespace);
+    this.#log.debug("Listed", { what: describeScope(scope), items: items.length, version });
+    this.#seen(version);
     this.#needsList = false;
     this.#synced.resolve();
   }

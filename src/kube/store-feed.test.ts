@@ -22,9 +22,14 @@ function setUp() {
   const warnings: string[] = [];
   const log = new Logger(({ level, fields }) => level === "warn" && warnings.push(String(fields?.object)));
   const feed = new StoreFeed({ store, log, parse });
-  feed.replace([object("a")], undefined);
+  const list = (items: readonly unknown[]) =>
+    feed.replace(
+      items.map((item) => feed.read(item)),
+      undefined,
+    );
+  list([object("a")]);
   const names = () => store.list().map(({ name }) => name);
-  return { feed, warnings, names };
+  return { feed, list, store, warnings, names };
 }
 
 test("StoreFeed forgets an object that changed into something unreadable", () => {
@@ -42,14 +47,27 @@ test("StoreFeed forgets an object when an unreadable one has its name", () => {
 });
 
 test("StoreFeed says once for each version that an object cannot be read", () => {
-  const { feed, warnings } = setUp();
+  const { feed, list, warnings } = setUp();
   const broken = (version: string) => object("b", { version, broken: true });
-  for (let list = 0; list < 3; list++) feed.replace([broken("1")], undefined);
+  for (let turn = 0; turn < 3; turn++) list([broken("1")]);
   feed.take({ type: "ADDED", object: broken("1") });
   assert.equal(warnings.length, 1);
   feed.take({ type: "MODIFIED", object: broken("2") });
   assert.equal(warnings.length, 2);
-  feed.replace([], undefined);
-  feed.replace([broken("2")], undefined);
+  list([]);
+  list([broken("2")]);
   assert.equal(warnings.length, 3);
+});
+
+test("StoreFeed lists what it has already without a word, and keeps the objects it has", () => {
+  const { list, store, names } = setUp();
+  list([object("a"), object("b")]);
+  const before = store.list();
+  const changes: string[] = [];
+  store.subscribe((batch) => changes.push(...batch.map(({ kind, key }) => `${kind} ${key}`)));
+  list([object("b"), object("a", { version: "2" })]);
+  assert.deepEqual([changes, names()], [[], ["a", "b"]]);
+  for (const [index, one] of store.list().entries()) assert.equal(one, before[index]);
+  list([object("a", { uid: "other" })]);
+  assert.deepEqual(changes, ["removed shop/b", "removed shop/a", "added shop/a"]);
 });

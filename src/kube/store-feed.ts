@@ -1,4 +1,5 @@
 /** What lists and watches say, put into a store. Used by Reflector. */
+import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "../log.ts";
 import { textAt } from "./json.ts";
 import { type Store, type StoredObject, storeKey } from "./store.ts";
@@ -12,6 +13,20 @@ export interface StoreFeedComponents<T extends StoredObject> {
   readonly parse: (value: unknown) => T;
 }
 
+/** An item of a list that cannot be read. */
+class Unreadable {
+  readonly uid: string;
+  readonly version: string;
+
+  constructor(uid: string, version: string) {
+    this.uid = uid;
+    this.version = version;
+  }
+}
+
+/** An item of a list as `read` gives it, for `replace`. */
+export type ReadItem<T> = T | Unreadable;
+
 /** Reads objects, and leaves out those that cannot be read: of those the store holds nothing, not even their past. */
 export class StoreFeed<T extends StoredObject> {
   readonly #components: StoreFeedComponents<T>;
@@ -22,13 +37,22 @@ export class StoreFeed<T extends StoredObject> {
     this.#components = components;
   }
 
-  /** Takes a complete list; of one namespace only if that is given. */
-  replace(items: readonly unknown[], namespace: string | undefined): void {
-    const before = this.#reported;
-    const objects = items.flatMap((item) => this.#parse(item) ?? []);
-    const listed = new Set(items.map((item) => identityOf(item).uid));
-    this.#reported = new Map([...before].filter(([uid]) => listed.has(uid)));
-    this.#components.store.replace(objects, namespace);
+  /** Reads an item of a list; what the store has already is that object again, so that `replace` sees it at once. */
+  read(item: unknown): ReadItem<T> {
+    const object = this.#parse(item);
+    if (object === undefined) return new Unreadable(identityOf(item).uid, versionOf(item));
+    const stored = this.#components.store.get(storeKey(object));
+    return stored !== undefined && isDeepStrictEqual(stored, object) ? stored : object;
+  }
+
+  /** Takes a complete list, each item of it read; of one namespace only if that is given. */
+  replace(items: readonly ReadItem<T>[], namespace: string | undefined): void {
+    const unreadable = items.filter((item) => item instanceof Unreadable);
+    this.#reported = new Map(unreadable.map(({ uid, version }) => [uid, version]));
+    this.#components.store.replace(
+      items.filter((item): item is T => !(item instanceof Unreadable)),
+      namespace,
+    );
   }
 
   /** Takes an event of a watch. */
@@ -80,7 +104,7 @@ export class StoreFeed<T extends StoredObject> {
   /** Once for each version: lists bring it again and again. */
   #report(value: unknown, error: unknown): void {
     const { namespace, name, uid } = identityOf(value);
-    const version = textAt(value, "metadata", "resourceVersion") ?? "";
+    const version = versionOf(value);
     if (this.#reported.get(uid) === version) return;
     this.#reported.set(uid, version);
     this.#components.log.warn("Left out an object that cannot be read", { object: `${namespace}/${name}`, error });
@@ -93,4 +117,8 @@ function identityOf(value: unknown): StoredObject {
     name: textAt(value, "metadata", "name") ?? "",
     uid: textAt(value, "metadata", "uid") ?? "",
   };
+}
+
+function versionOf(value: unknown): string {
+  return textAt(value, "metadata", "resourceVersion") ?? "";
 }

@@ -73,7 +73,7 @@ test("TunnelPort counts the bytes of a connection that is still open, those befo
   const pod = await opened.pod(0);
   await heard(pod, 8);
   const { traffic } = opened;
-  assert.deepEqual([traffic.bytesUp, traffic.bytesDown, traffic.open.size, traffic.total], [8, 0, 1, 1]);
+  assert.deepEqual([traffic.bytesUp, traffic.bytesDown, traffic.connections, traffic.total], [8, 0, 1, 1]);
   pod.write("answer");
   await heard(app, 6);
   app.write("more");
@@ -81,7 +81,7 @@ test("TunnelPort counts the bytes of a connection that is still open, those befo
   assert.deepEqual([traffic.bytesUp, traffic.bytesDown], [12, 6]);
   app.end();
   pod.end();
-  await until(() => traffic.open.size === 0);
+  await until(() => traffic.connections === 0);
   assert.deepEqual([traffic.bytesUp, traffic.bytesDown, traffic.total, traffic.failures], [12, 6, 1, 0]);
   assert.equal(traffic.lastFailure, undefined);
 });
@@ -149,7 +149,7 @@ test("TunnelPort counts a failure with its pod and its time, and keeps it after 
   (await opened.pod(0)).end("hello");
   await heard(app, 5);
   app.end();
-  await until(() => traffic.open.size === 0);
+  await until(() => traffic.connections === 0);
   assert.equal(opened.tunnelPort.status.lastError, undefined, "`list` shows it no more");
   assert.deepEqual([traffic.failures, traffic.total, traffic.lastFailure], [1, 2, failure]);
 });
@@ -160,7 +160,7 @@ test("TunnelPort counts a connection that its caller breaks off as no failure", 
   await opened.pod(0);
   app.resetAndDestroy();
   const { traffic } = opened;
-  await until(() => traffic.open.size === 0);
+  await until(() => traffic.connections === 0);
   assert.deepEqual([traffic.total, traffic.failures], [1, 0]);
 });
 

@@ -12,9 +12,9 @@ const doubtMs = 5_000;
 /** One a port. */
 export class ReadyPods {
   readonly #clock: Clock;
-  /** When each pod failed to take a connection, by UID. */
-  readonly #failedAt = new Map<string, number>();
-  readonly #waiting = new Set<() => void>();
+  /** When each pod failed to take a connection, by UID. This and the next are undefined until somebody needs them. */
+  #failedAt: Map<string, number> | undefined;
+  #waiting: Set<() => void> | undefined;
   #endpoints: readonly Endpoint[] = [];
 
   constructor(clock: Clock) {
@@ -29,21 +29,25 @@ export class ReadyPods {
   set(endpoints: readonly Endpoint[]): void {
     this.#endpoints = endpoints;
     const ready = new Set(endpoints.map(({ pod }) => pod.uid));
-    for (const uid of this.#failedAt.keys()) if (!ready.has(uid)) this.#failedAt.delete(uid);
-    for (const wake of [...this.#waiting]) wake();
+    for (const uid of this.#failedAt?.keys() ?? []) if (!ready.has(uid)) this.#failedAt?.delete(uid);
+    for (const wake of [...(this.#waiting ?? [])]) wake();
   }
 
   /** Notes whether the pod took a connection now. */
   note(uid: string, isTaken: boolean): void {
-    if (isTaken) this.#failedAt.delete(uid);
-    else if (this.#endpoints.some(({ pod }) => pod.uid === uid)) this.#failedAt.set(uid, this.#clock.monotonic());
+    if (isTaken) {
+      this.#failedAt?.delete(uid);
+    } else if (this.#endpoints.some(({ pod }) => pod.uid === uid)) {
+      this.#failedAt ??= new Map();
+      this.#failedAt.set(uid, this.#clock.monotonic());
+    }
   }
 
   /** The UIDs of those that took no connection when they were last tried, less than 5 s ago. */
   get doubtful(): ReadonlySet<string> {
     const now = this.#clock.monotonic();
-    for (const [uid, atMs] of this.#failedAt) if (now - atMs >= doubtMs) this.#failedAt.delete(uid);
-    return new Set(this.#failedAt.keys());
+    for (const [uid, atMs] of this.#failedAt ?? []) if (now - atMs >= doubtMs) this.#failedAt?.delete(uid);
+    return new Set(this.#failedAt?.keys());
   }
 
   /**
@@ -55,6 +59,7 @@ export class ReadyPods {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const wake = () => resolve(true);
     using _timer = this.#clock.after(ms, () => resolve(false));
+    this.#waiting ??= new Set();
     this.#waiting.add(wake);
     signal.addEventListener("abort", wake, { once: true });
     try {
@@ -62,7 +67,7 @@ export class ReadyPods {
       throwIfAborted(signal);
       return isChanged;
     } finally {
-      this.#waiting.delete(wake);
+      this.#waiting?.delete(wake);
       signal.removeEventListener("abort", wake);
     }
   }

@@ -14,11 +14,11 @@ interface Caller {
   bytesRead: number;
 }
 
-/** No timer while there are no connections. */
+/** Neither a timer nor a map while there are no connections. */
 export class StuckCallers {
   readonly #clock: Clock;
   readonly #isReset: IsReset;
-  readonly #callers = new Map<Socket, Caller>();
+  #callers: Map<Socket, Caller> | undefined;
   #timer: Disposable | undefined;
 
   constructor(clock: Clock, isReset: IsReset) {
@@ -28,12 +28,14 @@ export class StuckCallers {
 
   /** Watches the connection until it is disposed; aborts `stop` when the caller has broken off. */
   watch(local: Socket, stop: AbortController): Disposable {
+    this.#callers ??= new Map();
     this.#callers.set(local, { stop, bytesRead: -1 });
     this.#timer ??= this.#clock.after(lookEveryMs, () => this.#look());
     return {
       [Symbol.dispose]: () => {
-        this.#callers.delete(local);
-        if (this.#callers.size > 0) return;
+        this.#callers?.delete(local);
+        if (this.#callers === undefined || this.#callers.size > 0) return;
+        this.#callers = undefined;
         this.#timer?.[Symbol.dispose]();
         this.#timer = undefined;
       },
@@ -42,7 +44,7 @@ export class StuckCallers {
 
   #look(): void {
     this.#timer = this.#clock.after(lookEveryMs, () => this.#look());
-    for (const [local, caller] of this.#callers) {
+    for (const [local, caller] of this.#callers ?? []) {
       const isStuck = local.isPaused() && local.bytesRead === caller.bytesRead && !local.readableEnded;
       caller.bytesRead = local.bytesRead;
       if (isStuck) void this.#ask(local, caller.stop);
@@ -50,6 +52,6 @@ export class StuckCallers {
   }
 
   async #ask(local: Socket, stop: AbortController): Promise<void> {
-    if ((await this.#isReset(local)) && this.#callers.has(local)) stop.abort();
+    if ((await this.#isReset(local)) && this.#callers?.has(local)) stop.abort();
   }
 }

@@ -16,8 +16,8 @@ export class Tunnel implements AsyncDisposable {
   readonly #components: TunnelComponents;
   readonly #balancer = new Balancer();
   readonly #ports = new Map<Port, TunnelPort>();
-  /** Ports that are being closed: one of the same number may open only after. */
-  readonly #leaving = new Map<Port, Promise<void>>();
+  /** Ports that are being closed: one of the same number may open only after. Undefined when there are none. */
+  #leaving: Map<Port, Promise<void>> | undefined;
   #wanted: ReadonlySet<Port> = new Set();
   #isClosed = false;
 
@@ -73,11 +73,11 @@ export class Tunnel implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     for (const port of [...this.#ports.keys()]) void this.#close(port);
-    await Promise.all(this.#leaving.values());
+    await Promise.all(this.#leaving?.values() ?? []);
   }
 
   #open(port: Port, moving: Promise<unknown>): TunnelPort {
-    const after = Promise.all([moving, this.#leaving.get(port)]).then(() => {});
+    const after = Promise.all([moving, this.#leaving?.get(port)]).then(() => {});
     const options = { balancer: this.#balancer, neighbours: this.#neighbours(), after };
     const made = new TunnelPort(this.#components, { address: this.address, port }, options);
     this.#ports.set(port, made);
@@ -97,11 +97,13 @@ export class Tunnel implements AsyncDisposable {
   #close(port: Port): Promise<void> {
     const open = this.#ports.get(port);
     this.#ports.delete(port);
-    const before = this.#leaving.get(port);
-    const done = Promise.all([before, open?.[Symbol.asyncDispose]()]).then(() => {
-      if (this.#leaving.get(port) === done) this.#leaving.delete(port);
+    this.#leaving ??= new Map();
+    const leaving = this.#leaving;
+    const done = Promise.all([leaving.get(port), open?.[Symbol.asyncDispose]()]).then(() => {
+      if (leaving.get(port) === done) leaving.delete(port);
+      if (leaving.size === 0 && this.#leaving === leaving) this.#leaving = undefined;
     });
-    this.#leaving.set(port, done);
+    leaving.set(port, done);
     return done;
   }
 }

@@ -4,7 +4,7 @@ import { systemClock } from "../../src/clock.ts";
 import { ApiClient } from "../../src/kube/api-client.ts";
 import { at } from "../../src/kube/json.ts";
 import { loadCluster } from "../../src/kube/kubeconfig.ts";
-import { type ListScope, listPath, parseList } from "../../src/kube/list-watch.ts";
+import { type ListScope, listPath, listVersion } from "../../src/kube/list-watch.ts";
 import { serviceKind, sliceKind } from "../../src/kube/service-watches.ts";
 import { TlsClient } from "../../src/kube/tls-client.ts";
 import { startRelay } from "../support/relay.ts";
@@ -22,8 +22,9 @@ interface Way {
 const gzipList: Way = {
   name: "gzip list",
   async run(client, scope, signal) {
-    const list = parseList(await client.getJson(listPath(scope, "0"), { signal }), scope);
-    return list.items.map(parserOf(scope)).length;
+    const { list, items } = await client.getList(listPath(scope, "0"), parserOf(scope), { signal });
+    listVersion(list, scope);
+    return items.length;
   },
 };
 

@@ -29,7 +29,7 @@ import { inTurns, type Startable } from "./turns.ts";
 
 const limits = `On two processors the download itself (source, runtime, kubelet, API server, tool, reader) leaves the requests none of
 their own, and the tail is waiting for one, in every hop: compare it with kubectl's. Inside localizer one thread does all; its longest stalls are
-the parsing of a list (JSON.parse of all Services at once), what follows from each changed slice, and V8's collections.`;
+V8's collections, and waiting for a processor counts as one.`;
 
 /** A contender with what it goes through, in runs of one process each. */
 interface Contestant extends Pick<Contender, "name"> {

@@ -1,8 +1,8 @@
 /** Watching the watcher: what a reflector asks for, and what it makes of the answers. */
 import type { ApiClient } from "../../src/kube/api-client.ts";
 
-/** The part of the client that a reflector uses. */
-export type ReadingClient = Pick<ApiClient, "getJson" | "watch">;
+/** The part of the client that a cache and its reflectors use. */
+export type ReadingClient = Pick<ApiClient, "getJson" | "getList" | "watch">;
 
 /** A place for notes, with a way to wait until they are what they should be. */
 export class Notes {
@@ -41,10 +41,11 @@ export function noting(client: ReadingClient, notes: Notes, detours: Detours = {
   let lists = 0;
   let watches = 0;
   return {
-    async getJson(path, options) {
+    getJson: (path, options) => client.getJson(path, options),
+    async getList(path, read, options) {
       notes.add("list");
       const way = (await detours.list?.(path, lists++)) ?? path;
-      return await client.getJson(way, options);
+      return await client.getList(way, read, options);
     },
     async *watch(path, options) {
       notes.add("watch");

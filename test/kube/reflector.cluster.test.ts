@@ -45,7 +45,7 @@ function service(name: string, port = 80) {
 }
 
 /** A cache of the test's namespace, and a way to wait for what it shows. */
-function follow(options: { client?: Pick<ApiClient, "getJson" | "watch"> } = {}) {
+function follow(options: { client?: Pick<ApiClient, "getJson" | "getList" | "watch"> } = {}) {
   const stack = new AsyncDisposableStack();
   const components = { client, clock: systemClock, log: silentLogger(), ...options };
   const objects = stack.use(new ObjectCache(components));

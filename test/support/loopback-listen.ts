@@ -7,6 +7,8 @@ import { adoptServer, type Listen, type ListenAddress } from "../../src/net/list
 export class LoopbackListen {
   /** Why binding fails, by port. */
   readonly failures = new Map<number, LocalizerError>();
+  /** Binding waits for it. */
+  gate: Promise<void> | undefined;
   /** How often each was bound or tried, as "127.1.2.3:80". */
   readonly attempts: string[] = [];
   readonly #servers = new Map<string, Server>();
@@ -15,6 +17,7 @@ export class LoopbackListen {
     throwIfAborted(signal);
     const name = nameOf(at);
     this.attempts.push(name);
+    await this.gate;
     const failure = this.failures.get(at.port);
     if (failure !== undefined) throw failure;
     if (this.#servers.has(name)) throw new LocalizerError("conflict", `Cannot listen on ${name} twice`);
