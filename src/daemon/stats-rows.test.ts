@@ -8,7 +8,7 @@ import { hostName } from "../model/host-name.ts";
 import { isLoopbackAddress, type LoopbackAddress } from "../model/loopback.ts";
 import { port } from "../model/port.ts";
 import { serviceKey } from "../model/service-key.ts";
-import type { PodPoolStats } from "../portforward/pod-pool.ts";
+import type { PodPoolStats } from "../portforward/pool-members.ts";
 import { boundsMs } from "../tunnel/histogram.ts";
 import { PortTraffic } from "../tunnel/port-traffic.ts";
 import type { TunnelPortStatus } from "../tunnel/tunnel-components.ts";

@@ -2,7 +2,7 @@
 import type { ServedState } from "../controller/served-service.ts";
 import type { EngineName } from "../model/engine-name.ts";
 import { nameOf, namespaceOf } from "../model/service-key.ts";
-import type { PodPoolStats } from "../portforward/pod-pool.ts";
+import type { PodPoolStats } from "../portforward/pool-members.ts";
 import type { ConnectionFailure, PodPool, PortStats, ServiceStats } from "../rpc/service-stats.ts";
 import { boundsMs } from "../tunnel/histogram.ts";
 import type { PortFailure, PortTraffic } from "../tunnel/port-traffic.ts";

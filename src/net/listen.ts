@@ -31,6 +31,12 @@ export type Listen = (
   wanted?: ReadonlySet<Port>,
 ) => Promise<Listener>;
 
+/**
+ * The kernel forgets an application's socket some minutes after its close, though we have not read all. Without a word from time to
+ * time ours would stay for ever.
+ */
+const keepAliveMs = 60_000;
+
 /** Binds in this process. */
 export const listenHere: Listen = async (at, onConnection, signal) => {
   throwIfAborted(signal);
@@ -50,7 +56,8 @@ export const listenHere: Listen = async (at, onConnection, signal) => {
 /** Takes over a server that listens already. Must run in the tick in which the server was received. */
 export function adoptServer(server: Server, at: ListenAddress, onConnection: (socket: Socket) => void): Listener {
   // A server received over a process channel was made without options; Node reads these at each accept.
-  Object.assign(server, { allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
+  const keepAlive = { keepAlive: true, keepAliveInitialDelay: keepAliveMs };
+  Object.assign(server, { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, ...keepAlive });
   server.removeAllListeners("error");
   server.on("error", () => {});
   server.on("connection", (socket: Socket) => {

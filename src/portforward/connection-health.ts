@@ -43,6 +43,7 @@ export class ConnectionHealth {
   readonly #pings = new PingRounds();
   #isSuspect = false;
   #sentBytes = 0;
+  #isBehind = false;
   #wasStuck = false;
   /** When a stream was opened first since anything was heard. */
   #openedMs: number | undefined;
@@ -91,7 +92,7 @@ export class ConnectionHealth {
 
   /** Where our bytes are stuck, here or on the way, pings are stuck behind them: an application that does not read. */
   get isStuck(): boolean {
-    return this.#sender.hasBacklog || this.#sentBytes - this.#pings.provenBytes > slowReaderBytes;
+    return this.#sender.hasBacklog || this.#isBehind;
   }
 
   /** How long nothing was heard, in ms. */
@@ -109,13 +110,23 @@ export class ConnectionHealth {
    * read gets no answers: they would only pile up.
    */
   pinged(id: number): void {
-    if (id % 2 === 1) this.#pings.answered(id, this.#clock.monotonic());
-    else if (!this.#sender.hasBacklog) this.#sender.finAndPings(undefined, false, [id]);
+    if (id % 2 === 1) {
+      this.#pings.answered(id, this.#clock.monotonic());
+      this.#compare();
+    } else if (!this.#sender.hasBacklog) this.#sender.finAndPings(undefined, false, [id]);
   }
 
   /** Bytes for an application went out. */
   sent(bytes: number): void {
     this.#sentBytes += bytes;
+    this.#compare();
+  }
+
+  /** Who was behind is so until the last byte is taken: he does not become quick for it. */
+  #compare(): void {
+    const unproven = this.#sentBytes - this.#pings.provenBytes;
+    if (unproven > slowReaderBytes) this.#isBehind = true;
+    else if (unproven === 0) this.#isBehind = false;
   }
 
   /** A stream was opened: the runtime accepts it at once, whatever becomes of it. */

@@ -22,6 +22,7 @@ export class FrameReceiver {
   /** Who is behind with reading: one is enough to keep the socket paused. */
   readonly #full = new Set<number>();
   #lastHeardMs: number;
+  #resumedMs = Number.NEGATIVE_INFINITY;
 
   constructor(socket: Duplex, clock: Clock, listener: FrameListener) {
     this.#socket = socket;
@@ -43,6 +44,11 @@ export class FrameReceiver {
   /** A reader is behind. */
   get isPaused(): boolean {
     return this.#full.size > 0;
+  }
+
+  /** Nothing may have been read for a while since this time. */
+  wasPausedSince(timeMs: number): boolean {
+    return this.isPaused || this.#resumedMs >= timeMs;
   }
 
   /** How many are. */
@@ -69,7 +75,10 @@ export class FrameReceiver {
   /** It is so no more; says whether it was. */
   resume(id: number): boolean {
     const wasBehind = this.#full.delete(id);
-    if (wasBehind && this.#full.size === 0) this.#socket.resume();
+    if (wasBehind && this.#full.size === 0) {
+      this.#resumedMs = this.#clock.monotonic();
+      this.#socket.resume();
+    }
     return wasBehind;
   }
 

@@ -17,7 +17,7 @@ export interface PairsOwner {
   readonly clock: Clock;
   readonly pairs: StreamPairs;
   readonly sender: Pick<FrameSender, "data" | "finAndPings" | "forget">;
-  readonly receiver: Pick<FrameReceiver, "pause" | "resume">;
+  readonly receiver: Pick<FrameReceiver, "pause" | "resume" | "wasPausedSince">;
   readonly health: Pick<ConnectionHealth, "prove" | "sent" | "withdrawn">;
   readonly isClosed: () => boolean;
   /** No new streams on it. */
@@ -54,6 +54,7 @@ export class PairTraffic {
       get isAlone() {
         return pairs.live <= 1;
       },
+      wasPausedSince: (timeMs) => receiver.wasPausedSince(timeMs),
       pause: () => receiver.pause(errorId),
       resume: () => void receiver.resume(errorId),
       leave: () => this.#leave(pair),

@@ -6,8 +6,10 @@ import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import type { PodRef } from "../model/endpoint.ts";
 import type { DialPod } from "./dial-pod.ts";
-import { type ConnectPod, PodPool, type PodPoolStats } from "./pod-pool.ts";
+import { type ConnectPod, PodPool } from "./pod-pool.ts";
+import type { PodPoolStats } from "./pool-members.ts";
 import { defaultPoolOptions, type PoolOptions } from "./pool-options.ts";
+import type { PoolRoom } from "./pool-room.ts";
 import { Surroundings } from "./surroundings.ts";
 
 /** Between looks at the health of connections. No connections, no looks. */
@@ -96,14 +98,19 @@ class Pools implements PodDialer {
     return [...this.#pools.values(), ...this.#retired];
   }
 
-  readonly #room = {
+  get #size(): number {
+    return this.#all.reduce((sum, pool) => sum + pool.size, 0);
+  }
+
+  readonly #room: PoolRoom = {
+    isCrowded: () => this.#size > this.#options.connections / 2,
     makeRoom: (byForce: boolean) => {
-      const size = () => this.#all.reduce((sum, pool) => sum + pool.size, 0);
-      if (size() < this.#options.connections) return true;
+      if (this.#size < this.#options.connections) return true;
       if (!byForce) return false;
-      const [idlest] = this.#all.filter(({ idleSinceMs }) => idleSinceMs !== undefined).sort(byIdleness);
-      idlest?.closeIdle("longest");
-      return size() < this.#options.connections;
+      longest(this.#all, ({ idleSinceMs }) => idleSinceMs)?.closeIdle("longest");
+      if (this.#size < this.#options.connections) return true;
+      longest(this.#all, ({ abandonedSinceMs }) => abandonedSinceMs)?.closeAbandoned();
+      return this.#size < this.#options.connections;
     },
     hasThread: ({ node, uid }: PodRef) => {
       let streams = 0;
@@ -160,6 +167,12 @@ class Pools implements PodDialer {
   }
 }
 
-function byIdleness(a: PodPool, b: PodPool): number {
-  return (a.idleSinceMs ?? 0) - (b.idleSinceMs ?? 0);
+/** The pool of which the time lies furthest back. */
+function longest(pools: readonly PodPool[], since: (pool: PodPool) => number | undefined): PodPool | undefined {
+  let found: { readonly pool: PodPool; readonly ms: number } | undefined;
+  for (const pool of pools) {
+    const ms = since(pool);
+    if (ms !== undefined && (found === undefined || ms < found.ms)) found = { pool, ms };
+  }
+  return found?.pool;
 }

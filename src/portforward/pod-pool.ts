@@ -9,8 +9,9 @@ import type { Endpoint, PodRef } from "../model/endpoint.ts";
 import { type LimitOptions, limitError } from "./limit-error.ts";
 import { PodDials } from "./pod-dials.ts";
 import type { PodStream } from "./pod-stream.ts";
-import { type PoolCounts, type PoolMember, PoolMembers } from "./pool-members.ts";
+import { type PodPoolStats, type PoolMember, PoolMembers } from "./pool-members.ts";
 import type { PoolOptions } from "./pool-options.ts";
+import type { PoolRoom } from "./pool-room.ts";
 import { PoolWaiters, type Waiter } from "./pool-waiters.ts";
 import type { SpdyConnection } from "./spdy-connection.ts";
 
@@ -19,26 +20,6 @@ const earlyMs = 5_000;
 
 /** Makes an upgraded connection to the pod. Throws LocalizerError as `DialPod` does. */
 export type ConnectPod = (pod: PodRef, signal: AbortSignal) => Promise<SpdyConnection>;
-
-/** What a pool asks of the process: the limits that pods share. */
-export interface PoolRoom {
-  /** One more connection may be made; `byForce`: if need be an idle one to another pod is closed for it. */
-  makeRoom(byForce: boolean): boolean;
-  /** One more stream may be opened to pods of this one's node. */
-  hasThread(pod: PodRef): boolean;
-  /** A stream of the pool's has gone on: there may be a thread more. */
-  changed(): void;
-  /** A connection or a dial has ended. */
-  left(): void;
-}
-
-/** What is to be seen of a pool. */
-export interface PodPoolStats extends PoolCounts {
-  readonly pod: PodRef;
-  readonly connections: number;
-  readonly dialling: number;
-  readonly waiting: number;
-}
 
 /** One pod's. */
 export class PodPool {
@@ -139,6 +120,16 @@ export class PodPool {
     return this.size === 0 && !this.isWaitedFor;
   }
 
+  /** Since when the longest left of those waits that only bring what was sent before their streams were left. */
+  get abandonedSinceMs(): number | undefined {
+    return this.#members.abandoned?.idleSinceMs;
+  }
+
+  /** Closes it: somebody who is there needs the room. */
+  closeAbandoned(): void {
+    void this.#members.abandoned?.connection[Symbol.asyncDispose]();
+  }
+
   /** Closes connections that nobody uses: the longest idle one, or all. */
   closeIdle(which: "longest" | "all"): void {
     const { free } = this.#members;
@@ -185,7 +176,7 @@ export class PodPool {
   #mayShare({ sinceMs }: Waiter): boolean {
     if (this.#dials.fresh > 0) return false;
     // Where no more can be had what is there has to do.
-    if (this.#counted < this.#options.connectionsPerPod && !this.#isFailing) return false;
+    if (this.#counted < this.#ownAtMost && !this.#isFailing && this.#components.room.makeRoom(true)) return false;
     if (this.#components.clock.monotonic() - sinceMs >= this.#shareAfterMs) return true;
     return this.#waiters.size > this.#members.soonFree;
   }
@@ -201,16 +192,26 @@ export class PodPool {
     return Math.max(this.#options.shareAfterMs, 1.5 * (this.#members.rttMs ?? 0));
   }
 
+  /** Before they are shared; fewer where many pods want some, so that none is kept out. */
+  get #ownAtMost(): number {
+    const { connectionsPerPod, connectionsPerPodCrowded } = this.#options;
+    return this.#components.room.isCrowded()
+      ? Math.min(connectionsPerPodCrowded, connectionsPerPod)
+      : connectionsPerPod;
+  }
+
   /** Connections that count for the limit: those that can take streams, and those to come. */
   get #counted(): number {
     return this.#members.well + this.#dials.size;
   }
 
   #mayDial(byForce: boolean): boolean {
-    const { connectionsPerPod, connectionsPerPodAtMost } = this.#options;
+    const { connectionsPerPodAtMost, slowDialsPerPod } = this.#options;
     if (this.#isRetired || this.#isFailing || this.#dials.pauseMs > 0) return false;
     if (this.size >= connectionsPerPodAtMost || !this.#hasThread) return false;
-    const isBelow = this.#counted < connectionsPerPod;
+    // More of what hangs would only make it worse.
+    if (this.#dials.size - this.#dials.fresh >= slowDialsPerPod) return false;
+    const isBelow = this.#counted < this.#ownAtMost;
     const isNeeded = isBelow || (this.#dials.size === 0 && this.#members.quietest === undefined);
     return isNeeded && this.#components.room.makeRoom(byForce);
   }
@@ -220,9 +221,7 @@ export class PodPool {
     const { clock } = this.#components;
     if (this.#dials.size > 0 || this.#dials.failedMs !== undefined || this.#members.size === 0) return false;
     const isInUse = clock.monotonic() - this.#usedMs < this.#options.spareMs;
-    return (
-      isInUse && this.#members.soonFree === 0 && this.#counted < this.#options.connectionsPerPod && this.#mayDial(false)
-    );
+    return isInUse && this.#members.soonFree === 0 && this.#counted < this.#ownAtMost && this.#mayDial(false);
   }
 
   #dial(): void {
@@ -265,7 +264,8 @@ export class PodPool {
 
   /** A gateway may close at once what it let pass: then no other is made without need, and none without a pause. */
   #noteEnd({ connection, bornMs }: PoolMember): void {
-    const isEarly = connection.opened === 0 && this.#components.clock.monotonic() - bornMs < earlyMs;
+    const isEarly =
+      connection.isLost && connection.opened === 0 && this.#components.clock.monotonic() - bornMs < earlyMs;
     if (isEarly) this.#dials.endedEarly();
     else this.#dials.succeeded();
   }

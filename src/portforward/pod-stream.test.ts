@@ -11,7 +11,7 @@ import { finSilenceMs, PodStream, type StreamCarrier } from "./pod-stream.ts";
 const endpoint = { pod: { namespace: "shop", name: "cart-0", uid: "u1" }, port: port(80) };
 
 /** A stream whose carrier writes down what it is asked for. */
-function streamOf(options: { readonly afterReply?: boolean } = {}) {
+function streamOf(options: { readonly afterReply?: boolean; wasPaused?: boolean } = {}) {
   const clock = new FakeClock();
   const calls: string[] = [];
   const carrier: StreamCarrier = {
@@ -21,6 +21,7 @@ function streamOf(options: { readonly afterReply?: boolean } = {}) {
     },
     sendFin: () => calls.push("fin"),
     halfClosed: () => calls.push("half-closed"),
+    wasPausedSince: () => options.wasPaused === true,
     finished: () => calls.push("finished"),
     isAlone: true,
     pause: () => calls.push("pause"),
@@ -133,6 +134,16 @@ test("PodStream fails after 2 s without the runtime's word, with nothing sent, a
     assert.equal(stream.isUntouched, !isAccepted);
     stream.destroy();
   }
+});
+
+test("PodStream waits on for the runtime's word while a neighbour's slow reader keeps it unread", async () => {
+  const options = { afterReply: true, wasPaused: true };
+  const { clock, stream } = streamOf(options);
+  await clock.advance(10_000);
+  assert.equal(stream.destroyed, false);
+  options.wasPaused = false;
+  await clock.advance(2_000);
+  assert.equal(stream.destroyed, true);
 });
 
 test("PodStream tells its carrier of a known half-close, behind the last byte", async () => {

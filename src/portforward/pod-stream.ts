@@ -39,6 +39,8 @@ export interface StreamCarrier {
   finished(streamId: number): void;
   /** After `finished`: the local side is known to wait for the answer. */
   halfClosed(): void;
+  /** What the runtime has said since this time may stand unread, for a neighbour's sake. */
+  wasPausedSince(timeMs: number): boolean;
   /** False while other connections depend on the same bytes to come. */
   readonly isAlone: boolean;
   /** The stream can take no more bytes; call `resume` when it can. */
@@ -85,10 +87,7 @@ export class PodStream extends Duplex {
     this.#lastFromPodMs = this.#clock.monotonic();
     // It may fail before its owner listens; the owner sees it by `errored`.
     this.on("error", () => {});
-    if (!this.#mayTalk) {
-      const unaccepted = () => this.#fail("unavailable", "the runtime did not accept the stream");
-      this.#replyTimer = this.#clock.after(replyMs, unaccepted);
-    }
+    if (!this.#mayTalk) this.#awaitReply();
   }
 
   /** True as long as nothing that was written has left: whatever happens, the pod got none of it. */
@@ -120,8 +119,12 @@ export class PodStream extends Duplex {
   /** Bytes came from the pod. */
   feedData(bytes: Buffer): void {
     this.#lastFromPodMs = this.#clock.monotonic();
-    if (this.destroyed || this.#dataEnded || this.push(bytes)) return;
-    if (this.#carrier.isAlone || this.readableLength >= sharedQueueBytes) this.#carrier.pause();
+    if (this.destroyed || this.#dataEnded) return;
+    const { isAlone } = this.#carrier;
+    // A few bytes shall not keep a large chunk with the neighbours' bytes in memory, should they have to wait.
+    const isSmall = !isAlone && bytes.length < bytes.buffer.byteLength / 4;
+    if (this.push(isSmall ? Buffer.from(bytes) : bytes)) return;
+    if (isAlone || this.readableLength >= sharedQueueBytes) this.#carrier.pause();
   }
 
   /** Bytes came on the error stream. */
@@ -197,6 +200,14 @@ export class PodStream extends Duplex {
     }
     this.#isUntouched = false;
     this.#carrier.sendData(this.streamId, chunks, callback);
+  }
+
+  #awaitReply(): void {
+    const sinceMs = this.#clock.monotonic();
+    this.#replyTimer = this.#clock.after(replyMs, () => {
+      if (this.#carrier.wasPausedSince(sinceMs)) this.#awaitReply();
+      else this.#fail("unavailable", "the runtime did not accept the stream");
+    });
   }
 
   #sendFinWhenSilent(): void {

@@ -1,4 +1,5 @@
 /** The connections of one pool, and which of them can be given to whom. Used by pod-pool. */
+import type { PodRef } from "../model/endpoint.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import type { SpdyConnection } from "./spdy-connection.ts";
 
@@ -24,6 +25,14 @@ export interface PoolCounts {
   readonly backlogged: number;
   /** Of the quickest connection. */
   readonly rttMs: number | undefined;
+}
+
+/** What is to be seen of a pool. */
+export interface PodPoolStats extends PoolCounts {
+  readonly pod: PodRef;
+  readonly connections: number;
+  readonly dialling: number;
+  readonly waiting: number;
 }
 
 /** A set of them. */
@@ -72,6 +81,17 @@ export class PoolMembers {
       const { openStreams, streams, isPaused } = connection;
       return isWell(connection) && !isPaused && openStreams < streamsPerConnection && streams < lingering;
     });
+  }
+
+  /** Of those that take no streams and that nobody reads any more that which has not changed for longest. */
+  get abandoned(): PoolMember | undefined {
+    let longest: PoolMember | undefined;
+    for (const member of this.#members) {
+      const { isCondemned, liveStreams } = member.connection;
+      if (!isCondemned || liveStreams > 0) continue;
+      if (longest === undefined || member.idleSinceMs < longest.idleSinceMs) longest = member;
+    }
+    return longest;
   }
 
   /** Nobody sends on so many: they are free, or as soon as pings are answered. */

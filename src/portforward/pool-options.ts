@@ -11,6 +11,10 @@ export interface PoolOptions {
    * by the first application that reads nothing, and an own one costs some 80 KB here and one upgrade there.
    */
   readonly connectionsPerPod: number;
+  /** The same once half of all connections are made. */
+  readonly connectionsPerPodCrowded: number;
+  /** Dials to one pod that hang: while there are so many no other is made. */
+  readonly slowDialsPerPod: number;
   /** The same with those that read too slowly: one application that hangs shall not use up what all have. */
   readonly connectionsPerPodAtMost: number;
   /** Connections in all. */
@@ -25,7 +29,7 @@ export interface PoolOptions {
   readonly shareAfterMs: number;
   /** So long after a dial that failed no other is made while there are connections that work. */
   readonly redialMs: number;
-  /** So long one waits where the limits leave no room. */
+  /** So long one waits where the limits leave no room: less than a tunnel's patience, so that its caller is told of the limit. */
   readonly patienceMs: number;
   /** After so many streams a connection is replaced (kubernetes#100283: the runtime's memory of each). */
   readonly recycleStreams: number;
@@ -59,6 +63,8 @@ export const defaultPoolOptions: PoolOptions = {
   idleMs: 60_000,
   spareMs: 300_000,
   connectionsPerPod: 64,
+  connectionsPerPodCrowded: 8,
+  slowDialsPerPod: 4,
   connectionsPerPodAtMost: 128,
   connections: 256,
   streamsPerNode: 1_000,
@@ -66,7 +72,7 @@ export const defaultPoolOptions: PoolOptions = {
   lingering: 128,
   shareAfterMs: 50,
   redialMs: 500,
-  patienceMs: 5_000,
+  patienceMs: 4_500,
   recycleStreams: 1_000,
   recycleMs: 3_600_000,
   pingEveryMs: 10_000,

@@ -92,3 +92,37 @@ test("SpdyConnection gives a stream 10 s to end from when its FIN is known to be
   const closed = await seconds(60);
   assert.ok(closed >= 10 && closed <= 12, `after ${closed} s: ${connection.closed.reason}`);
 });
+
+test("SpdyConnection waits for the last bytes too, when the pings before them are answered late", async () => {
+  const { near, far } = duplexPair();
+  const clock = new FakeClock();
+  const connection = new SpdyConnection(near, Buffer.alloc(0), clock, async () => "alive");
+  const runtime = new SpdyRuntime(far);
+  const stream = connection.openStream(endpoint);
+  await runtime.takePair();
+  const look = async (seconds: number) => {
+    for (let second = 0; second < seconds && !connection.closed.aborted; second++) {
+      await clock.advance(1_000);
+      connection.look(limits);
+      await turns(4);
+    }
+  };
+  stream.write(Buffer.alloc(950_000));
+  await runtime.takeData(950_000);
+  await look(11);
+  const round = runtime.frames.splice(0).filter((frame) => frame.kind === "ping");
+  assert.equal(round.length >= 5, true);
+  stream.end(Buffer.alloc(50_000));
+  await runtime.takeData(50_000);
+  stream.localEnded("closed");
+  stream.destroy();
+  await turns();
+  await look(12);
+  runtime.send(...round);
+  await turns();
+  await look(30);
+  assert.equal(connection.closed.aborted, false, "the application may read on");
+  await pong(runtime);
+  await look(2);
+  assert.equal(connection.closed.aborted, true);
+});

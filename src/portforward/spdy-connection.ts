@@ -118,6 +118,11 @@ export class SpdyConnection implements AsyncDisposable {
     return this.#health.isInDoubt;
   }
 
+  /** Closed, and not because anybody here wanted it. */
+  get isLost(): boolean {
+    return this.closed.aborted && this.#condemned === undefined;
+  }
+
   /** True when it will never be free again: it closes with its last stream. */
   get isCondemned(): boolean {
     return this.closed.aborted || this.#condemned !== undefined;
@@ -225,8 +230,9 @@ export class SpdyConnection implements AsyncDisposable {
 
   /** Where bytes stand before the pings an application may only be slow; else those who gave up were right. */
   get #isWorthWaiting(): boolean {
-    if (!this.#health.isStuck && !this.isPaused) return !this.#isStuck;
-    return !this.#pairs.provingSince(this.#clock.monotonic() - maxDeliveryMs);
+    if (this.#pairs.provingSince(this.#clock.monotonic() - maxDeliveryMs)) return false;
+    // What blocks a worker for good comes with the pod's end or a text; without either its application may read on.
+    return !this.#isStuck || this.#health.isStuck || this.isPaused || this.#pairs.isAwaited;
   }
 
   #fail(reason: string): void {

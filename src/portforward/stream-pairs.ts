@@ -119,6 +119,11 @@ export class StreamPairs {
     return this.all.some(({ stream, phase, leftMs }) => stream === undefined && phase === "proving" && leftMs < timeMs);
   }
 
+  /** True when what was sent on one is not proven yet, and its pod has neither ended nor complained. */
+  get isAwaited(): boolean {
+    return this.all.some(({ phase, dataEnded, isBroken }) => phase === "proving" && !dataEnded && !isBroken);
+  }
+
   /** Forgets it. What was not proven by then is its connection's to prove. */
   remove(pair: StreamPair): void {
     if (!this.#byId.delete(pair.dataId)) return;

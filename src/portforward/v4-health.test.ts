@@ -139,13 +139,15 @@ test("V4Channel gives time for an answer when an application reads at last", asy
   assert.equal(await seconds(60), never);
 });
 
-test("V4Channel asks the path only while more than 64 KiB may stand before its pings", async () => {
+test("V4Channel asks the path once more than 64 KiB stand before its pings, until the last of them is taken", async () => {
   const { channel, far, far4, seconds } = channelled();
   await seconds(10);
   far4.answers = false;
   channel.write(Buffer.alloc(65_537));
   assert.equal(await seconds(30), never);
   channel.write(Buffer.alloc(1_000));
+  for (const payload of far4.owed.splice(0)) far.write(serverFrame(10, payload));
+  assert.equal(await seconds(30), never);
   for (const payload of far4.owed.splice(0)) far.write(serverFrame(10, payload));
   assert.ok((await seconds(30)) <= 15);
 });
