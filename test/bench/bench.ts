@@ -92,10 +92,10 @@ async function measureRow(
   settings: Settings,
   { shelf, signal, log }: { readonly shelf: LabShelf; readonly signal: AbortSignal; readonly log: Log },
 ): Promise<RowResult> {
+  const row = rowOf[name];
+  const recorder = new Recorder(name, row.limits);
   for (let attempt = 1; ; attempt++) {
     log(attempt === 1 ? `Row ${name}` : `Row ${name}, again from the beginning`);
-    const row = rowOf[name];
-    const recorder = new Recorder(name, row.limits);
     try {
       await row.measure({
         settings,
@@ -110,6 +110,7 @@ async function measureRow(
       await shelf.clear();
       if (signal.aborted || attempt === 2) return recorder.result(message);
       log(`Row ${name} failed: ${message}`);
+      recorder.restart(message.split("\n")[0] ?? "");
     }
   }
 }

@@ -45,7 +45,7 @@ export const bulkRow: Row = {
       timed(running, count, () => download(running.address("source"), bytes, signal));
     await inTurnsRunning(
       contenders,
-      { repeats, signal, log },
+      { repeats, signal, log, recorder },
       {
         warmUp,
         async take({ name }, running) {

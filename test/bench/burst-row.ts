@@ -48,7 +48,7 @@ export const burstRow: Row = {
       { name: "kubectl", near: kubectlContender(lab), far: kubectlContender(farLab) },
       { name: "relay", near: relayContender(), far: relayContender(roundTripMs / 2) },
     ] as const;
-    await inTurns(pairs, { repeats: settings.repeats, signal, log }, async ({ name, near, far }) => {
+    await inTurns(pairs, { repeats: settings.repeats, signal, log, recorder }, async ({ name, near, far }) => {
       const nearMs = await slowestOf(near);
       const farMs = await slowestOf(far);
       await sleep(settleMs / 2, undefined, { signal });

@@ -96,7 +96,7 @@ async function measureWarm(
   };
   await inTurnsRunning<Both>(
     contenders,
-    { repeats, signal, log },
+    { repeats, signal, log, recorder },
     {
       async warmUp(both) {
         await warmUp(both.near, signal);
@@ -120,7 +120,7 @@ async function measureWarm(
 
 async function measureCold({ settings, recorder, signal, log }: RowContext, one: Startable<Both>): Promise<void> {
   const { coldStarts, repeats } = settings;
-  await inTurns([one], { repeats, signal, log }, async ({ name, start }) => {
+  await inTurns([one], { repeats, signal, log, recorder }, async ({ name, start }) => {
     const [nearMs, farMs]: [number[], number[]] = [[], []];
     for (let count = 0; count < coldStarts; count++) {
       await using both = await start(signal);

@@ -39,7 +39,7 @@ export const crowdRow: Row = {
     await using lab = await openLab({ ports: everyPort });
     const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
     const round = { everyMs, forMs: settings.busyMs, timeoutMs };
-    await inTurns(contenders, { repeats: settings.repeats, signal, log }, async ({ name, start }) => {
+    await inTurns(contenders, { repeats: settings.repeats, signal, log, recorder }, async ({ name, start }) => {
       await using running = await start(signal);
       await warmUp(running, signal);
       await using clients = await openLongClients(running.address("echo"), longLived, signal);

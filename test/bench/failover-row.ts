@@ -38,7 +38,7 @@ export const failoverRow: Row = {
     await using lab = await openLab({ ports: ["echo", "http"], pods: 2 });
     const contenders = [localizerContender(lab), kubectlContender(lab)];
     for (const { name: way, graceSeconds } of ways) {
-      await inTurns(contenders, { repeats: settings.repeats, signal, log }, async (contender) => {
+      await inTurns(contenders, { repeats: settings.repeats, signal, log, recorder }, async (contender) => {
         await lab.cluster.waitForReadyPods(lab.namespace, "app=app", 2);
         await lab.cluster.waitForEndpoints(lab.namespace, "app", 2);
         const samples = await sample(lab, contender, { way, graceSeconds, signal });

@@ -25,7 +25,7 @@ export const halfRow: Row = {
     const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
     await inTurnsRunning(
       contenders,
-      { repeats: settings.repeats, signal, log },
+      { repeats: settings.repeats, signal, log, recorder },
       {
         warmUp,
         async take({ name }, running) {

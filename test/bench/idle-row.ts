@@ -49,7 +49,7 @@ export const idleRow: Row = {
     recorder.note(`"${tooFew}": less than ${leastPooled} pooled ones between A and B; --quick has fewer pods`);
     await using lab = await openLab({ ports: ["echo"], pods });
     const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
-    await inTurns(contenders, { repeats, signal, log }, async (contender) => {
+    await inTurns(contenders, { repeats, signal, log, recorder }, async (contender) => {
       const samples = await sample(lab, contender, { count, pods, signal });
       return () => {
         for (const [measure, value] of samples) recorder.add(measure, contender.name, value);

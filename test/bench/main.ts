@@ -30,7 +30,7 @@ async function main(args: readonly string[]): Promise<number> {
     const report = await runBench(settings, { signal: stop.signal, log });
     process.stdout.write(formatReport(report));
     process.stdout.write(`All samples: ${await writeReport(report, settings)}\n`);
-    if (settings.markdownFile !== undefined) {
+    if (settings.markdownFile !== undefined && !stop.signal.aborted) {
       await mkdir(dirname(settings.markdownFile), { recursive: true });
       await writeFile(settings.markdownFile, formatMarkdown(report, documentCommand(args)));
     }

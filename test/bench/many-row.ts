@@ -39,7 +39,7 @@ async function measure(context: RowContext): Promise<void> {
     "new and deleted: with all the others there, from the API server's answer; the table has the median of a run",
   );
   await using lab = await openLab({ ports: ["echo"], services: count });
-  await inTurns([{ name: "localizer" }], { repeats, signal, log }, async ({ name }) => {
+  await inTurns([{ name: "localizer" }], { repeats, signal, log, recorder }, async ({ name }) => {
     const samples = await measureRun(lab, context);
     return () => {
       for (const [measure, value] of samples) recorder.add(measure, name, value);

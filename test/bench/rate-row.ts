@@ -39,7 +39,7 @@ export const rateRow: Row = {
     const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
     await inTurnsRunning(
       contenders,
-      { repeats, signal, log },
+      { repeats, signal, log, recorder },
       {
         async warmUp(running) {
           const addresses = Array.from({ length: warmUpConnections }, () => running.address("echo"));

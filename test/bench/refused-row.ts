@@ -43,7 +43,7 @@ export const refusedRow: Row = {
     );
     await using lab = await openLab({ ports: everyPort });
     const contenders = [localizerContender(lab), kubectlContender(lab)];
-    await inTurns(contenders, { repeats, signal, log }, async ({ name, start }) => {
+    await inTurns(contenders, { repeats, signal, log, recorder }, async ({ name, start }) => {
       await using running = await start(signal);
       await warmUp(running, signal);
       const outcomes: Outcome[] = [];

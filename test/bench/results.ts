@@ -68,6 +68,8 @@ export class Recorder {
   readonly #startedMs = performance.now();
   readonly #measures = new Map<string, Measure & { readonly samples: Partial<Record<ContenderName, Value[]>> }>();
   readonly #notes = new Set<string>();
+  readonly #retakes = new Map<ContenderName, { readonly reason: string; count: number }>();
+  readonly #restarts: string[] = [];
 
   constructor(row: RowName, limits: string) {
     this.#row = row;
@@ -89,15 +91,39 @@ export class Recorder {
     this.#notes.add(sentence);
   }
 
+  /** A sample could not be taken and is taken once more: what fails now and then shall not look as if it did not. */
+  retaken(contender: ContenderName, reason: string): void {
+    const known = this.#retakes.get(contender) ?? { reason, count: 0 };
+    known.count++;
+    this.#retakes.set(contender, known);
+  }
+
+  /** The row begins again: forgets its samples, but not what failed so far. */
+  restart(reason: string): void {
+    this.#measures.clear();
+    this.#restarts.push(reason);
+  }
+
   /** The row as it is now. */
   result(failure?: string): RowResult {
     const plain = {
       row: this.#row,
       measures: [...this.#measures.values()],
-      notes: [...this.#notes],
+      notes: [...this.#notes, ...this.#mishaps()],
       limits: this.#limits,
       seconds: Math.round((performance.now() - this.#startedMs) / 1000),
     };
     return failure === undefined ? plain : { ...plain, failure };
+  }
+
+  #mishaps(): readonly string[] {
+    const retakes = [...this.#retakes].map(
+      ([contender, { reason, count }]) =>
+        `${contender}: ${count} ${count === 1 ? "sample" : "samples"} failed and taken once more, the first for: ${reason}`,
+    );
+    return [
+      ...retakes,
+      ...this.#restarts.map((reason) => `the whole row measured again from the beginning, for: ${reason}`),
+    ];
   }
 }

@@ -56,7 +56,7 @@ export const scaleRow: Row = {
     await using slice = await watchSlice(lab, signal);
     const contenders = [localizerContender(lab), kubectlContender(lab)];
     for (const gap of gaps) {
-      await inTurns(contenders, { repeats: settings.repeats, signal, log }, async (contender) => {
+      await inTurns(contenders, { repeats: settings.repeats, signal, log, recorder }, async (contender) => {
         const sample = await scaleDownAndUp(lab, contender, { slice, emptyMs: gap.emptyMs, signal });
         return () => {
           const { name } = contender;

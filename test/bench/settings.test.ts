@@ -21,8 +21,8 @@ test("parseSettings() repeats the long rows as often as it is told, and else les
 test("documentCommand() repeats the run without the files of this machine", () => {
   assert.equal(documentCommand([]), "npm run bench -- --markdown docs/performance.md");
   assert.equal(
-    documentCommand(["--only", "rate", "--json", "/tmp/x.json", "--markdown=/tmp/y.md", "--repeats=5"]),
-    "npm run bench -- --only rate --repeats=5 --markdown docs/performance.md",
+    documentCommand(["--services", "300", "--json", "/tmp/x.json", "--markdown=/tmp/y.md", "--repeats=5"]),
+    "npm run bench -- --services 300 --repeats=5 --markdown docs/performance.md",
   );
 });
 
@@ -62,6 +62,8 @@ test("parseSettings() refuses what it does not know", () => {
     ["--services", "-1"],
     ["--services", "5001"],
     ["--repeats"],
+    ["--markdown", "x", "--quick"],
+    ["--only", "rate", "--markdown=x"],
   ]) {
     assert.throws(() => parseSettings(args), UsageError, args.join(" "));
   }

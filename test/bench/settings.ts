@@ -113,7 +113,8 @@ pass or a fail; what is to be reached stands beside it.
   --services N      Services in rows many and steady, and in row list up to 300; default ${full.services}
   --quick           one sample, ${quick.services} Services and less of everything: to see that it works
   --json FILE       where all samples go; default a file in a new temporary folder
-  --markdown FILE   writes the document too: docs/performance.md, which is never written by hand
+  --markdown FILE   writes the document too: docs/performance.md, which is never written by hand; not with --only or --quick,
+                    and not when interrupted
   --help            print this
 Rows, in this order:
 ${rowNames.map((name) => `  ${name.padEnd(9)} ${purposes[name]}`).join("\n")}
@@ -123,6 +124,9 @@ Exit code 0; 1 when a row could not be measured; 2 for a wrong command line; 128
 export function parseSettings(args: readonly string[]): Settings | "help" {
   const values = readFlags(args);
   if (values.help === true) return "help";
+  if (values.markdown !== undefined && (values.quick === true || values.only !== undefined)) {
+    throw new UsageError("Cannot use --markdown with --quick or --only: the document has every row, measured in full");
+  }
   const amounts = values.quick === true ? quick : full;
   return {
     ...amounts,

@@ -21,7 +21,7 @@ export const startRow: Row = {
     await using lab = await openLab({ ports: ["echo"] });
     const contenders = [localizerContender(lab), kubectlContender(lab)];
     const { repeats } = settings;
-    await inTurns(contenders, { repeats, signal, log }, async (contender) => {
+    await inTurns(contenders, { repeats, signal, log, recorder }, async (contender) => {
       const startedMs = performance.now();
       await using running = await contender.start(signal);
       await echoOnce(running.address("echo"));

@@ -56,4 +56,6 @@ test("pairedRatio() is undefined where there is nothing to compare", () => {
   assert.equal(pairedRatio([], []), undefined);
   assert.equal(pairedRatio([1], [1, 2]), undefined);
   assert.equal(pairedRatio([1, 2], [1, 0]), undefined);
+  assert.equal(pairedRatio([0, 2], [1, 4]), undefined);
+  assert.equal(pairedRatio([-1], [1]), undefined);
 });

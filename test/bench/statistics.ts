@@ -35,9 +35,9 @@ export function spreadOf(values: readonly number[]): Spread {
 
 /**
  * The spread of `a[i] / b[i]`: what was measured side by side is compared side by side. Undefined when there is nothing to
- * compare: no samples, not as many of both, or a zero below the line.
+ * compare: no samples, not as many of both, or one that is not above 0.
  */
 export function pairedRatio(a: readonly number[], b: readonly number[]): Spread | undefined {
-  if (a.length === 0 || a.length !== b.length || b.includes(0)) return undefined;
+  if (a.length === 0 || a.length !== b.length || [...a, ...b].some((value) => value <= 0)) return undefined;
   return spreadOf(a.map((value, index) => value / (b[index] ?? Number.NaN)));
 }

@@ -60,7 +60,7 @@ export const steadyRow: Row = {
       { name: "kubectl", runs: [{ start: started(kubectlContender(lab)), phases: [rest, download, changes] }] },
       { name: "relay", runs: [{ start: started(relayContender()), phases: [rest, download] }] },
     ];
-    await inTurns(contestants, { repeats, signal, log }, async ({ name, runs }) => {
+    await inTurns(contestants, { repeats, signal, log, recorder }, async ({ name, runs }) => {
       const samples: PhaseSamples[number][] = [];
       for (const { start, phases } of runs) {
         await using one = await start(signal);

@@ -42,7 +42,7 @@ export const stuckRow: Row = {
     const contenders = [localizerContender(lab), kubectlContender(lab)];
     for (const [port, where] of places) {
       for (const count of counts) {
-        await inTurns(contenders, { repeats: settings.fewerRepeats, signal, log }, async (contender) => {
+        await inTurns(contenders, { repeats: settings.fewerRepeats, signal, log, recorder }, async (contender) => {
           const samples = await sample(contender, { port, count, where: `${count} stuck ${where}` }, context);
           return () => {
             for (const [measure, value] of samples) recorder.add(measure, contender.name, value);

@@ -1,11 +1,14 @@
 /** Contenders take turns, so that what changes on the machine meanwhile changes for all of them. */
 import type { Contender, RunningContender } from "./contender.ts";
+import type { Recorder } from "./results.ts";
 
 /** How the turns go. */
 export interface TurnOptions {
   readonly repeats: number;
   readonly signal: AbortSignal;
   readonly log: (line: string) => void;
+  /** Is told of samples that failed. */
+  readonly recorder: Pick<Recorder, "retaken">;
 }
 
 /** A contender, or something that runs it: twice, say. */
@@ -22,7 +25,7 @@ export type TakeSample<T> = (subject: T, signal: AbortSignal) => Promise<() => v
  */
 export async function inTurns<T extends Pick<Contender, "name">>(
   contenders: readonly T[],
-  { repeats, signal, log }: TurnOptions,
+  { repeats, signal, log, recorder }: TurnOptions,
   take: TakeSample<T>,
 ): Promise<void> {
   for (let repeat = 0; repeat < repeats; repeat++) {
@@ -32,9 +35,13 @@ export async function inTurns<T extends Pick<Contender, "name">>(
       log(`  repeat ${repeat + 1} of ${repeats}: ${contender.name}`);
       const record = await take(contender, signal).catch(async (error: unknown) => {
         signal.throwIfAborted();
-        log(`  once more: ${error instanceof Error ? error.message : String(error)}`);
+        const [reason = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+        log(`  once more: ${reason}`);
+        recorder.retaken(contender.name, reason);
         return await take(contender, signal);
       });
+      // What an abort has cut short is no figure.
+      signal.throwIfAborted();
       record();
     }
   }
