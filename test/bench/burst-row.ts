@@ -1,5 +1,6 @@
 /** Row burst: many connections at once to a Service that nobody has used yet, far from the API server. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { defaultPoolOptions } from "../../src/portforward/pool-options.ts";
 import { type Contender, everyPort } from "./contender.ts";
 import { demandAll, echoAll } from "./echo.ts";
 import { openFarLab } from "./far-lab.ts";
@@ -11,6 +12,7 @@ import { inTurns } from "./turns.ts";
 
 const connections = 20;
 const roundTripMs = 50;
+const { connectionsPerPod } = defaultPoolOptions;
 /** What a start has still to do goes on after its last word. */
 const startedMs = 1_000;
 
@@ -20,9 +22,9 @@ const farSlowest = { ...less, name: `the same, ${roundTripMs} ms added`, unit: "
 const trips = { ...less, name: `the same, ${roundTripMs} ms added`, unit: "round trips", reach: "≤ 6" } as const;
 const added = { ...less, name: "the same, less the slowest without", unit: "round trips" } as const;
 
-const limits = `One pod, and at most 8 connections to it: 8 handshakes (TCP, TLS, upgrade: three round trips, at the same time) and then the
-first bytes of those that have one of their own; the other 12 share, and a shared connection carries no data before the stream's answer, one
-round trip more. Beside the cable there is the work of 8 handshakes at once on the processors that all share.`;
+const limits = `One pod, which may have ${connectionsPerPod} connections before streams share: each of the ${connections} gets its own, a handshake (TCP, TLS,
+upgrade: three round trips, all at the same time) and then the first bytes. Beside the cable there is the work of ${connections} handshakes at once on the
+processors that all share.`;
 
 /** A fresh process for each sample: kubectl has its one connection by then, localizer has none. */
 export const burstRow: Row = {

@@ -1,5 +1,6 @@
 /** Row idle: what connections on which nothing happens cost in memory. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { defaultPoolOptions } from "../../src/portforward/pool-options.ts";
 import type { Contender, RunningContender } from "./contender.ts";
 import { kubectlContender } from "./kubectl-contender.ts";
 import type { Lab } from "./lab.ts";
@@ -11,46 +12,49 @@ import type { Measure, Value } from "./results.ts";
 import { type Row, warmUp } from "./row.ts";
 import { inTurns } from "./turns.ts";
 
-/** Connections to one pod before streams share. */
-const perPod = 8;
-/** Of the first step. */
-const few = 2;
+/** Connections at once of the first step and of the second: each leaves a pooled one. Few enough for their pings to be rest. */
+const few = 24;
+const more = 96;
 /** With fewer between the steps the difference is lost in what a process grows by anyway. */
 const leastPooled = 40;
 const tooFew = "too few to tell";
 /** Opened so many at a time, for the accept queue. */
 const batch = 50;
-/** localizer collects in the first quiet 2 s after a busy stretch, when no connection is open. */
+/** With connections open, or where the tool does not collect by itself. */
 const restMs = 5_000;
+/** localizer collects after half a minute of rest without connections, which it looks for each 10 s. */
+const collectedMs = 45_000;
+const { connections: mostPooled } = defaultPoolOptions;
 
 const less = { better: "less", unit: "KB" } as const;
 const forwarded = { ...less, name: "an idle forwarded connection", reach: "≤ 24" } as const;
-const withPool = { ...less, name: "the same, its share of connections to pods counted" } as const;
+const withPool = { ...less, name: "the same with its share of the connections to pods" } as const;
 const pooledOne = { ...less, name: "a pooled connection that nobody uses", reach: "≤ 120" } as const;
 
 const limits = `A forwarded connection is a socket of Node and a stream with its buffers and listeners; a pooled one a TLS session with
 OpenSSL's buffers beside Node's own. While a connection is open localizer does not collect, for a collection would hold up every one: what
-V8 has allocated and not given back yet is in the figure, too.`;
+V8 has allocated and not given back yet is in the figure of a forwarded one, too. Each forwarded connection has a pooled one of its own until there
+are ${mostPooled} in all, and further ones share them: the pooled one is a part of its price, so both figures are there, with and without.`;
 
 /** A fresh process for each sample: memory that was used once is not always given back. */
 export const idleRow: Row = {
   limits,
   async measure({ settings, recorder, openLab, signal, log }) {
-    const { idleConnections: count, idlePods: pods, fewerRepeats: repeats } = settings;
+    const { idleConnections: count, idlePods: pods, idleRestMs, fewerRepeats: repeats } = settings;
     recorder.note(
-      `PSS of the tool (localizer: both processes), each state at rest for ${restMs / 1000} s. ${pods} pods, so that ${count} connections need no more than the ${pods * perPod} to pods that localizer may have before it shares beyond 16 a piece`,
+      `PSS of the tool (localizer: both processes), ${restMs / 1000} s after what was done last; ${pods} pods; of localizer without connections ${idleRestMs / 1000} s after, ${idleRestMs < collectedMs ? "too early for its collection: garbage is in the figures" : "when it has collected"}`,
     );
     recorder.note(
-      `isolated in three steps of one process: A after ${pods * few} connections at once, closed again, which leave as many pooled; B after ${pods * perPod}: pooled = (B − A) / pooled ones more; C with ${count} open ones, one echo each: forwarded = (C − B − pooled ones more × pooled) / ${count}, and with its share of all pooled ones (C − B + pooled ones × pooled) / ${count}`,
+      `localizer in three steps of one process: A after ${few} connections at once, closed again, which leave as many pooled; B after ${more}; C with ${count} open ones, one echo each. Pooled = (B − A) / pooled ones more; forwarded = (C − B − pooled ones more × pooled) / ${count}; with its share = (C − B + all pooled ones of B × pooled) / ${count}: forwarded and all pooled ones of C, of which there are ${mostPooled} at most, divided among the ${count}`,
     );
     recorder.note(
-      "kubectl and relay have no pool: what they grow by with the connections open. kubectl's memory is what Go has not collected, too",
+      "kubectl and relay have no pool: what they grow by with the connections open, in both figures. kubectl's memory is what Go has not collected, too",
     );
-    recorder.note(`"${tooFew}": less than ${leastPooled} pooled ones between A and B; --quick has fewer pods`);
+    recorder.note(`"${tooFew}": less than ${leastPooled} pooled ones between A and B`);
     await using lab = await openLab({ ports: ["echo"], pods });
     const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
     await inTurns(contenders, { repeats, signal, log, recorder }, async (contender) => {
-      const samples = await sample(lab, contender, { count, pods, signal });
+      const samples = await sample(lab, contender, { count, idleRestMs, signal });
       return () => {
         for (const [measure, value] of samples) recorder.add(measure, contender.name, value);
       };
@@ -61,32 +65,40 @@ export const idleRow: Row = {
 async function sample(
   lab: Lab,
   contender: Contender,
-  { count, pods, signal }: { readonly count: number; readonly pods: number; readonly signal: AbortSignal },
+  { count, idleRestMs, signal }: { readonly count: number; readonly idleRestMs: number; readonly signal: AbortSignal },
 ): Promise<readonly (readonly [Measure, Value])[]> {
   await using running = await contender.start(signal);
   const ofApi = connectionsTo(running.process.pids, new URL(lab.cluster.server).host).size;
   await warmUp(running, signal);
-  const rest = () => atRest(lab, running, ofApi, signal);
+  const rest = async (forMs = restMs) => {
+    await sleep(forMs, undefined, { signal });
+    return stateOf(lab, running, ofApi);
+  };
   if (contender.name !== "localizer") {
     const before = await rest();
     await using _clients = await openAll(running, count, signal);
-    return [[forwarded, ((await rest()).kilobytes - before.kilobytes) / count]];
+    const each = ((await rest()).kilobytes - before.kilobytes) / count;
+    return [
+      [forwarded, each],
+      [withPool, each],
+    ];
   }
   // Else those that are not free again yet would have others made beside them.
   await sleep(restMs, undefined, { signal });
-  await openAndClose(running, pods * few, signal);
-  const a = await rest();
-  await openAndClose(running, pods * perPod, signal);
-  const b = await rest();
+  await openAndClose(running, few, signal);
+  const a = await rest(idleRestMs);
+  await openAndClose(running, more, signal);
+  const b = await rest(idleRestMs);
   await using _clients = await openAll(running, count, signal);
   const c = await rest();
-  const grown = (c.kilobytes - b.kilobytes) / count;
   const isEnough = b.pooled - a.pooled >= leastPooled;
   const pooledEach = isEnough ? (b.kilobytes - a.kilobytes) / (b.pooled - a.pooled) : undefined;
-  const more = Math.max(0, c.pooled - b.pooled);
+  /** What C has more than B without so many pooled ones of it, for each forwarded one. */
+  const without = (pooled: number) =>
+    pooledEach === undefined ? tooFew : (c.kilobytes - b.kilobytes - pooled * pooledEach) / count;
   return [
-    [forwarded, grown - (more * (pooledEach ?? 0)) / count],
-    [withPool, pooledEach === undefined ? tooFew : grown + (b.pooled * pooledEach) / count],
+    [forwarded, without(c.pooled - b.pooled)],
+    [withPool, without(-b.pooled)],
     [pooledOne, pooledEach ?? tooFew],
     ...[a, b, c].flatMap(({ kilobytes, pooled }, index) => {
       const step = "ABC"[index];
@@ -99,13 +111,11 @@ async function sample(
 }
 
 /** Memory, and connections to pods: those to the API server but the ones that were there before the first use. */
-async function atRest(
+function stateOf(
   lab: Lab,
   { process: { pids } }: RunningContender,
   ofApi: number,
-  signal: AbortSignal,
-): Promise<{ readonly kilobytes: number; readonly pooled: number }> {
-  await sleep(restMs, undefined, { signal });
+): { readonly kilobytes: number; readonly pooled: number } {
   const { host } = new URL(lab.cluster.server);
   return {
     kilobytes: (footprint(pids).pssMiB * 2 ** 20) / 1000,

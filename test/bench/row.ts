@@ -34,8 +34,12 @@ export const packageNote = "localizer is compiled, as it is published, and runs 
 
 const warmUpConnections = 20;
 
-/** A few echoes that do not count. */
-export async function warmUp(running: RunningContender, signal: AbortSignal): Promise<void> {
-  const addresses = Array.from({ length: warmUpConnections }, () => running.address("echo"));
+/** A few echoes that do not count, one after the other. */
+export async function warmUp(
+  running: RunningContender,
+  signal: AbortSignal,
+  connections: number = warmUpConnections,
+): Promise<void> {
+  const addresses = Array.from({ length: connections }, () => running.address("echo"));
   demandAll(await echoAll(addresses, { workers: 1, signal }));
 }

@@ -28,8 +28,11 @@ export interface Settings {
   /** Row idle: forwarded connections, and pods behind them. */
   readonly idleConnections: number;
   readonly idlePods: number;
-  /** Rows stuck and crowd: for how long the neighbours of the stuck are watched. */
+  /** Row idle: how long localizer is given to collect; with less than the row says garbage is in its figures. */
+  readonly idleRestMs: number;
+  /** Rows stuck and crowd: for how long the neighbours of the stuck are watched, each way. */
   readonly busyMs: number;
+  readonly crowdMs: number;
   /** Row refused: how often. */
   readonly refusals: number;
   /** Row steady: how long under each disturbance. */
@@ -62,7 +65,9 @@ const full = {
   restMs: 60_000,
   idleConnections: 1000,
   idlePods: 12,
-  busyMs: 3_000,
+  idleRestMs: 45_000,
+  busyMs: 8_000,
+  crowdMs: 4_000,
   refusals: 5,
   steadyMs: 10_000,
 };
@@ -81,7 +86,9 @@ const quick: typeof full = {
   restMs: 3_000,
   idleConnections: 200,
   idlePods: 4,
+  idleRestMs: 5_000,
   busyMs: 1_500,
+  crowdMs: 1_500,
   refusals: 2,
   steadyMs: 3_000,
 };
@@ -93,7 +100,7 @@ const purposes: Readonly<Record<RowName, string>> = {
   bulk: "many bytes up and down on one connection and on eight, CPU for them and after hanging up",
   idle: "memory of an idle forwarded connection and of a pooled one",
   stuck: "one and eight applications that do not read, and what a busy one beside them feels",
-  crowd: "50 long-lived connections and 16 stuck ones on one pod",
+  crowd: "50 and 150 long-lived connections and 16 stuck ones on one pod",
   refused: "a port where nobody listens, then a good one; a bystander",
   failover: "the pod in use is deleted, another is ready",
   scale: "all pods go and come back",

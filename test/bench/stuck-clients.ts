@@ -13,6 +13,8 @@ const connectTimeoutMs = 10_000;
 export interface StuckClients extends AsyncDisposable {
   /** What all buffers on the way have swallowed. */
   readonly megabytes: number;
+  /** How many of them nobody has cut. */
+  living(): number;
 }
 
 /**
@@ -39,7 +41,8 @@ export async function openStuckClients(address: Address, count: number, signal: 
     await sleep(lookMs, undefined, { signal });
   }
   const works = all.move();
-  return { megabytes: sent / 1e6, [Symbol.asyncDispose]: () => works.disposeAsync() };
+  const living = () => sockets.filter(({ destroyed, readableEnded }) => !destroyed && !readableEnded).length;
+  return { megabytes: sent / 1e6, living, [Symbol.asyncDispose]: () => works.disposeAsync() };
 }
 
 async function fill(socket: Socket, count: (bytes: number) => void): Promise<void> {
