@@ -38,7 +38,7 @@ export const crowdRow: Row = {
     await using lab = await openLab({ ports: everyPort });
     const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
     for (const size of sizes) {
-      await inTurns(contenders, { repeats: settings.fewerRepeats, signal, log, recorder }, async (contender) => {
+      await inTurns(contenders, { repeats: settings.longRepeats, signal, log, recorder }, async (contender) => {
         const samples = await sample(contender, size, context);
         return () => {
           for (const [measure, value] of samples) recorder.add(measure, contender.name, value);

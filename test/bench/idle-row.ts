@@ -40,7 +40,7 @@ are ${mostPooled} in all, and further ones share them: the pooled one is a part 
 export const idleRow: Row = {
   limits,
   async measure({ settings, recorder, openLab, signal, log }) {
-    const { idleConnections: count, idlePods: pods, idleRestMs, fewerRepeats: repeats } = settings;
+    const { idleConnections: count, idlePods: pods, idleRestMs, longRepeats: repeats } = settings;
     recorder.note(
       `PSS of the tool (localizer: both processes), ${restMs / 1000} s after what was done last; ${pods} pods; of localizer without connections ${idleRestMs / 1000} s after, ${idleRestMs < collectedMs ? "too early for its collection: garbage is in the figures" : "when it has collected"}`,
     );

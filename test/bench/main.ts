@@ -47,7 +47,7 @@ function formatReport({ startedAt, surroundings, settings, rows }: Report): stri
     `localizer bench, ${startedAt}`,
     `${processors}, ${memoryGiB} GiB, ${kernel}, Node ${node}, Kubernetes and kubectl ${kubernetes}, containerd ${containerd}`,
     `load ${loadAverage.toFixed(1)} before the start; cluster, tools and load generator share the processors`,
-    `median (lowest–highest) of ${settings.repeats} samples (idle and stuck: ${settings.fewerRepeats}; many and steady: ${settings.longRepeats}); contenders took turns; the ratio is that of neighbouring samples`,
+    `median (lowest–highest) of ${settings.repeats} samples (crowd, idle, steady and many: ${settings.longRepeats}); contenders took turns; the ratio is that of neighbouring samples`,
   ];
   return `${lines.join("\n")}\n\n${formatResults(rows)}`;
 }

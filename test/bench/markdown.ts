@@ -15,7 +15,7 @@ export function formatMarkdown({ startedAt, surroundings, settings, rows }: Repo
     `- Command: \`${command}\`, ${startedAt.slice(0, 10)}, ${minutes} minutes`,
     `- Machine: ${processors}, ${memoryGiB} GiB, ${kernel}; load ${loadAverage.toFixed(1)} before the start`,
     `- Versions: Kubernetes and kubectl ${kubernetes}, containerd ${containerd}, Node ${node}`,
-    `- Cluster, tools and load generator share the processors. Contenders take turns; a figure is the median of ${settings.repeats} samples (idle and stuck: ${settings.fewerRepeats}; many and steady: ${settings.longRepeats}) with the lowest and the highest, the ratio that of neighbouring samples.`,
+    `- Cluster, tools and load generator share the processors. Contenders take turns; a figure is the median of ${settings.repeats} samples (crowd, idle, steady and many: ${settings.longRepeats}) with the lowest and the highest, the ratio that of neighbouring samples.`,
     "- `kubectl` is `kubectl port-forward` of the cluster's own binary; `relay` a plain TCP relay in Node in front of an application on loopback, without a cluster: the ceiling.",
     "",
     markdownLine(headings),

@@ -6,8 +6,7 @@ import { type RowName, rowNames } from "./results.ts";
 export interface Settings {
   readonly rows: readonly RowName[];
   readonly repeats: number;
-  /** Samples in rows idle and stuck, which take longer, and in many and steady, which take minutes. */
-  readonly fewerRepeats: number;
+  /** Samples in rows crowd, idle, steady and many, which take minutes. */
   readonly longRepeats: number;
   /** Rows many and steady: how many Services. */
   readonly services: number;
@@ -50,9 +49,9 @@ export class UsageError extends Error {
 
 const mebibyte = 2 ** 20;
 
+/** All rows together take some 20 minutes. */
 const full = {
-  repeats: 3,
-  fewerRepeats: 2,
+  repeats: 2,
   longRepeats: 1,
   services: 5000,
   changes: 5,
@@ -62,7 +61,7 @@ const full = {
   connections: 1000,
   bulkBytes: 256 * mebibyte,
   leaveMs: 75_000,
-  restMs: 60_000,
+  restMs: 40_000,
   idleConnections: 1000,
   idlePods: 12,
   idleRestMs: 45_000,
@@ -73,7 +72,6 @@ const full = {
 };
 const quick: typeof full = {
   repeats: 1,
-  fewerRepeats: 1,
   longRepeats: 1,
   services: 50,
   changes: 2,
@@ -116,7 +114,7 @@ export const usage = `usage: npm run bench -- [flags]
 Measures localizer beside kubectl port-forward and a plain TCP relay in the test cluster. Needs Linux and root. No figure is a
 pass or a fail; what is to be reached stands beside it.
   --only ROW[,ROW]  some of the rows below; default all of them
-  --repeats N       samples of each figure; default ${full.repeats}, in rows idle and stuck ${full.fewerRepeats}, in many and steady ${full.longRepeats}
+  --repeats N       samples of each figure; default ${full.repeats}, in rows crowd, idle, steady and many ${full.longRepeats}
   --services N      Services in rows many and steady, and in row list up to 300; default ${full.services}
   --quick           one sample, ${quick.services} Services and less of everything: to see that it works
   --json FILE       where all samples go; default a file in a new temporary folder
@@ -173,7 +171,7 @@ export function documentCommand(args: readonly string[]): string {
 }
 
 function allRepeats(count: number) {
-  return { repeats: count, fewerRepeats: count, longRepeats: count };
+  return { repeats: count, longRepeats: count };
 }
 
 function parseRows(text: string): readonly RowName[] {

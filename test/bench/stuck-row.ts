@@ -44,7 +44,7 @@ export const stuckRow: Row = {
     await using lab = await openLab({ ports: everyPort });
     const contenders = [localizerContender(lab), kubectlContender(lab)];
     for (const place of places) {
-      await inTurns(contenders, { repeats: settings.fewerRepeats, signal, log, recorder }, async (contender) => {
+      await inTurns(contenders, { repeats: settings.repeats, signal, log, recorder }, async (contender) => {
         const samples = await sample(contender, place, context);
         return () => {
           for (const [measure, value] of samples) recorder.add(measure, contender.name, value);
@@ -91,7 +91,7 @@ async function sample(
   return samples;
 }
 
-/** Connections at a steady pace, however long each takes. */
+/** Connections at a steady pace, however long each takes. Ends early where the first ones have hung and none had an echo. */
 async function busy(
   address: Address,
   forMs: number,
@@ -99,10 +99,12 @@ async function busy(
 ): Promise<{ readonly latenciesMs: readonly number[]; readonly failedPercent: number }> {
   const latenciesMs: number[] = [];
   const open: Promise<void>[] = [];
+  const hungMs = performance.now() + hangMs;
   for (let nextMs = performance.now(), end = nextMs + forMs; nextMs < end; nextMs += everyMs) {
     const echoed = echoOnce(address, hangMs).then((ms) => void latenciesMs.push(ms));
     open.push(echoed.catch(() => {}));
     await sleep(Math.max(0, nextMs + everyMs - performance.now()), undefined, { signal });
+    if (latenciesMs.length === 0 && performance.now() > hungMs) break;
   }
   await Promise.all(open);
   return { latenciesMs, failedPercent: (100 * (open.length - latenciesMs.length)) / open.length };
