@@ -24,7 +24,7 @@ const batch = 50;
 const restMs = 5_000;
 /** localizer collects after half a minute of rest without connections, which it looks for each 10 s. */
 const collectedMs = 45_000;
-const { connections: mostPooled } = defaultPoolOptions;
+const { connections, connectionsPerPod, connectionsPerPodCrowded } = defaultPoolOptions;
 
 const less = { better: "less", unit: "KB" } as const;
 const forwarded = { ...less, name: "an idle forwarded connection", reach: "≤ 24" } as const;
@@ -34,7 +34,8 @@ const pooledOne = { ...less, name: "a pooled connection that nobody uses", reach
 const limits = `A forwarded connection is a socket of Node and a stream with its buffers and listeners; a pooled one a TLS session with
 OpenSSL's buffers beside Node's own. While a connection is open localizer does not collect, for a collection would hold up every one: what
 V8 has allocated and not given back yet is in the figure of a forwarded one, too. Each forwarded connection has a pooled one of its own until there
-are ${mostPooled} in all, and further ones share them: the pooled one is a part of its price, so both figures are there, with and without.`;
+are ${connectionsPerPod} to its pod or ${connections / 2} in all; further ones share those where their pod has ${connectionsPerPodCrowded}. The pooled one is a part of the price, so
+both figures are there, with and without.`;
 
 /** A fresh process for each sample: memory that was used once is not always given back. */
 export const idleRow: Row = {
@@ -45,7 +46,7 @@ export const idleRow: Row = {
       `PSS of the tool (localizer: both processes), ${restMs / 1000} s after what was done last; ${pods} pods; of localizer without connections ${idleRestMs / 1000} s after, ${idleRestMs < collectedMs ? "too early for its collection: garbage is in the figures" : "when it has collected"}`,
     );
     recorder.note(
-      `localizer in three steps of one process: A after ${few} connections at once, closed again, which leave as many pooled; B after ${more}; C with ${count} open ones, one echo each. Pooled = (B − A) / pooled ones more; forwarded = (C − B − pooled ones more × pooled) / ${count}; with its share = (C − B + all pooled ones of B × pooled) / ${count}: forwarded and all pooled ones of C, of which there are ${mostPooled} at most, divided among the ${count}`,
+      `localizer in three steps of one process: A after ${few} connections at once, closed again, which leave as many pooled; B after ${more}; C with ${count} open ones, one echo each. Pooled = (B − A) / pooled ones more; forwarded = (C − B − pooled ones more × pooled) / ${count}; with its share = (C − B + all pooled ones of B × pooled) / ${count}: what the forwarded ones and all pooled ones of C (how many is in the JSON file) take together, divided among the ${count}`,
     );
     recorder.note(
       "kubectl and relay have no pool: what they grow by with the connections open, in both figures. kubectl's memory is what Go has not collected, too",
