@@ -43,7 +43,7 @@ export const idleRow: Row = {
   async measure({ settings, recorder, openLab, signal, log }) {
     const { idleConnections: count, idlePods: pods, idleRestMs, longRepeats: repeats } = settings;
     recorder.note(
-      `PSS of the tool (localizer: both processes), ${restMs / 1000} s after what was done last; ${pods} pods; of localizer without connections ${idleRestMs / 1000} s after, ${idleRestMs < collectedMs ? "too early for its collection: garbage is in the figures" : "when it has collected"}`,
+      `PSS of the tool (localizer: both processes), ${restMs / 1000} s after what was done last; ${pods} pods; of localizer without connections ${idleRestMs / 1000} s after, ${idleRestMs < collectedMs ? "too early for its collection: garbage is in the figures" : "long enough for its collection"}`,
     );
     recorder.note(
       `localizer in three steps of one process: A after ${few} connections at once, closed again, which leave as many pooled; B after ${more}; C with ${count} open ones, one echo each. Pooled = (B − A) / pooled ones more; forwarded = (C − B − pooled ones more × pooled) / ${count}; with its share = (C − B + all pooled ones of B × pooled) / ${count}: what the forwarded ones and all pooled ones of C (how many is in the JSON file) take together, divided among the ${count}`,
