@@ -104,7 +104,10 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   const stopping = new AbortController();
   // Of all works the first to end.
   works.defer(() => stopping.abort());
-  const ways = () => ({ pools: pools.stats(), engineIn: (namespace: string) => connector.engineIn(namespace) });
+  const ways = () => ({
+    pools: Map.groupBy(pools.stats(), ({ pod }) => pod.uid),
+    engineIn: (namespace: string) => connector.engineIn(namespace),
+  });
   const state = daemonState({ options, cluster, connector, context, services, health, named, works, ways, stopping });
   const server = all.use(
     await openAtSocket(options, { helper, privileged }, (socketPath) =>

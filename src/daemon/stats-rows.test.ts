@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { duplexPair } from "../../test/support/duplex-pair.ts";
+import { turns } from "../../test/support/event-loop.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { tcpPair } from "../../test/support/tcp-pair.ts";
 import type { ServedState } from "../controller/served-service.ts";
@@ -10,17 +12,20 @@ import { port } from "../model/port.ts";
 import { serviceKey } from "../model/service-key.ts";
 import type { PodPoolStats } from "../portforward/pool-members.ts";
 import { boundsMs } from "../tunnel/histogram.ts";
-import { PortTraffic } from "../tunnel/port-traffic.ts";
+import { type CountedConnection, PortTraffic } from "../tunnel/port-traffic.ts";
 import type { TunnelPortStatus } from "../tunnel/tunnel-components.ts";
 import { serviceStats } from "./stats-rows.ts";
 
 const cart = { pod: { namespace: "shop", name: "cart-0", uid: "u1" }, port: port(8080) };
 const web = { pod: { namespace: "shop", name: "web-0", uid: "u2" }, port: port(8080) };
 const counts = { connections: 2, dialling: 0, waiting: 0, free: 1, streams: 1, lingering: 0, paused: 0, backlogged: 0 };
-const pools: readonly PodPoolStats[] = [
-  { pod: cart.pod, ...counts, rttMs: 1.5 },
-  { pod: web.pod, ...counts, rttMs: undefined },
-];
+const pools = Map.groupBy<string, PodPoolStats>(
+  [
+    { pod: cart.pod, ...counts, rttMs: 1.5 },
+    { pod: web.pod, ...counts, rttMs: undefined },
+  ],
+  ({ pod }) => pod.uid,
+);
 const ways = { pools, engineIn: (namespace: string) => (namespace === "shop" ? ("get-spdy" as const) : undefined) };
 
 const address = loopback("127.1.2.3");
@@ -29,6 +34,17 @@ const names = { names: [hostName("cart.shop.svc")], skipped: [] };
 function loopback(text: string): LoopbackAddress {
   assert.ok(isLoopbackAddress(text));
   return text;
+}
+
+/** The pod says a byte. */
+async function answer(connection: CountedConnection): Promise<void> {
+  const { near, far } = duplexPair();
+  far.write("a");
+  connection.reached(near);
+  near.read(0);
+  await turns(1);
+  connection.answered();
+  near.read();
 }
 
 function status(number: number, traffic: PortTraffic | undefined): TunnelPortStatus {
@@ -55,7 +71,7 @@ test("serviceStats() tells the ports that were used, those of its pods too, and 
   connection.said(10);
   connection.tries(cart);
   await clock.advance(30);
-  connection.answered();
+  await answer(connection);
   traffic.bytesDown += 20;
   connection.failed(new LocalizerError("refused", "Nothing listens there"));
   const ofPod = new PortTraffic(clock, () => []);
@@ -90,7 +106,7 @@ test("serviceStats() gives figures that do not change afterwards", async () => {
   const before = serviceStats(served(status(80, traffic)), ways);
   const copy = structuredClone(before);
   connection.said(1);
-  connection.answered();
+  await answer(connection);
   assert.deepEqual(before, copy);
   assert.equal(before?.engine, "get-spdy");
 });

@@ -9,8 +9,8 @@ import type { PortFailure, PortTraffic } from "../tunnel/port-traffic.ts";
 
 /** What is known of the way to pods. */
 export interface PodWays {
-  /** Those that have connections. */
-  readonly pools: readonly PodPoolStats[];
+  /** Those that have connections, by their pods' UIDs: one that has left and is dialled again has two. */
+  readonly pools: ReadonlyMap<string, readonly PodPoolStats[]>;
   engineIn(namespace: string): EngineName | undefined;
 }
 
@@ -19,6 +19,7 @@ type CountedState = Pick<ServedState, "key" | "ports" | "pods">;
 /** The figures as they are now; undefined for a service that never had a connection. */
 export function serviceStats({ key, ports, pods }: CountedState, ways: PodWays): ServiceStats | undefined {
   const rows: PortStats[] = [];
+  // Sorted, for the order of what is told is no news.
   const uids = new Set<string>();
   for (const { hostname, ports: own } of [{ hostname: "", ports }, ...pods]) {
     for (const { port, traffic } of own) {
@@ -29,7 +30,7 @@ export function serviceStats({ key, ports, pods }: CountedState, ways: PodWays):
   }
   if (rows.length === 0) return undefined;
   const namespace = namespaceOf(key);
-  const pools = ways.pools.filter(({ pod }) => uids.has(pod.uid)).map(podPool);
+  const pools = [...uids].sort().flatMap((uid) => ways.pools.get(uid)?.map(podPool) ?? []);
   return { namespace, name: nameOf(key), engine: ways.engineIn(namespace) ?? "", ports: rows, pools };
 }
 

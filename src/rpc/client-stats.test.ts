@@ -56,6 +56,27 @@ test("DaemonClient.watchStats() gives everything at once, then changes; leaving 
   assert.equal((await made.client.stats()).services.length, 1, "the client is still of use");
 });
 
+test("DaemonClient.watchStats() takes any number for its interval", async () => {
+  const expected: readonly (readonly [number | undefined, number])[] = [
+    ...([-1, 0, 0.5, 100.2, Number.NaN, Number.NEGATIVE_INFINITY] as const).map((given) => [given, 100] as const),
+    ...([
+      [undefined, 1_000],
+      [100.6, 101],
+      [5e9, 2 ** 32 - 1],
+      [Number.POSITIVE_INFINITY, 2 ** 32 - 1],
+    ] as const),
+  ];
+  for (const [intervalMs, slept] of expected) {
+    await using made = await watched([web]);
+    const changes = made.client.watchStats(intervalMs === undefined ? {} : { intervalMs })[Symbol.asyncIterator]();
+    assert.deepEqual((await changes.next()).value, { services: [web], removed: [] });
+    const next = changes.next();
+    assert.equal(await made.clock.asleep(), slept, `${intervalMs}`);
+    await made.client[Symbol.asyncDispose]();
+    await assert.rejects(next, { code: "aborted" });
+  }
+});
+
 test("DaemonClient.watchStats() ends in order when the daemon ends", async () => {
   await using made = await watched([web]);
   const changes = made.client.watchStats()[Symbol.asyncIterator]();

@@ -21,7 +21,7 @@ export interface CallOptions {
 /** How stats are watched. */
 export interface WatchOptions {
   readonly signal?: AbortSignal | undefined;
-  /** At least so long between two changes; 1 s if not said, 100 ms at least. */
+  /** At least so long between two changes; 1 s if not said. Less than 100 ms counts as 100, and so does what is no number. */
   readonly intervalMs?: number;
   /** How long the first change, which has everything, may take: 30 s if not said. */
   readonly timeoutMs?: number;
@@ -45,6 +45,9 @@ export interface DaemonClient extends AsyncDisposable {
   /** The same at once, then what has changed, for as long as the loop goes on. Ends when the daemon stops. */
   watchStats(options?: WatchOptions): AsyncIterable<StatsChange>;
 }
+
+/** Stats are not told more often. */
+export const minIntervalMs = 100;
 
 const defaultTimeoutMs = 30_000;
 
@@ -79,12 +82,14 @@ export function connectDaemon(options: { readonly socketPath: string; readonly c
   }
 
   async function* watchStats(how: WatchOptions = {}): AsyncGenerator<StatsChange, void, undefined> {
-    const { signal, timeoutMs = defaultTimeoutMs, intervalMs = 0 } = how;
+    const { signal, timeoutMs = defaultTimeoutMs } = how;
     throwIfAborted(signal);
     // Fires when the caller leaves the loop, too: then the daemon has nothing more to look at.
     const over = new AbortController();
     const watching = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
-    const changes = client.watchStats({ intervalMs }, { signal: watching })[Symbol.asyncIterator]();
+    const changes = client
+      .watchStats({ intervalMs: onWire(how.intervalMs) }, { signal: watching })
+      [Symbol.asyncIterator]();
     try {
       const action = `Cannot watch stats over "${socketPath}"`;
       let next = await withTimeout(clock, { action, timeoutMs, signal }, (limited) => {
@@ -117,6 +122,12 @@ export function connectDaemon(options: { readonly socketPath: string; readonly c
       session[Symbol.dispose]();
     },
   };
+}
+
+/** The interval as a uint32, 0 for the daemon's own. */
+function onWire(intervalMs: number | undefined): number {
+  if (intervalMs === undefined) return 0;
+  return intervalMs > minIntervalMs ? Math.min(Math.round(intervalMs), 2 ** 32 - 1) : minIntervalMs;
 }
 
 /** The LocalizerError for a failed call: errno first, for only it tells "nobody there" from "not allowed". */

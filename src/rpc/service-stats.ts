@@ -41,7 +41,7 @@ export interface PortStats {
   readonly bytesDown: number;
   /**
    * How long callers waited for the pod's first byte, in ms: from the accept on, or from the caller's own first byte if
-   * that came later. Connections that got no answer are not in it.
+   * that came later. Connections to which the pod said nothing are not in it.
    */
   readonly connectMs: Histogram;
   /** Tries after the first of each connection, on another pod or on the same. */

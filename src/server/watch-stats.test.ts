@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { servedStats } from "../../test/rpc/fake-stats.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
+import type { Clock } from "../clock.ts";
 import type { ServiceStats } from "../rpc/service-stats.ts";
 import { watchStats } from "./watch-stats.ts";
 
@@ -58,6 +59,26 @@ test("watchStats() looks every 100 ms at most", async () => {
   await changes.next();
   void changes.next();
   assert.equal(await clock.asleep(), 100);
+});
+
+test("watchStats() rests 20 times as long as a look took", async () => {
+  const clock = new FakeClock();
+  let tookMs = 0;
+  const slow: Clock = {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic() + tookMs,
+    sleep: (ms, signal) => clock.sleep(ms, signal),
+    after: (ms, run) => clock.after(ms, run),
+  };
+  const stats = () => {
+    tookMs += 37;
+    return [cart];
+  };
+  const { signal } = new AbortController();
+  const changes = watchStats(stats, { intervalMs: 100, clock: slow, signal });
+  await changes.next();
+  void changes.next();
+  assert.equal(await clock.asleep(), 740);
 });
 
 test("watchStats() does nothing for a reader who is slow: he gets one change with the newest figures", async () => {

@@ -115,6 +115,29 @@ test("TunnelPort measures from the caller's first byte on when that comes later 
   assert.equal(opened.traffic.firstByte.sumMs, 9);
 });
 
+test("TunnelPort measures nothing where the pod says nothing: closed unused, or an upload that only ends", async () => {
+  await using opened = await openPort(["a"]);
+  const unused = opened.connect();
+  const first = await opened.pod(0);
+  first.resume();
+  await opened.clock.advance(600_000);
+  unused.end();
+  await once(first, "end");
+  first.end();
+  await until(() => opened.traffic.connections === 0);
+  const upload = opened.connect();
+  const second = await opened.pod(1);
+  upload.end("bytes");
+  second.resume();
+  await once(second, "end");
+  await opened.clock.advance(5_000);
+  second.end();
+  const { traffic } = opened;
+  await until(() => traffic.connections === 0);
+  assert.deepEqual([traffic.total, traffic.failures, traffic.bytesUp], [2, 0, 5]);
+  assert.deepEqual([traffic.firstByte.sumMs, traffic.firstByte.counts.some((count) => count > 0)], [0, false]);
+});
+
 test("TunnelPort counts a retry for each further pod that is tried, and no failure when one takes it", async () => {
   let tries = 0;
   await using opened = await openPort(["a", "b", "c"], (uid) => {

@@ -47,9 +47,9 @@ export class PortTraffic implements ByteCounts {
   /** Stays when later connections go well. */
   lastFailure: PortFailure | undefined;
   /**
-   * How long callers waited for the pod's first byte, or for its end in order: from the accept on, or from the caller's own
-   * first byte if that came later, for a connection that was opened in advance waits for nobody. The application's time to
-   * answer is in it. Connections that got no answer are not.
+   * How long callers waited for the pod's first byte: from the accept on, or from the caller's own first byte if that came
+   * later, for a connection that was opened in advance waits for nobody. The application's time to answer is in it.
+   * Connections to which the pod said nothing are not, whether they failed or ended in order.
    */
   readonly firstByte = new Histogram();
   readonly #clock: Clock;
@@ -141,8 +141,9 @@ export class CountedConnection implements Disposable {
     this.#waitsSinceMs = this.#clock.monotonic();
   }
 
-  /** The pod has answered or ended in order. */
+  /** The pod's first byte waits to be read, or it has ended in order without one. */
   answered(): void {
+    if (this.far === undefined || this.far.readableLength === 0) return;
     this.#traffic.firstByte.observe(this.#clock.monotonic() - this.#waitsSinceMs);
   }
 

@@ -17,7 +17,7 @@ import { parseExposition } from "../support/exposition-parser.ts";
 import { connectError, echo } from "./echo.ts";
 import { type LocalizerRun, startLocalizer } from "./localizer-run.ts";
 
-const namespace = "e2e-counters";
+const namespace = `counters-${randomBytes(3).toString("hex")}`;
 const size = 100_000;
 
 describe("localizer counts", () => {

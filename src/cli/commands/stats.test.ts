@@ -48,6 +48,13 @@ describe("stats", () => {
       [2, 'localizer: Cannot print as "wide": want table or json'],
     );
     assert.equal((await run([], "stats", "--watch", "--interval=soon")).code, 2);
+    for (const short of ["0s", "0", "99ms"]) {
+      const { code, err } = await run([], "stats", "--watch", `--interval=${short}`);
+      assert.deepEqual(
+        [code, err.split("\n")[0]],
+        [2, `localizer: Cannot use "${short}" for --interval: want at least 100ms`],
+      );
+    }
     const io = fakeIo({ LOCALIZER_OUTPUT: "wide", LOCALIZER_SOCKET: "/nonexistent/s" });
     assert.equal(await main(["stats"], io), 3);
     assert.match(io.err(), /If it listens elsewhere, name its socket with --socket/);

@@ -1,6 +1,6 @@
 /** `localizer stats`: what was counted of every port that has had connections, once or for as long as one looks. */
 import { LocalizerError } from "../../errors.ts";
-import type { DaemonClient } from "../../rpc/client.ts";
+import { type DaemonClient, minIntervalMs } from "../../rpc/client.ts";
 import type { Stats, StatsChange } from "../../rpc/stats.ts";
 import { byName } from "../by-name.ts";
 import type { Command } from "../command.ts";
@@ -33,7 +33,7 @@ export const stats: Command = {
   maxOperands: 0,
   summary: "show connections, bytes, waiting times and failures of every port that was used",
   details:
-    "UP and DOWN are bytes from applications to pods and back, those of open connections too. P50 and P99: half of all connections, and 99 of 100, had the pod's first byte within. SLOW: connections that are held up because an application or a pod reads too slowly; BUFFERED: what waits for them in the daemon. POOL: connections through the API server to the pods, which all ports of a Service share; RTT: a ping to the pod's container runtime and back.\nWith --namespace, or $LOCALIZER_NAMESPACE, only Services of those namespaces are shown. With --watch what has changed is printed again, as a table or as a line of JSON.",
+    "UP and DOWN are bytes from applications to pods and back, those of open connections too. P50 and P99: half of the connections that the pod answered, and 99 of 100, had its first byte within. SLOW: connections that are held up because an application or a pod reads too slowly; BUFFERED: what waits for them in the daemon. POOL: connections through the API server to the pods, which all ports of a Service share; RTT: a ping to the pod's container runtime and back.\nWith --namespace, or $LOCALIZER_NAMESPACE, only Services of those namespaces are shown. With --watch what has changed is printed again, as a table or as a line of JSON.",
   flags: {
     output: {
       type: "string",
@@ -49,7 +49,7 @@ export const stats: Command = {
   },
   async run({ io, flags }) {
     const format = formatOf(one(flags, "output") ?? "table");
-    const intervalMs = parseDuration(one(flags, "interval") ?? "1s", "interval");
+    const intervalMs = intervalOf(one(flags, "interval") ?? "1s");
     const wanted = new Set(namespacesOf(flags, "namespace"));
     const isWanted = ({ namespace }: { readonly namespace: string }) => wanted.size === 0 || wanted.has(namespace);
     const { client } = await daemonClient(flags, io);
@@ -94,6 +94,13 @@ function tableOf({ cluster, services }: Stats, nowMs: number): string {
 function changedTable({ services, removed }: StatsChange, nowMs: number): string {
   const gone = removed.map(({ namespace, name }) => `${namespace}/${name} is no more\n`).join("");
   return `${gone}${services.length === 0 ? "" : statsTable(services, nowMs)}`;
+}
+
+/** @throws LocalizerError `usage` for what is no time, or too short */
+function intervalOf(text: string): number {
+  const intervalMs = parseDuration(text, "interval");
+  if (intervalMs >= minIntervalMs) return intervalMs;
+  throw new LocalizerError("usage", `Cannot use "${text}" for --interval: want at least ${minIntervalMs}ms`);
 }
 
 /** @throws LocalizerError `usage` for a word that names no format */

@@ -264,7 +264,8 @@ export type ListService = Message<"api.v1.ListService"> & {
   namesPending: boolean;
 
   /**
-   * What was counted; absent while there never was a connection.
+   * What was counted; absent while there never was a connection. With 5,000 used services the answer grows from 1.0 to 2.2 MB:
+   * who may have some 9,000 raises the 4 MiB that Go clients take by default.
    *
    * @generated from field: api.v1.ServiceStats stats = 13;
    */
@@ -563,6 +564,7 @@ export type PortStats = Message<"api.v1.PortStats"> & {
 
   /**
    * How long callers waited for the pod's first byte: from the accept on, or from the caller's own first byte if that came later.
+   * Connections to which the pod said nothing are not in it.
    *
    * @generated from field: api.v1.Histogram connect_ms = 7;
    */
