@@ -90,20 +90,44 @@ export function connectionFaults(carrier: FaultCarrier): void {
     });
   }
 
-  test("a connection that hangs with a bystander on it: its loss is a RST for both, and for nobody after", async () => {
+  test("a connection that two share: its loss is a RST for both, and the next is served by a new one", async () => {
+    await using lab = await openFaultLab(carrier, { connectionsPerPod: 1 });
+    const { app, farEnd, runtime } = await bringTo("after data", lab);
+    const bystander = lab.call();
+    bystander.socket.write("question");
+    await lab.until(() => runtime.frames.some(({ kind }) => kind === "syn"));
+    const { dataId, errorId } = await runtime.takePair();
+    const accepted = { kind: "reply", fin: false } as const;
+    // Before that nothing is sent on a connection that others use.
+    runtime.send({ ...accepted, streamId: dataId }, { ...accepted, streamId: errorId });
+    await lab.until(() => runtime.frames.some(({ kind }) => kind === "data"));
+    assert.equal(String(await runtime.takeData(8)), "question");
+    assert.equal(lab.requests.length, 1, "they do not share it");
+    farEnd.request.socket.resetAndDestroy();
+    await lab.ended(app);
+    await lab.ended(bystander);
+    assert.deepEqual([app.text, app.ending], [answer, "RST"]);
+    assert.deepEqual([bystander.text, bystander.ending, lab.code], ["", "RST", "unavailable"]);
+    assert.equal(lab.requests.length, 1, "the question was sent twice");
+    assert.equal(await lab.next(), "new");
+  });
+
+  test("the loss of one of a pod's two connections is a RST for its own application alone", async () => {
     await using lab = await openFaultLab(carrier);
     const { app, farEnd } = await bringTo("after data", lab);
     const other = lab.call();
     other.socket.write("question");
-    const second = await lab.farEnd(1);
-    await second.runtime.takePair();
+    const { runtime } = await lab.farEnd(1);
+    const { dataId, errorId } = await runtime.takePair();
     farEnd.request.socket.resetAndDestroy();
     await lab.ended(app);
-    // It has a connection of its own.
-    assert.equal(other.ending, undefined);
-    second.request.socket.resetAndDestroy();
+    await turns(50);
+    assert.deepEqual([app.ending, other.ending], ["RST", undefined]);
+    runtime.say(dataId, answer, true);
+    runtime.fin(errorId);
     await lab.ended(other);
-    assert.deepEqual([app.ending, other.ending], ["RST", "RST"]);
+    assert.deepEqual([other.text, other.ending], [answer, "FIN"]);
+    other.socket.destroy();
     assert.equal(await lab.next(), "new");
   });
 }

@@ -11,6 +11,7 @@ import { isLoopbackAddress } from "../../../src/model/loopback.ts";
 import { port } from "../../../src/model/port.ts";
 import { podConnector } from "../../../src/portforward/choose-engine.ts";
 import { openPodDialer } from "../../../src/portforward/pod-dialer.ts";
+import type { PoolOptions } from "../../../src/portforward/pool-options.ts";
 import { Tunnel } from "../../../src/tunnel/tunnel.ts";
 import { turns, until } from "../../support/event-loop.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -67,8 +68,8 @@ export interface Outcome {
   readonly next: "same" | "new";
 }
 
-/** Opens a lab with one pod; disposing it checks that nothing is left. */
-export async function openFaultLab(carrier: FaultCarrier) {
+/** Opens a lab with one pod, the pool's options as they are but for these; disposing it checks that nothing is left. */
+export async function openFaultLab(carrier: FaultCarrier, pool: Pick<Partial<PoolOptions>, "connectionsPerPod"> = {}) {
   const socketsBefore = openSockets();
   const clock = new FakeClock();
   const farEnds: FarEnd[] = [];
@@ -86,7 +87,10 @@ export async function openFaultLab(carrier: FaultCarrier) {
   });
   const connector = podConnector({ cluster: server.cluster, clock, log: silentLogger() }, carrier.engine);
   // Without a spare, so that connections can be counted.
-  const dialer = openPodDialer({ connect: (pod, signal) => connector.connect(pod, signal), clock }, { spareMs: 0 });
+  const dialer = openPodDialer(
+    { connect: (pod, signal) => connector.connect(pod, signal), clock },
+    { spareMs: 0, ...pool },
+  );
   const listener = new LoopbackListen();
   const address = "127.1.2.3";
   assert.ok(isLoopbackAddress(address));
