@@ -24,8 +24,10 @@ import { asGorilla, type Framing, inFragments, TunnelPeer, webSocketAnswer } fro
 export interface FaultCarrier {
   readonly name: string;
   readonly engine: "post-spdy" | "get-spdy" | "websocket";
-  /** Says 101; SPDY is read from and written to what comes back. */
-  readonly accept: (request: UpgradeRequest) => Duplex;
+  /** The 101 that lets the request pass. */
+  readonly answerTo: (request: UpgradeRequest) => string;
+  /** What SPDY is read from and written to behind it. */
+  readonly carry: (socket: Socket) => Duplex;
 }
 
 /** All of them. */
@@ -37,19 +39,12 @@ export const faultCarriers: readonly FaultCarrier[] = [
 ];
 
 function spdy(engine: "post-spdy" | "get-spdy"): FaultCarrier {
-  const accept = ({ socket }: UpgradeRequest) => {
-    socket.write(switching);
-    return socket;
-  };
-  return { name: engine, engine, accept };
+  return { name: engine, engine, answerTo: () => switching, carry: (socket) => socket };
 }
 
 function webSocket(name: string, framing: Framing): FaultCarrier {
-  const accept = ({ head, socket }: UpgradeRequest) => {
-    socket.write(webSocketAnswer(head));
-    return new TunnelPeer(socket, framing);
-  };
-  return { name, engine: "websocket", accept };
+  const carry = (socket: Socket) => new TunnelPeer(socket, framing);
+  return { name, engine: "websocket", answerTo: ({ head }) => webSocketAnswer(head), carry };
 }
 
 /** An upgraded connection as the runtime has it. */
@@ -81,10 +76,14 @@ export async function openFaultLab(carrier: FaultCarrier, pool: Pick<Partial<Poo
     request.socket.setNoDelay(true);
     request.socket.resume();
     if (!onUpgrade(request)) return;
-    const runtime = new SpdyRuntime(carrier.accept(request));
+    request.socket.write(carrier.answerTo(request));
+    passOn(request);
+  });
+  const passOn = (request: UpgradeRequest) => {
+    const runtime = new SpdyRuntime(carrier.carry(request.socket));
     runtime.answersPings = true;
     farEnds.push({ request, runtime });
-  });
+  };
   const connector = podConnector({ cluster: server.cluster, clock, log: silentLogger() }, carrier.engine);
   // Without a spare, so that connections can be counted.
   const dialer = openPodDialer(
@@ -102,6 +101,8 @@ export async function openFaultLab(carrier: FaultCarrier, pool: Pick<Partial<Poo
     clock,
     requests: server.requests,
     farEnds,
+    /** Puts a runtime behind an upgrade that the test has answered itself. */
+    passOn,
     setOnUpgrade(answer: (request: UpgradeRequest) => boolean): void {
       onUpgrade = answer;
     },
