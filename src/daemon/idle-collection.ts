@@ -65,7 +65,7 @@ export function collectWhenIdle(
 }
 
 /**
- * V8's settings. The young space stays at 1 MiB instead of growing to 16 MiB and never back. It is collected, and the buffers of what was
+ * V8's settings. The young space stays at 1 MiB instead of growing to 16 MiB in a burst and until the next collection at rest. It is collected, and the buffers of what was
  * read are freed, by the one thread that works: handing that to others costs more than it takes (a fifth to a third of the CPU of a
  * bulk transfer and of a short connection).
  */

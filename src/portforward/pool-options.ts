@@ -8,7 +8,7 @@ export interface PoolOptions {
   readonly spareMs: number;
   /**
    * Connections to one pod before they are shared. One whose pod reads too slowly does not count. Many, for a shared one is stopped
-   * by the first application that reads nothing, and an own one costs some 80 KB here and one upgrade there.
+   * by the first application that reads nothing, and an own one costs some 60 KB here and one upgrade there.
    */
   readonly connectionsPerPod: number;
   /** The same once half of all connections are made. */

@@ -77,9 +77,7 @@ export const bulkRow: Row = {
               ]);
             }
           }
-          return () => {
-            for (const [measure, value] of samples) recorder.add(measure, name, value);
-          };
+          return () => recorder.addAll(samples, name);
         },
       },
     );

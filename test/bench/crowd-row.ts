@@ -40,9 +40,7 @@ export const crowdRow: Row = {
     for (const size of sizes) {
       await inTurns(contenders, { repeats: settings.longRepeats, signal, log, recorder }, async (contender) => {
         const samples = await sample(contender, size, context);
-        return () => {
-          for (const [measure, value] of samples) recorder.add(measure, contender.name, value);
-        };
+        return () => recorder.addAll(samples, contender.name);
       });
     }
   },

@@ -42,9 +42,7 @@ export const failoverRow: Row = {
         await lab.cluster.waitForReadyPods(lab.namespace, "app=app", 2);
         await lab.cluster.waitForEndpoints(lab.namespace, "app", 2);
         const samples = await sample(lab, contender, { way, graceSeconds, signal });
-        return () => {
-          for (const [measure, value] of samples) recorder.add(measure, contender.name, value);
-        };
+        return () => recorder.addAll(samples, contender.name);
       });
     }
   },

@@ -56,9 +56,7 @@ export const idleRow: Row = {
     const contenders = [localizerContender(lab), kubectlContender(lab), relayContender()];
     await inTurns(contenders, { repeats, signal, log, recorder }, async (contender) => {
       const samples = await sample(lab, contender, { count, idleRestMs, signal });
-      return () => {
-        for (const [measure, value] of samples) recorder.add(measure, contender.name, value);
-      };
+      return () => recorder.addAll(samples, contender.name);
     });
   },
 };

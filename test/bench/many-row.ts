@@ -41,9 +41,7 @@ async function measure(context: RowContext): Promise<void> {
   await using lab = await openLab({ ports: ["echo"], services: count });
   await inTurns([{ name: "localizer" }], { repeats, signal, log, recorder }, async ({ name }) => {
     const samples = await measureRun(lab, context);
-    return () => {
-      for (const [measure, value] of samples) recorder.add(measure, name, value);
-    };
+    return () => recorder.addAll(samples, name);
   });
 }
 

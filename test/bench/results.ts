@@ -86,6 +86,11 @@ export class Recorder {
     samples.push(value);
   }
 
+  /** Adds a sample of each of several measures. */
+  addAll(samples: readonly (readonly [Measure, Value])[], contender: ContenderName): void {
+    for (const [measure, value] of samples) this.add(measure, contender, value);
+  }
+
   /** Adds a note unless it stands there already. */
   note(sentence: string): void {
     this.#notes.add(sentence);

@@ -67,9 +67,7 @@ export const steadyRow: Row = {
         await warmUp(one.running, signal);
         for (const phase of phases) samples.push(...(await measurePhase(lab, one, phase, signal)));
       }
-      return () => {
-        for (const [measure, value] of samples) recorder.add(measure, name, value);
-      };
+      return () => recorder.addAll(samples, name);
     });
   },
 };

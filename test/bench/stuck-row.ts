@@ -46,9 +46,7 @@ export const stuckRow: Row = {
     for (const place of places) {
       await inTurns(contenders, { repeats: settings.repeats, signal, log, recorder }, async (contender) => {
         const samples = await sample(contender, place, context);
-        return () => {
-          for (const [measure, value] of samples) recorder.add(measure, contender.name, value);
-        };
+        return () => recorder.addAll(samples, contender.name);
       });
     }
   },
