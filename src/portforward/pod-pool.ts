@@ -176,7 +176,8 @@ export class PodPool {
   #mayShare({ sinceMs }: Waiter): boolean {
     if (this.#dials.fresh > 0) return false;
     // Where no more can be had what is there has to do.
-    if (this.#counted < this.#ownAtMost && !this.#isFailing && this.#components.room.makeRoom(true)) return false;
+    const mayHaveOwn = this.#counted < this.#ownAtMost && !this.#isFailing && !this.#isHanging;
+    if (mayHaveOwn && this.#components.room.makeRoom(true)) return false;
     if (this.#components.clock.monotonic() - sinceMs >= this.#shareAfterMs) return true;
     return this.#waiters.size > this.#members.soonFree;
   }
@@ -186,6 +187,11 @@ export class PodPool {
     const { failedMs } = this.#dials;
     if (failedMs === undefined || this.#members.well === 0) return false;
     return this.#components.clock.monotonic() - failedMs < this.#options.redialMs;
+  }
+
+  /** More of the dials that hang would only make it worse. */
+  get #isHanging(): boolean {
+    return this.#dials.size - this.#dials.fresh >= this.#options.slowDialsPerPod;
   }
 
   get #shareAfterMs(): number {
@@ -206,11 +212,8 @@ export class PodPool {
   }
 
   #mayDial(byForce: boolean): boolean {
-    const { connectionsPerPodAtMost, slowDialsPerPod } = this.#options;
-    if (this.#isRetired || this.#isFailing || this.#dials.pauseMs > 0) return false;
-    if (this.size >= connectionsPerPodAtMost || !this.#hasThread) return false;
-    // More of what hangs would only make it worse.
-    if (this.#dials.size - this.#dials.fresh >= slowDialsPerPod) return false;
+    if (this.#isRetired || this.#isFailing || this.#isHanging || this.#dials.pauseMs > 0) return false;
+    if (this.size >= this.#options.connectionsPerPodAtMost || !this.#hasThread) return false;
     const isBelow = this.#counted < this.#ownAtMost;
     const isNeeded = isBelow || (this.#dials.size === 0 && this.#members.quietest === undefined);
     return isNeeded && this.#components.room.makeRoom(byForce);

@@ -98,3 +98,14 @@ test("openPodDialer() makes four dials that hang to a pod, not one more for each
     Array.from({ length: 6 }, () => "served"),
   );
 });
+
+test("openPodDialer() shares what there is while dials hang", async () => {
+  const { dial, made, gate, clock } = pooledPods({ spareMs: 0, slowDialsPerPod: 1 });
+  gate.answersPings = true;
+  await dial();
+  gate.wait = new Promise(() => {});
+  const second = dial();
+  await clock.advance(2_001);
+  const stream = await second;
+  assert.deepEqual([made.length, stream.destroyed], [1, false]);
+});
