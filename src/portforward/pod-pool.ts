@@ -6,13 +6,14 @@
 import type { Clock } from "../clock.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
 import type { Endpoint, PodRef } from "../model/endpoint.ts";
-import { type LimitOptions, limitError } from "./limit-error.ts";
+import { limitError } from "./limit-error.ts";
 import { PodDials } from "./pod-dials.ts";
 import type { PodStream } from "./pod-stream.ts";
 import { type PodPoolStats, type PoolMember, PoolMembers } from "./pool-members.ts";
 import type { PoolOptions } from "./pool-options.ts";
+import { PoolPolicy } from "./pool-policy.ts";
 import type { PoolRoom } from "./pool-room.ts";
-import { PoolWaiters, type Waiter } from "./pool-waiters.ts";
+import { PoolWaiters } from "./pool-waiters.ts";
 import type { SpdyConnection } from "./spdy-connection.ts";
 
 /** A connection that nobody has used when it ends is not of use if it lived no longer. */
@@ -30,6 +31,7 @@ export class PodPool {
   readonly #waiters = new PoolWaiters();
   readonly #stop = new AbortController();
   readonly #dials: PodDials;
+  readonly #policy: PoolPolicy;
   #usedMs = Number.NEGATIVE_INFINITY;
   #isRetired = false;
   #timer: Disposable | undefined;
@@ -45,6 +47,8 @@ export class PodPool {
     this.#options = options;
     this.#members = new PoolMembers(options);
     this.#dials = new PodDials(components.clock, options);
+    const { clock, room } = components;
+    this.#policy = new PoolPolicy({ pod, clock, room, members: this.#members, dials: this.#dials }, options);
   }
 
   /** Connections and dials. */
@@ -86,16 +90,17 @@ export class PodPool {
   /** Gives what there is to those who wait, and dials what is missing. Call it when there may be more room. */
   serve(): void {
     for (const waiter of this.#waiters) {
-      if (!this.#hasThread) break;
+      if (!this.#policy.hasThread) break;
       const free = this.#members.freest;
-      const found = free ?? (this.#mayShare(waiter) ? this.#members.quietest : undefined);
+      const mayShare = free === undefined && this.#policy.mayShare(waiter.sinceMs, this.#waiters.size);
+      const found = mayShare ? this.#members.quietest : free;
       if (found === undefined) break;
       waiter.settle(found.connection.openStream(waiter.endpoint, { mayWait: found === free }));
     }
-    while (this.#waiters.size > this.#dials.fresh && this.#mayDial(true)) this.#dial();
+    while (this.#waiters.size > this.#dials.fresh && !this.#isRetired && this.#policy.mayDial(true)) this.#dial();
     this.#wakeAgain();
     if (this.#waiters.size > 0) return;
-    if (this.#needsSpare()) this.#dial();
+    if (this.#needsSpare) this.#dial();
   }
 
   /** Looks after health and age; true when nothing is left of it. */
@@ -159,10 +164,6 @@ export class PodPool {
     for (const { connection } of this.#members.all) void connection[Symbol.asyncDispose]();
   }
 
-  get #hasThread(): boolean {
-    return this.#components.room.hasThread(this.pod);
-  }
-
   get #goneError(): LocalizerError {
     const { namespace, name } = this.pod;
     return new LocalizerError("gone", `Cannot forward to pod ${namespace}/${name}: it has left`);
@@ -172,59 +173,10 @@ export class PodPool {
     for (const { connection } of this.#members.all) connection.condemn("the pod has left");
   }
 
-  /** Above the limits only, and not when one will be free in a moment. */
-  #mayShare({ sinceMs }: Waiter): boolean {
-    if (this.#dials.fresh > 0) return false;
-    // Where no more can be had what is there has to do.
-    const mayHaveOwn = this.#counted < this.#ownAtMost && !this.#isFailing && !this.#isHanging;
-    if (mayHaveOwn && this.#components.room.makeRoom(true)) return false;
-    if (this.#components.clock.monotonic() - sinceMs >= this.#shareAfterMs) return true;
-    return this.#waiters.size > this.#members.soonFree;
-  }
-
-  /** A dial has failed just now, beside connections that work: the next has time. */
-  get #isFailing(): boolean {
-    const { failedMs } = this.#dials;
-    if (failedMs === undefined || this.#members.well === 0) return false;
-    return this.#components.clock.monotonic() - failedMs < this.#options.redialMs;
-  }
-
-  /** More of the dials that hang would only make it worse. */
-  get #isHanging(): boolean {
-    return this.#dials.size - this.#dials.fresh >= this.#options.slowDialsPerPod;
-  }
-
-  get #shareAfterMs(): number {
-    return Math.max(this.#options.shareAfterMs, 1.5 * (this.#members.rttMs ?? 0));
-  }
-
-  /** Before they are shared; fewer where many pods want some, so that none is kept out. */
-  get #ownAtMost(): number {
-    const { connectionsPerPod, connectionsPerPodCrowded } = this.#options;
-    return this.#components.room.isCrowded()
-      ? Math.min(connectionsPerPodCrowded, connectionsPerPod)
-      : connectionsPerPod;
-  }
-
-  /** Connections that count for the limit: those that can take streams, and those to come. */
-  get #counted(): number {
-    return this.#members.well + this.#dials.size;
-  }
-
-  #mayDial(byForce: boolean): boolean {
-    if (this.#isRetired || this.#isFailing || this.#isHanging || this.#dials.pauseMs > 0) return false;
-    if (this.size >= this.#options.connectionsPerPodAtMost || !this.#hasThread) return false;
-    const isBelow = this.#counted < this.#ownAtMost;
-    const isNeeded = isBelow || (this.#dials.size === 0 && this.#members.quietest === undefined);
-    return isNeeded && this.#components.room.makeRoom(byForce);
-  }
-
   /** One kept ready while the pod is in use: the next connection shall not wait for a dial. */
-  #needsSpare(): boolean {
-    const { clock } = this.#components;
-    if (this.#dials.size > 0 || this.#dials.failedMs !== undefined || this.#members.size === 0) return false;
-    const isInUse = clock.monotonic() - this.#usedMs < this.#options.spareMs;
-    return isInUse && this.#members.soonFree === 0 && this.#counted < this.#ownAtMost && this.#mayDial(false);
+  get #needsSpare(): boolean {
+    const isInUse = this.#components.clock.monotonic() - this.#usedMs < this.#options.spareMs;
+    return isInUse && !this.#isRetired && this.#policy.mayDialSpare();
   }
 
   #dial(): void {
@@ -273,23 +225,18 @@ export class PodPool {
     else this.#dials.succeeded();
   }
 
-  get #limitReached(): keyof LimitOptions {
-    if (!this.#hasThread) return "streamsPerNode";
-    return this.size >= this.#options.connectionsPerPodAtMost ? "connectionsPerPodAtMost" : "connections";
-  }
-
   /** Looks again when the oldest waiter has waited long enough to share, and then to give up. */
   #wakeAgain(): void {
     const { clock } = this.#components;
     const { patienceMs } = this.#options;
-    const shareAfterMs = this.#shareAfterMs;
+    const { shareAfterMs } = this.#policy;
     this.#timer?.[Symbol.dispose]();
     const now = clock.monotonic();
     const { oldest } = this.#waiters;
     if (oldest === undefined) return;
     const waitedMs = now - oldest.sinceMs;
     if (waitedMs >= patienceMs && this.#dials.size === 0) {
-      oldest.settle(limitError(oldest.endpoint, this.#options, this.#limitReached));
+      oldest.settle(limitError(oldest.endpoint, this.#options, this.#policy.limitReached));
       this.#wakeAgain();
       return;
     }
