@@ -21,7 +21,8 @@ export const componentNames = [
 /** One process of the cluster. */
 export type ComponentName = (typeof componentNames)[number];
 
-const etcdClientUrl = "http://127.0.0.1:12379";
+/** Where etcd listens, in the cluster's network namespace. */
+export const etcdClientUrl = "http://127.0.0.1:12379";
 const etcdPeerUrl = "http://127.0.0.1:12380";
 
 /** Port of kube-proxy's health check, on the node's address. */

@@ -12,6 +12,8 @@ export interface ApiTarget {
   readonly namespaces: readonly [string, string];
   /** A client who may list Services and EndpointSlices in the first namespace only. */
   readonly limited: () => Promise<ApiClient>;
+  /** Forgets version 1, as every server does in time. */
+  readonly forgetFirst: () => Promise<void>;
   /** A kind of which all versions up to 1 are forgotten, and what its objects say that they are. */
   readonly forgetful: () => Promise<{ readonly resource: ApiResource; readonly kind: string }>;
 }

@@ -10,7 +10,7 @@ const limits = { timeout: 60_000 };
 const merge = { contentType: "application/merge-patch+json" } as const;
 
 /** Registers the cases, each as a test. The target must live as long as they run. */
-export function objectSuite({ client, namespaces: [namespace, other] }: ApiTarget): void {
+export function objectSuite({ client, forgetFirst, namespaces: [namespace, other] }: ApiTarget): void {
   const folder = leasePath(namespace);
   const lease = (name: string, holder = "me") => ({ metadata: { name }, spec: { holderIdentity: holder } });
 
@@ -76,6 +76,7 @@ export function objectSuite({ client, namespaces: [namespace, other] }: ApiTarge
   });
 
   test("what cannot be is refused in the same words", limits, async () => {
+    await forgetFirst();
     await client.request({ method: "POST", path: folder, body: lease("taken") });
     const path = leasePath(namespace, "taken");
     const noOne = leasePath(namespace, "none");

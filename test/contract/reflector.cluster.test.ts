@@ -9,6 +9,7 @@ import { textAt } from "../../src/kube/json.ts";
 import { type Cluster, loadCluster } from "../../src/kube/kubeconfig.ts";
 import { TlsClient } from "../../src/kube/tls-client.ts";
 import { startCluster } from "../cluster/cluster.ts";
+import { compactEtcd } from "../cluster/compact-etcd.ts";
 import type { ApiTarget } from "./api-target.ts";
 import { cacheSuite } from "./cache-suite.ts";
 import { makeKind } from "./new-kind.ts";
@@ -53,6 +54,7 @@ const target: ApiTarget = {
     while (!(await isAllowed())) await systemClock.sleep(50);
     return viewer;
   },
+  forgetFirst: () => compactEtcd(running.layout, 2),
   async forgetful() {
     // A kind that the API server has only just begun to watch remembers nothing older.
     const made = stack.use(await makeKind(client));
