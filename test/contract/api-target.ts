@@ -12,8 +12,6 @@ export interface ApiTarget {
   readonly namespaces: readonly [string, string];
   /** A client who may list Services and EndpointSlices in the first namespace only. */
   readonly limited: () => Promise<ApiClient>;
-  /** Forgets version 1, as every server does in time. */
-  readonly forgetFirst: () => Promise<void>;
   /** A kind of which all versions up to 1 are forgotten, and what its objects say that they are. */
   readonly forgetful: () => Promise<{ readonly resource: ApiResource; readonly kind: string }>;
 }
@@ -45,8 +43,13 @@ export const leases: ObjectKind<Thing> = {
 
 /** Path of the Leases in a namespace, or of one. */
 export function leasePath(namespace: string, name?: string): string {
-  const folder = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`;
+  const folder = folderOf(leases.resource, namespace);
   return name === undefined ? folder : `${folder}/${name}`;
+}
+
+/** Path of all objects of a kind of some group in a namespace. */
+export function folderOf({ group, version, plural }: ApiResource, namespace: string): string {
+  return `/apis/${group}/${version}/namespaces/${namespace}/${plural}`;
 }
 
 /** Makes, changes and deletes Leases through the target's own API. */

@@ -4,13 +4,13 @@ import { test } from "node:test";
 import type { ApiRequest } from "../../src/kube/api-client.ts";
 import { apiStatusOf } from "../../src/kube/api-status.ts";
 import { at, listAt, textAt } from "../../src/kube/json.ts";
-import { type ApiTarget, leasePath, versionOf } from "./api-target.ts";
+import { type ApiTarget, folderOf, leasePath, versionOf } from "./api-target.ts";
 
 const limits = { timeout: 60_000 };
 const merge = { contentType: "application/merge-patch+json" } as const;
 
 /** Registers the cases, each as a test. The target must live as long as they run. */
-export function objectSuite({ client, forgetFirst, namespaces: [namespace, other] }: ApiTarget): void {
+export function objectSuite({ client, forgetful, namespaces: [namespace, other] }: ApiTarget): void {
   const folder = leasePath(namespace);
   const lease = (name: string, holder = "me") => ({ metadata: { name }, spec: { holderIdentity: holder } });
 
@@ -76,7 +76,7 @@ export function objectSuite({ client, forgetFirst, namespaces: [namespace, other
   });
 
   test("what cannot be is refused in the same words", limits, async () => {
-    await forgetFirst();
+    const { resource: forgotten } = await forgetful();
     await client.request({ method: "POST", path: folder, body: lease("taken") });
     const path = leasePath(namespace, "taken");
     const noOne = leasePath(namespace, "none");
@@ -155,7 +155,7 @@ export function objectSuite({ client, forgetFirst, namespaces: [namespace, other
         "500 : resourceVersion should not be set on objects to be created",
       ],
       [
-        { method: "GET", path: `${folder}?resourceVersion=1&resourceVersionMatch=Exact` },
+        { method: "GET", path: `${folderOf(forgotten, namespace)}?resourceVersion=1&resourceVersionMatch=Exact` },
         "410 Expired: The resourceVersion for the provided list is too old.",
       ],
       [{ method: "GET", path: "/apis/no.such/v1/x" }, "404 : HTTP 404"],

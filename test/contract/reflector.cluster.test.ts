@@ -54,9 +54,9 @@ const target: ApiTarget = {
     while (!(await isAllowed())) await systemClock.sleep(50);
     return viewer;
   },
-  forgetFirst: () => compactEtcd(running.layout, 2),
   async forgetful() {
-    // A kind that the API server has only just begun to watch remembers nothing older.
+    // etcd remembers all for five minutes, and the API server what it has watched: a kind that it has only just begun to watch is nowhere.
+    await compactEtcd(running.layout, 2);
     const made = stack.use(await makeKind(client));
     return { resource: made.resource, kind: made.kind };
   },

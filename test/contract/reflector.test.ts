@@ -25,9 +25,6 @@ const target: ApiTarget = {
     );
     return sandbox.client(undefined, staticCredentials({ authorization: "Bearer viewer" }));
   },
-  async forgetFirst() {
-    sandbox.server.store.compact();
-  },
   async forgetful() {
     sandbox.server.store.compact();
     return { resource: things, kind: things.kind };
