@@ -23,6 +23,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   portforward: ["model", "net", "kube"],
   tunnel: ["model", "net"],
   controller: ["model", "kube", "tunnel", "addresses"],
+  ssh: ["model", "net"],
+  expose: ["model", "net", "kube", "ssh"],
   rpc: ["model", "net"],
   server: ["model", "rpc"],
   daemon: [
@@ -35,6 +37,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "portforward",
     "tunnel",
     "controller",
+    "ssh",
+    "expose",
     "rpc",
     "server",
   ],
@@ -51,6 +55,7 @@ const lateArrows: Readonly<Record<string, readonly string[]>> = { cli: ["daemon"
 /** npm packages and Node's doors to the outside world, and the only rooms or files that may use them. */
 const fences: Readonly<Record<string, readonly string[]>> = {
   yaml: ["kube"],
+  ssh2: ["ssh"],
   tlds: ["daemon"],
   "@bufbuild/protobuf": ["rpc", "server"],
   "@connectrpc/connect": ["rpc", "server"],
@@ -60,7 +65,7 @@ const fences: Readonly<Record<string, readonly string[]>> = {
   "node:http2": ["kube", "rpc", "server", "sandbox"],
   "node:tls": ["kube", "portforward"],
   "node:net": ["net", "model", "helper", "kube", "tunnel", "rpc", "server"],
-  "node:fs": ["net", "hostsfile", "helper", "addresses", "kube", "daemon", "cli"],
+  "node:fs": ["net", "hostsfile", "helper", "addresses", "kube", "expose", "daemon", "cli"],
   "node:dns": ["daemon"],
   "node:v8": ["daemon", "helper"],
   "node:vm": ["daemon"],

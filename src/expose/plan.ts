@@ -1,0 +1,63 @@
+/** What preflight found out about a Service: all that a session has to know before it changes anything. Types only. */
+import type { ApiResource } from "../kube/list-watch.ts";
+import type { Port } from "../model/port.ts";
+import type { ServiceKey } from "../model/service-key.ts";
+
+/** An object that has a number of replicas and can be scaled. */
+export interface OwnerRef extends ApiResource {
+  /** "Deployment" */
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** An owner of the Service's pods, the last on the way up that can be scaled. */
+export interface PlannedOwner extends OwnerRef {
+  /** What it is set to now. */
+  readonly replicas: number;
+  /** `spec`: `spec.replicas` can be patched together with annotations; `scale`: only the subresource knows where the number is. */
+  readonly scaleBy: "spec" | "scale";
+  /** It would take our pod for one of its own, and delete it, unless that had a controller (verified.md 3.4). */
+  readonly adopts: boolean;
+}
+
+/** One TCP port of the Service, and where its connections shall go. */
+export interface ExposedPort {
+  /** The Service's port, and its name there; empty when it has none. */
+  readonly servicePort: Port;
+  readonly name: string;
+  /** The pod's port that the Service leads to, and the name that the Service calls it by; empty when it says a number. */
+  readonly remote: Port;
+  readonly remoteName: string;
+  /** The port of the local process. */
+  readonly local: Port;
+}
+
+/** What our pod takes over from the pods that it stands in for. */
+export interface PodSettings {
+  readonly imagePullSecrets: readonly string[];
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  /** As the API has them. */
+  readonly tolerations: readonly unknown[];
+  readonly priorityClassName?: string;
+  /** Only for a headless Service whose pods have names of their own. */
+  readonly hostname?: string;
+  readonly subdomain?: string;
+  /** Of OpenShift's annotation `openshift.io/sa.scc.uid-range`, where the namespace has it. */
+  readonly runAsUser?: number;
+}
+
+/** What a session will do. */
+export interface ExposePlan {
+  readonly key: ServiceKey;
+  readonly serviceUid: string;
+  readonly selector: Readonly<Record<string, string>>;
+  /** At least one. */
+  readonly ports: readonly ExposedPort[];
+  /** May be empty: then nothing is scaled, and our pod is one of several, or the only one. */
+  readonly owners: readonly PlannedOwner[];
+  readonly pod: PodSettings;
+  /** What the user should know beforehand, a sentence each: autoscalers, GitOps, operators, bare pods, other Services that lose their endpoints, … */
+  readonly warnings: readonly string[];
+}
