@@ -81,8 +81,8 @@ export function leaseName(key: ServiceKey): string {
   return `localizer-${shortened(nameOf(key), maxNameLength - "localizer-".length)}`;
 }
 
-/** The name itself, or where it is too long its beginning and a hash. */
-function shortened(name: string, length = maxNameLength): string {
+/** The name itself, or where it is longer than that its beginning and a hash. */
+export function shortened(name: string, length = maxNameLength): string {
   if (name.length <= length) return name;
   const hash = createHash("sha256").update(name).digest("hex").slice(0, 8);
   return `${name.slice(0, length - 9)}-${hash}`;
