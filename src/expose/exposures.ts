@@ -39,7 +39,10 @@ export interface ExposeWish {
 /** What exposures are made from. */
 export interface ExposuresComponents extends SessionComponents, RestoreComponents {
   /** Everything that is known before anything is changed. @throws LocalizerError when it cannot be, or must not be, exposed */
-  readonly preflight: (wish: Pick<ExposeWish, "key" | "maps" | "allowVolumeLoss">, signal: AbortSignal) => Promise<ExposePlan>;
+  readonly preflight: (
+    wish: Pick<ExposeWish, "key" | "maps" | "allowVolumeLoss">,
+    signal: AbortSignal,
+  ) => Promise<ExposePlan>;
   readonly openSide: (port: Pick<ExposedPort, "local" | "remote">) => LocalSide;
 }
 
@@ -49,6 +52,8 @@ export interface ExposuresSettings extends Omit<SessionSettings, "pod"> {
   readonly clusterName: string;
   /** `user@host`. */
   readonly holder: string;
+  /** Of the pod, where a wish names none. */
+  readonly image?: string | undefined;
   /** Of localizer. */
   readonly version: string;
   /** How long a workload may take to become ready when its exposure is stopped. */
@@ -162,7 +167,8 @@ export class Exposures implements AsyncDisposable {
     this.#beginning.add(key);
     let session: Session | undefined;
     try {
-      session = await this.#begin(wish, podOptions(wish.pod, version), report);
+      const pod = { ...wish.pod, image: wish.pod.image || this.#settings.image || "" };
+      session = await this.#begin(wish, podOptions(pod, version), report);
     } finally {
       this.#beginning.delete(key);
     }
@@ -174,11 +180,7 @@ export class Exposures implements AsyncDisposable {
   }
 
   /** Undefined for a dry run, which is over then. */
-  async #begin(
-    wish: ExposeWish,
-    pod: SessionSettings["pod"],
-    report: Report,
-  ): Promise<Session | undefined> {
+  async #begin(wish: ExposeWish, pod: SessionSettings["pod"], report: Report): Promise<Session | undefined> {
     const { key, dryRun } = wish;
     const { signal } = this.#over;
     const { contextName, holder, version } = this.#settings;
@@ -197,9 +199,14 @@ export class Exposures implements AsyncDisposable {
     };
     const sides = plan.ports.map((port) => this.#components.openSide(port));
     const mates = () => [...this.#sessions.values()].map(({ id }) => id);
-    const session: Session = new Session(this.#components, { ...this.#settings, pod }, { plan, record, sides, mates }, () => {
-      if (this.#sessions.get(key) === session) this.#sessions.delete(key);
-    });
+    const session: Session = new Session(
+      this.#components,
+      { ...this.#settings, pod },
+      { plan, record, sides, mates },
+      () => {
+        if (this.#sessions.get(key) === session) this.#sessions.delete(key);
+      },
+    );
     if (!dryRun) {
       signal.throwIfAborted();
       this.#sessions.set(key, session);
@@ -222,9 +229,15 @@ export class Exposures implements AsyncDisposable {
     if (lease === undefined) return;
     const held = new LocalizerError("conflict", heldSentence(key, lease, new Date(clock.now())));
     if (dryRun) throw held;
-    const own = (await journal.dead(this.#settings.server, () => {})).find(({ record }) => record.session === lease.session);
+    const own = (await journal.dead(this.#settings.server, () => {})).find(
+      ({ record }) => record.session === lease.session,
+    );
     if (own !== undefined) {
-      report({ level: "info", step: "preflight", message: "Putting back what an earlier daemon of this machine has left" });
+      report({
+        level: "info",
+        step: "preflight",
+        message: "Putting back what an earlier daemon of this machine has left",
+      });
       await this.#endRecorded(own.record, report);
       return;
     }
@@ -235,7 +248,11 @@ export class Exposures implements AsyncDisposable {
     const message = `Waiting up to ${seconds} s for a sign of life of ${lease.holder || "the holder"}`;
     report({ level: "info", step: "preflight", message });
     if (await isAlive(this.#components, lease, signal)) throw held;
-    report({ level: "warn", step: "preflight", message: `Taking over from ${lease.holder || "the holder"}, who gives no sign of life` });
+    report({
+      level: "warn",
+      step: "preflight",
+      message: `Taking over from ${lease.holder || "the holder"}, who gives no sign of life`,
+    });
     using deadline = this.#deadline(stopMs, `Cannot put back what ${lease.holder} has left`);
     await endDead(this.#components, lease, key, { signal: deadline.signal, report, waitMs: 0 });
   }
@@ -247,7 +264,9 @@ export class Exposures implements AsyncDisposable {
     const { signal } = deadline;
     const lease = await seeLease(this.#components.objects, leaseRef(key), signal);
     const newer = lease?.session === session ? lease.record : undefined;
-    const owners = new Map([record, ...(newer === undefined ? [] : [newer])].flatMap(endingOwners).map((owner) => [owner.uid, owner]));
+    const owners = new Map(
+      [record, ...(newer === undefined ? [] : [newer])].flatMap(endingOwners).map((owner) => [owner.uid, owner]),
+    );
     const ending = { session, namespace: namespaceOf(key), key, owners: [...owners.values()] };
     await endSession(this.#components, ending, { signal, report, waitMs: 0 });
     await this.#components.journal.remove(session);

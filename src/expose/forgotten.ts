@@ -37,6 +37,16 @@ export interface RestoreResult {
   readonly failures: readonly LocalizerError[];
 }
 
+/** How it is done. */
+export interface RestoreOptions {
+  readonly signal: AbortSignal;
+  readonly report: Report;
+  /** How long a workload may take to become ready before the session's pod goes. */
+  readonly waitMs: number;
+  /** So much longer than it promised a session may be silent. */
+  readonly graceMs?: number;
+}
+
 /** A session that may be dead. */
 interface Suspect {
   readonly session: string;
@@ -53,7 +63,7 @@ interface Suspect {
 export async function restoreForgotten(
   components: RestoreComponents,
   scope: RestoreScope,
-  { signal, report, waitMs }: { readonly signal: AbortSignal; readonly report: Report; readonly waitMs: number },
+  { signal, report, waitMs, graceMs = 0 }: RestoreOptions,
 ): Promise<RestoreResult> {
   const suspects = await findSuspects(components, scope, signal, report);
   const alive: SeenLease[] = [];
@@ -63,15 +73,20 @@ export async function restoreForgotten(
     suspects.map(async ({ lease, session, namespace, key, owners }) => {
       try {
         if (lease !== undefined) {
-          const seconds = Math.round(lease.durationMs / 1_000);
+          const patient = { ...lease, durationMs: lease.durationMs + graceMs };
+          const seconds = Math.round(patient.durationMs / 1_000);
           const message = `Waiting up to ${seconds} s for a sign of life of ${lease.holder || "somebody"}, who exposes "${key}"`;
           report({ level: "info", step: "preflight", message });
-          if (await isAlive(components, lease, signal)) {
+          if (await isAlive(components, patient, signal)) {
             alive.push(lease);
             return;
           }
         }
-        await endSession(components, { session, namespace, key, owners: [...owners.values()] }, { signal, report, waitMs });
+        await endSession(
+          components,
+          { session, namespace, key, owners: [...owners.values()] },
+          { signal, report, waitMs },
+        );
         restored++;
       } catch (error) {
         failures.push(LocalizerError.from(error));
@@ -107,12 +122,16 @@ async function findSuspects(
     const lease = parseLease(object);
     if (lease === undefined) continue;
     const key = lease.record?.key ?? keyOfLabel(object);
-    const owners = new Map((lease.record === undefined ? [] : endingOwners(lease.record)).map((owner) => [owner.uid, owner]));
+    const owners = new Map(
+      (lease.record === undefined ? [] : endingOwners(lease.record)).map((owner) => [owner.uid, owner]),
+    );
     found.set(lease.session, { session: lease.session, namespace: lease.ref.namespace ?? "", key, lease, owners });
   }
   await addMarked(components, found, where, signal, report);
   const { key } = scope;
-  return [...found.values()].filter((suspect) => key === undefined || suspect.key === key || suspect.lease === undefined);
+  return [...found.values()].filter(
+    (suspect) => key === undefined || suspect.key === key || suspect.lease === undefined,
+  );
 }
 
 /** Owners say themselves which session has scaled them: the one record that outlives a deleted Lease. */
@@ -140,7 +159,13 @@ async function addMarked(
     for (const item of items) {
       const { name, namespace, uid } = headOf(item);
       for (const session of markOf(item)?.sessions ?? []) {
-        const suspect = found.get(session) ?? { session, namespace, key: undefined, lease: undefined, owners: new Map() };
+        const suspect = found.get(session) ?? {
+          session,
+          namespace,
+          key: undefined,
+          lease: undefined,
+          owners: new Map(),
+        };
         found.set(session, suspect);
         const known = suspect.owners.get(uid);
         suspect.owners.set(uid, known ?? { ...resource, kind, namespace, name, uid, scaleBy });

@@ -3,7 +3,7 @@ import { withTimeout } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import { endingOwners, endSession } from "./endings.ts";
-import type { LocalSide, LocalCounts } from "./local-side.ts";
+import type { LocalCounts, LocalSide } from "./local-side.ts";
 import type { ExposedPort, ExposePlan } from "./plan.ts";
 import type { SessionRecord } from "./records.ts";
 import type { Report } from "./report.ts";
@@ -73,7 +73,14 @@ export class Session {
       const side = sides[index];
       return side === undefined ? [] : [{ remote, take: side.take }];
     });
-    this.#holdings = { plan, ports: onePerRemote(ports), mates, pods: followSessionPods(components.cache, record), record, attempts: 0 };
+    this.#holdings = {
+      plan,
+      ports: onePerRemote(ports),
+      mates,
+      pods: followSessionPods(components.cache, record),
+      record,
+      attempts: 0,
+    };
   }
 
   get key(): ServiceKey {
@@ -121,8 +128,10 @@ export class Session {
     const timeoutMs = this.#settings.startMs;
     try {
       await this.rehearse();
-      await withTimeout(this.#components.clock, { action: `Cannot expose "${this.key}"`, timeoutMs, signal }, (limited) =>
-        startSession(this.#components, this.#settings, this.#holdings, { signal: limited, report }),
+      await withTimeout(
+        this.#components.clock,
+        { action: `Cannot expose "${this.key}"`, timeoutMs, signal },
+        (limited) => startSession(this.#components, this.#settings, this.#holdings, { signal: limited, report }),
       );
       this.#state = "exposed";
     } catch (thrown) {
