@@ -10,6 +10,7 @@ import { persist } from "./persist.ts";
 import type { RecordedOwner } from "./records.ts";
 import type { ExposeStep, Report } from "./report.ts";
 import { describeOwner, scaleDown } from "./scale.ts";
+import { servedPods } from "./served-pods.ts";
 import { leaseRef, renewLease, takeLease } from "./session-lease.ts";
 import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
 import { SessionPod, type WatchedPod } from "./session-pod.ts";
@@ -26,6 +27,9 @@ const sshRetry: BackoffOptions = { baseMs: 50, factor: 2, capMs: 1_000 };
 /** What a pod's container waits for without hope, in the kubelet's words. */
 const hopeless =
   /^(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|CreateContainer.*Error|RunContainerError|CrashLoopBackOff|Evicted|OutOf.*|UnexpectedAdmissionError|NodeAffinity|NodeLost)$/;
+/** Pods that are being deleted leave the slices within a second. */
+const aloneMs = 3_000;
+const lookEveryMs = 50;
 const noUid = "00000000-0000-0000-0000-000000000000";
 
 /**
@@ -67,6 +71,7 @@ export async function startSession(
   tell(report, "lease", `Holding Lease "${holdings.lease.ref.name}" as ${record.holder}`);
   await makePod(components, settings, holdings, options);
   await scaleOwners(components, settings, holdings, record.owners, options);
+  await alone(components, holdings, signal);
 }
 
 /**
@@ -147,6 +152,18 @@ export async function scaleOwners(
     tell(report, "scale-down", `${describeOwner(owner)} is set from ${replicas} to 0`);
   }
   await writeRecord(components, settings, holdings, { phase: "exposed", owners: [...scaled.values()] }, signal);
+}
+
+/** Until the pods that were scaled away have left the Service, but not for long: others may stand behind it, too. */
+async function alone(components: SessionComponents, { record, pod }: SessionHoldings, signal: AbortSignal) {
+  if (record.owners.length === 0) return;
+  const { clock } = components;
+  const untilMs = clock.monotonic() + aloneMs;
+  while (clock.monotonic() < untilMs) {
+    const served = await persist(components, { signal }, () => servedPods(components, record.key, signal));
+    if (served.every(({ uid, ready }) => !ready || uid === pod?.ref.uid)) return;
+    await clock.sleep(lookEveryMs, signal);
+  }
 }
 
 /** Writes the session's record anew, to the journal and to the Lease. @throws LocalizerError as those */
