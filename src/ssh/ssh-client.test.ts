@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { Duplex } from "node:stream";
 import { test } from "node:test";
+import { channelTaker, textOf } from "../../test/support/channel-taker.ts";
 import { duplexPair } from "../../test/support/duplex-pair.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { startSshServer } from "../../test/support/ssh-server.ts";
@@ -12,37 +12,10 @@ import { connectSsh } from "./ssh-client.ts";
 const { signal } = new AbortController();
 const web = port(8080);
 
-/** A taker that keeps what it gets. */
-function collect() {
-  const channels: Duplex[] = [];
-  const waiting: ((channel: Duplex) => void)[] = [];
-  return {
-    channels,
-    take(channel: Duplex) {
-      channel.on("error", () => {});
-      const next = waiting.shift();
-      if (next === undefined) channels.push(channel);
-      else next(channel);
-    },
-    next: () =>
-      new Promise<Duplex>((resolve) => {
-        const first = channels.shift();
-        if (first === undefined) waiting.push(resolve);
-        else resolve(first);
-      }),
-  };
-}
-
-async function text(stream: Duplex): Promise<string> {
-  let all = "";
-  for await (const chunk of stream) all += String(chunk);
-  return all;
-}
-
 test("connectSsh() logs in, has the server listen, and hands over what comes", async () => {
   await using server = startSshServer();
   await using ssh = await connectSsh(server.transport, server.identity, signal);
-  const { take, next } = collect();
+  const { take, next } = channelTaker();
   await ssh.forward(web, take, signal);
   assert.deepEqual([...server.listening], [8080]);
   const caller = await server.connect(web);
@@ -50,7 +23,7 @@ test("connectSsh() logs in, has the server listen, and hands over what comes", a
   caller.write("question");
   assert.equal(String((await once(channel, "data"))[0]), "question");
   channel.end("answer");
-  assert.equal(await text(caller), "answer");
+  assert.equal(await textOf(caller), "answer");
   assert.equal(ssh.closed.aborted, false);
 });
 
@@ -149,12 +122,12 @@ test("forward() says when the server does not listen there, and the connection g
 test("forward() leads each port to its own taker", async () => {
   await using server = startSshServer();
   await using ssh = await connectSsh(server.transport, server.identity, signal);
-  const ports = [80, 443, 8080].map((number) => ({ at: port(number), ...collect() }));
+  const ports = [80, 443, 8080].map((number) => ({ at: port(number), ...channelTaker() }));
   await Promise.all(ports.map(({ at, take }) => ssh.forward(at, take, signal)));
   for (const { at, next } of ports.toReversed()) {
     const caller = await server.connect(at);
     (await next()).end(`this is ${at}`);
-    assert.equal(await text(caller), `this is ${at}`);
+    assert.equal(await textOf(caller), `this is ${at}`);
   }
 });
 
@@ -185,7 +158,7 @@ test("closed fires when the server ends, and every channel is destroyed with the
   for (const how of ["end", "cut"] as const) {
     await using server = startSshServer();
     await using ssh = await connectSsh(server.transport, server.identity, signal);
-    const { take, next } = collect();
+    const { take, next } = channelTaker();
     await ssh.forward(web, take, signal);
     await server.connect(web);
     const channel = await next();
@@ -201,7 +174,7 @@ test("closed fires when the server ends, and every channel is destroyed with the
 test("closed fires when nothing is heard any more, though there is much to send", async () => {
   await using server = startSshServer();
   await using ssh = await connectSsh(server.transport, server.identity, signal, { keepaliveMs: 20, silenceMs: 100 });
-  const { take, next } = collect();
+  const { take, next } = channelTaker();
   await ssh.forward(web, take, signal);
   const caller = await server.connect(web);
   caller.resume();
@@ -214,6 +187,7 @@ test("closed fires when nothing is heard any more, though there is much to send"
   assert.equal(ssh.closed.reason.code, "unavailable");
 });
 
+// ssh2 has no clock that could be moved.
 test("a connection that is only quiet is asked for a sign of life and stays", async () => {
   await using server = startSshServer();
   await using ssh = await connectSsh(server.transport, server.identity, signal, { keepaliveMs: 20, silenceMs: 200 });
@@ -225,7 +199,7 @@ test("disposing closes the channels and the transport, may be repeated, and ends
   for (const isFrozen of [false, true]) {
     await using server = startSshServer();
     const ssh = await connectSsh(server.transport, server.identity, signal);
-    const { take, next } = collect();
+    const { take, next } = channelTaker();
     await ssh.forward(web, take, signal);
     const caller = await server.connect(web);
     caller.resume();
