@@ -115,7 +115,8 @@ describe("the pod of an exposure", limits, () => {
     for (const [what, ask] of Object.entries(asks)) {
       const { promise, resolve } = Promise.withResolvers<Error | null | undefined>();
       ask(resolve);
-      assert.ok((await promise) instanceof Error, `${what} was allowed`);
+      // In the server's words, not because the connection was lost.
+      assert.match((await promise)?.message ?? "allowed", /open failed|Unable to bind/, what);
     }
   });
 
