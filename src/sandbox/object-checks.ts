@@ -16,7 +16,7 @@ export function checkObject(resource: ResourceDefinition, object: ApiObject): vo
     throw invalid(resource, name, field, why);
   };
   for (const value of Object.values(object.metadata.labels ?? {})) {
-    if (value.length > 63) refuse("metadata.labels", `Invalid value: "${value}": must be no more than 63 bytes`);
+    if (value.length > 63) refuse("metadata.labels", `Invalid value: "${value}": must be no more than 63 characters`);
     if (!labelValue.test(value)) {
       const form = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
       const why = `a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '${form}')`;

@@ -17,13 +17,15 @@ const scaleKind: ResourceDefinition = {
 /** The Scale of an object. */
 export function scaleOf(object: ApiObject): unknown {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  const replicas = numberAt(object, "spec", "replicas") ?? 0;
   const selector = at(object, "spec", "selector");
   const text = textAt(object, "status", "selector") ?? (isObject(selector) ? selectorText(selector) : "");
   return {
     kind: scaleKind.kind,
     apiVersion: apiVersionOf(scaleKind),
     metadata: { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion, creationTimestamp },
-    spec: { replicas: numberAt(object, "spec", "replicas") ?? 0 },
+    // Go's omitempty: none is not said.
+    spec: replicas === 0 ? {} : { replicas },
     status: { replicas: numberAt(object, "status", "replicas") ?? 0, ...(text === "" ? {} : { selector: text }) },
   };
 }
