@@ -20,18 +20,21 @@ export type DialLocal = (port: Port, signal: AbortSignal) => Promise<Socket>;
 /** What dialling needs. */
 export interface DialLocalParts {
   readonly clock: Clock;
-  /** In the order of preference; 127.0.0.1 and ::1 if not said otherwise. */
-  readonly addresses?: readonly string[];
+  /** Starts a connection; that of Node if not said otherwise. */
+  readonly start?: (host: string, port: Port) => Socket;
 }
 
+/** In the order of preference. */
+const addresses = ["127.0.0.1", "::1"] as const;
+
 /** Makes a `DialLocal`. */
-export function localDialer({ clock, addresses = ["127.0.0.1", "::1"] }: DialLocalParts): DialLocal {
+export function localDialer({ clock, start = startConnection }: DialLocalParts): DialLocal {
   return (port, signal) =>
     new Promise((resolve, reject) => {
       throwIfAborted(signal);
       const sockets = new Set<Socket>();
       const failures: Error[] = [];
-      const waiting = [...addresses];
+      const waiting: string[] = [...addresses];
       let headStart: Disposable | undefined;
 
       const settle = (tell: () => void) => {
@@ -57,7 +60,7 @@ export function localDialer({ clock, addresses = ["127.0.0.1", "::1"] }: DialLoc
         headStart?.[Symbol.dispose]();
         const host = waiting.shift();
         if (host === undefined) return;
-        const socket = open(host, port);
+        const socket = start(host, port);
         sockets.add(socket);
         socket.on("error", (error) => {
           if (sockets.delete(socket)) onFailure(error);
@@ -77,7 +80,7 @@ export function localDialer({ clock, addresses = ["127.0.0.1", "::1"] }: DialLoc
     });
 }
 
-function open(host: string, port: Port): Socket {
+function startConnection(host: string, port: Port): Socket {
   const socket = connect({
     host,
     port,
@@ -91,7 +94,8 @@ function open(host: string, port: Port): Socket {
 
 /** A port of the range from which the kernel takes those of callers can be connected to itself while nobody listens on it. */
 function isSelfConnected(socket: Socket): boolean {
-  return socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress;
+  const { localPort, remotePort, localAddress, remoteAddress } = socket;
+  return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
 }
 
 /** Where there is no IPv6 its failure says nothing of the process. */
