@@ -35,7 +35,7 @@ export function podSettings({ service, sources, objects, namespace }: SettingsOr
       : []),
     ...(hostnames.length > 1
       ? [
-          `Of the pods' own names only "${hostnames[0]}" leads to the local process; ${quotedList(hostnames.slice(1))} lead nowhere while the Service is exposed`,
+          `Of the pods' own names only "${hostnames[0]}" leads to the local process, and none of the others (${quotedList(hostnames.slice(1))}) anywhere while the Service is exposed`,
         ]
       : []),
   ];
