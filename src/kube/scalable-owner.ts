@@ -52,7 +52,7 @@ export async function readScalableOwner(
   signal?: AbortSignal,
 ): Promise<Omit<ScalableOwner, "managedBy">> {
   const { namespace, name, uid } = headOf(object);
-  const scaleBy = bySpec.includes(`${group}/${version}/${plural}`) ? "spec" : "scale";
+  const scaleBy = scaleWay({ group, version, plural });
   const ref = { group, version, plural, namespace, name };
   const replicas =
     scaleBy === "spec"
@@ -71,6 +71,11 @@ export async function readScalableOwner(
     template: typeof template === "object" && template !== null ? template : undefined,
     losesVolumes: isStatefulSet({ group, plural }) && losesVolumes(object),
   };
+}
+
+/** Where its number is: in `spec.replicas`, or wherever the subresource says. Pure. */
+export function scaleWay({ group, version, plural }: ApiResource): "spec" | "scale" {
+  return bySpec.includes(`${group}/${version}/${plural}`) ? "spec" : "scale";
 }
 
 /** The labels that its new pods get; undefined when it has no pod template. Pure. */
