@@ -1,6 +1,5 @@
 /** Who stands behind a Service: its pods and their owners, or the workloads that would make its pods if they were scaled up. */
-import { codeOf } from "../errors.ts";
-import type { Discovery, ServedKind } from "../kube/discovery.ts";
+import type { Discovery } from "../kube/discovery.ts";
 import { serviceNameLabel } from "../kube/endpoint-slice.ts";
 import { fewAtOnce } from "../kube/few-at-once.ts";
 import { at, listAt, textAt, textsAt } from "../kube/json.ts";
@@ -9,6 +8,7 @@ import { kinds, type Objects } from "../kube/objects.ts";
 import { findOwners, type Ownership } from "../kube/owners.ts";
 import { templateLabels } from "../kube/scalable-owner.ts";
 import type { ExposableService } from "./exposable-service.ts";
+import { listIfAllowed } from "./list-if-allowed.ts";
 import { quotedList } from "./quoted-list.ts";
 
 /** What was found. */
@@ -78,21 +78,6 @@ async function byTemplate(
   ];
   const nobody = `The Service has no pods, and no workload of namespace "${namespace}" makes pods for it: nothing is scaled`;
   return { ...ownership, owners, pods, warnings: [...warnings, ...(owners.length === 0 ? [nobody, ...unseen] : [])] };
-}
-
-/** The items of a list in a namespace; undefined when they may not be listed, or the server knows no such kind any more. */
-export async function listIfAllowed(
-  objects: Pick<Objects, "list">,
-  { group, version, plural }: Pick<ServedKind, "group" | "version" | "plural">,
-  namespace: string,
-  signal: AbortSignal | undefined,
-): Promise<readonly unknown[] | undefined> {
-  try {
-    return await objects.list({ group, version, plural }, { namespace }, signal);
-  } catch (error) {
-    if (codeOf(error) === "denied" || codeOf(error) === "not-found") return undefined;
-    throw error;
-  }
 }
 
 function isLiving(pod: unknown): boolean {

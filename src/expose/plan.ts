@@ -20,6 +20,8 @@ export interface PlannedOwner extends OwnerRef {
   readonly scaleBy: "spec" | "scale";
   /** It would take our pod for one of its own, and delete it, unless that had a controller (verified.md 3.4). */
   readonly adopts: boolean;
+  /** Those of localizer's own annotations that it has: an exposure holds it, or one has not gone back. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** One TCP port of the Service, and where its connections shall go. */
@@ -58,6 +60,11 @@ export interface ExposePlan {
   /** May be empty: then nothing is scaled, and our pod is one of several, or the only one. */
   readonly owners: readonly PlannedOwner[];
   readonly pod: PodSettings;
+  /**
+   * All that would take our pod for one of their own, `ReplicaSet "cart"`: the owners that `adopt`, and workloads of the namespace that
+   * have nothing to do with the Service otherwise. With any of them our pod needs a controller (verified.md 3.4).
+   */
+  readonly adopters?: readonly string[];
   /** What the user should know beforehand, a sentence each: autoscalers, GitOps, operators, bare pods, other Services that lose their endpoints, … */
   readonly warnings: readonly string[];
 }

@@ -21,7 +21,7 @@ export function podSources({ owners, bare }: Pick<Ownership, "owners" | "bare">)
   return [...ofOwners, ...bare.map((pod) => ({ name: `Pod "${textAt(pod, "metadata", "name") ?? ""}"`, pod }))];
 }
 
-/** Below an owner stand its pods or, when it has none, workloads that would make them. */
-function podOf(object: unknown): unknown {
+/** Below an owner stand its pods or, when it has none, workloads that would make them: then it is their template. */
+export function podOf(object: unknown): unknown {
   return at(object, "spec", "template") ?? object;
 }
