@@ -23,6 +23,7 @@ import { clusterOf, followCurrentContext } from "./cluster-source.ts";
 import { watchCredentials } from "./credential-changes.ts";
 import type { CurrentContext } from "./current-context.ts";
 import type { Daemon, DaemonOptions, StartDaemon } from "./daemon-options.ts";
+import { exposeState } from "./expose-state.ts";
 import { type FollowedServices, followServices } from "./follow-services.ts";
 import { collectAfterStart, collectWhenIdle, v8Memory } from "./idle-collection.ts";
 import { leftOutOf } from "./left-out.ts";
@@ -216,6 +217,7 @@ function daemonState(parts: {
     leftOut: () => leftOutOf({ options, scope: cache.scope, watches: cache.statuses }),
     selector: () => options.selector ?? "",
     isStable: () => controller.isStable,
+    ...exposeState(),
     stopping: stopping.signal,
     stop: () => works.disposeAsync(),
   };
