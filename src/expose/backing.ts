@@ -10,6 +10,7 @@ import { templateLabels } from "../kube/scalable-owner.ts";
 import type { ExposableService } from "./exposable-service.ts";
 import { listIfAllowed } from "./list-if-allowed.ts";
 import { quotedList } from "./quoted-list.ts";
+import { labels } from "./records.ts";
 
 /** What was found. */
 export interface Backing extends Ownership {
@@ -67,8 +68,8 @@ async function byTemplate(
   const ownership = await findOwners(components, starts.flat(), signal);
   // A ReplicaSet of former days may match where its Deployment does no longer.
   const owners = ownership.owners.filter((owner) => {
-    const labels = templateLabels(owner);
-    return labels === undefined || hasLabels(labels, selector);
+    const made = templateLabels(owner);
+    return made === undefined || hasLabels(made, selector);
   });
   const unseen = [
     ...(closed.length > 0
@@ -85,10 +86,9 @@ function isLiving(pod: unknown): boolean {
   return at(pod, "metadata", "deletionTimestamp") === undefined && phase !== "Succeeded" && phase !== "Failed";
 }
 
-/** The pod of an exposure, of ours or of somebody else. */
+/** The pod of an exposure, of ours or of somebody else. The Service's selector may have taken other labels of it. */
 function isOurs(pod: unknown): boolean {
-  const label = (name: string) => textAt(pod, "metadata", "labels", name);
-  return label("app.kubernetes.io/managed-by") === "localizer" && label("localizer.dev/session") !== undefined;
+  return textAt(pod, "metadata", "labels", labels.session) !== undefined;
 }
 
 /** Endpoints that somebody else than Kubernetes' own controller keeps for the Service: no owner of ours takes them away. */

@@ -95,6 +95,17 @@ export async function preflight(
   };
 }
 
+/** The owners that stand behind the Service now, for one who knows the rest already. Throws as `preflight` for what cannot be read. */
+export async function plannedOwners(
+  components: PreflightComponents,
+  key: ServiceKey,
+  signal?: AbortSignal,
+): Promise<readonly PlannedOwner[]> {
+  const service = await readExposable(components.objects, key, signal);
+  const { owners } = await findBacking(components, service, signal);
+  return owners.map((owner) => plannedOwner(owner, service));
+}
+
 function refuseUnscalable(key: ServiceKey, { unscalable }: Backing): void {
   if (unscalable.length === 0) return;
   const whose = unscalable.map(nameObject).join(", ");
