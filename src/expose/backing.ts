@@ -10,6 +10,7 @@ import { templateLabels } from "../kube/scalable-owner.ts";
 import type { ExposableService } from "./exposable-service.ts";
 import { listIfAllowed } from "./list-if-allowed.ts";
 import { quotedList } from "./quoted-list.ts";
+import { labels } from "./records.ts";
 
 /** What was found. */
 export interface Backing extends Ownership {
@@ -33,17 +34,26 @@ export async function findBacking(
   service: ExposableService,
   signal?: AbortSignal,
 ): Promise<Backing> {
-  const { namespace, name, selector } = service;
+  const { namespace, name } = service;
   const { objects } = components;
-  const [all, endpoints] = await Promise.all([
-    objects.list(kinds.pods, { namespace, labelSelector: selectorText(selector) }, signal),
+  const [pods, endpoints] = await Promise.all([
+    listPods(objects, service, signal),
     objects.list(slices, { namespace, labelSelector: `${serviceNameLabel}=${name}` }, signal),
   ]);
-  const pods = all.filter((pod) => isLiving(pod) && !isOurs(pod));
   const warnings = endpoints.flatMap(foreignEndpoints);
   if (pods.length === 0) return await byTemplate(components, service, { pods, warnings }, signal);
   const starts = pods.map((object) => ({ object }));
   return { pods, warnings, ...(await findOwners(components, starts, signal)) };
+}
+
+/** The living pods that a Service selects, without those of exposures. Throws as Objects.list. */
+export async function listPods(
+  objects: Pick<Objects, "list">,
+  { namespace, selector }: Pick<ExposableService, "namespace" | "selector">,
+  signal?: AbortSignal,
+): Promise<readonly unknown[]> {
+  const pods = await objects.list(kinds.pods, { namespace, labelSelector: selectorText(selector) }, signal);
+  return pods.filter((pod) => isLiving(pod) && !isOurs(pod));
 }
 
 /** No pods: they may be scaled down, by somebody's exposure or for another reason. */
@@ -67,8 +77,8 @@ async function byTemplate(
   const ownership = await findOwners(components, starts.flat(), signal);
   // A ReplicaSet of former days may match where its Deployment does no longer.
   const owners = ownership.owners.filter((owner) => {
-    const labels = templateLabels(owner);
-    return labels === undefined || hasLabels(labels, selector);
+    const made = templateLabels(owner);
+    return made === undefined || hasLabels(made, selector);
   });
   const unseen = [
     ...(closed.length > 0
@@ -88,7 +98,7 @@ function isLiving(pod: unknown): boolean {
 /** The pod of an exposure, of ours or of somebody else. */
 function isOurs(pod: unknown): boolean {
   const label = (name: string) => textAt(pod, "metadata", "labels", name);
-  return label("app.kubernetes.io/managed-by") === "localizer" && label("localizer.dev/session") !== undefined;
+  return label(labels.managedBy) === "localizer" && label(labels.session) !== undefined;
 }
 
 /** Endpoints that somebody else than Kubernetes' own controller keeps for the Service: no owner of ours takes them away. */

@@ -90,10 +90,10 @@ function secret({ key, pod }: ExposePlan, keys: SessionKeys, name: string, confi
 }
 
 function pod(plan: ExposePlan, keys: SessionKeys, options: PodOptions, name: string, targets: readonly Port[]): object {
-  const { key, pod: settings, owners } = plan;
+  const { key, pod: settings, owners, adopters = [] } = plan;
   const uid = settings.runAsUser ?? defaultUid;
   // A controller keeps adopters away, but has the disruption controller stumble over the Lease: only where it must be.
-  const adopted = owners.some(({ adopts }) => adopts);
+  const adopted = adopters.length > 0 || owners.some(({ adopts }) => adopts);
   const lowPorts = targets.some((port) => port < privilegedBelow);
   return {
     apiVersion: "v1",
