@@ -86,7 +86,7 @@ export async function openExposures(
       ...{ objects, discovery, cache, dial, connectSsh, clock, log },
       journal: new Journal(join(options.stateDir, "exposures"), await processWitness()),
       preflight: (wish, signal) => preflight(seen, wish, signal),
-      findOwners: (plan, signal) => plannedOwners(seen, plan.key, signal),
+      findOwners: (plan, signal) => plannedOwners(seen, plan, signal),
       openSide: (port) => openLocalSide({ clock, dial: dialLocal }, port),
     },
     {

@@ -34,17 +34,26 @@ export async function findBacking(
   service: ExposableService,
   signal?: AbortSignal,
 ): Promise<Backing> {
-  const { namespace, name, selector } = service;
+  const { namespace, name } = service;
   const { objects } = components;
-  const [all, endpoints] = await Promise.all([
-    objects.list(kinds.pods, { namespace, labelSelector: selectorText(selector) }, signal),
+  const [pods, endpoints] = await Promise.all([
+    listPods(objects, service, signal),
     objects.list(slices, { namespace, labelSelector: `${serviceNameLabel}=${name}` }, signal),
   ]);
-  const pods = all.filter((pod) => isLiving(pod) && !isOurs(pod));
   const warnings = endpoints.flatMap(foreignEndpoints);
   if (pods.length === 0) return await byTemplate(components, service, { pods, warnings }, signal);
   const starts = pods.map((object) => ({ object }));
   return { pods, warnings, ...(await findOwners(components, starts, signal)) };
+}
+
+/** The living pods that a Service selects, without those of exposures. Throws as Objects.list. */
+export async function listPods(
+  objects: Pick<Objects, "list">,
+  { namespace, selector }: Pick<ExposableService, "namespace" | "selector">,
+  signal?: AbortSignal,
+): Promise<readonly unknown[]> {
+  const pods = await objects.list(kinds.pods, { namespace, labelSelector: selectorText(selector) }, signal);
+  return pods.filter((pod) => isLiving(pod) && !isOurs(pod));
 }
 
 /** No pods: they may be scaled down, by somebody's exposure or for another reason. */

@@ -20,8 +20,6 @@ export interface PlannedOwner extends OwnerRef {
   readonly scaleBy: "spec" | "scale";
   /** It would take our pod for one of its own, and delete it, unless that had a controller (verified.md 3.4). */
   readonly adopts: boolean;
-  /** Those of localizer's own annotations that it has: an exposure holds it, or one has not gone back. */
-  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** One TCP port of the Service, and where its connections shall go. */

@@ -96,6 +96,17 @@ const table: readonly (readonly [what: string, options: FakeKubeOptions, sentenc
     ['Port 90/TCP is not exposed, for no container has a port named "metrics", which it leads to'],
   ],
   [
+    "an owner that somebody holds",
+    deployedAs({
+      annotations: {
+        "localizer.dev/session": "theirs",
+        "localizer.dev/holder": "jo@box",
+        "localizer.dev/original-replicas": "2",
+      },
+    }),
+    ['Deployment "cart" is held by an exposure of "jo@box", and had 2 replicas before'],
+  ],
+  [
     "workloads on different nodes",
     {
       objects: [

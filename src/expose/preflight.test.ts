@@ -11,7 +11,7 @@ import {
   workload,
 } from "../../test/support/shop-objects.ts";
 import { serviceKey } from "../model/service-key.ts";
-import { type PreflightWish, preflight } from "./preflight.ts";
+import { type PreflightWish, plannedOwners, preflight } from "./preflight.ts";
 
 const key = serviceKey("shop", "cart");
 const wish: PreflightWish = { key, maps: [], allowVolumeLoss: false };
@@ -28,8 +28,7 @@ describe("preflight()", () => {
       nodeSelector: { disk: "ssd" },
       tolerations: [{ key: "a" }],
     };
-    const annotations = { "localizer.dev/holder": "jo@box", other: "x" };
-    const objects = [cartService(), ...deployed("cart", { podSpec, annotations, spec: { replicas: 2 } })];
+    const objects = [cartService(), ...deployed("cart", { podSpec, spec: { replicas: 2 } })];
     const components = shopComponents({ objects });
     assert.deepEqual(await preflight(components, { ...wish, maps: ["3000:80"] }), {
       key,
@@ -40,7 +39,7 @@ describe("preflight()", () => {
         {
           ...{ group: "apps", version: "v1", plural: "deployments", kind: "Deployment" },
           ...{ namespace: "shop", name: "cart", uid: "uid-Deployment-cart" },
-          ...{ replicas: 2, scaleBy: "spec", adopts: false, annotations: { "localizer.dev/holder": "jo@box" } },
+          ...{ replicas: 2, scaleBy: "spec", adopts: false },
         },
       ],
       pod: { imagePullSecrets: ["pull"], nodeSelector: { disk: "ssd" }, tolerations: [{ key: "a" }] },
@@ -86,7 +85,6 @@ describe("preflight()", () => {
     const other = { podMetadata: { labels: { app: "other" } } };
     const [deployment, replicaSet] = deployed("cart", {
       spec: { replicas: 0 },
-      annotations: { "localizer.dev/session": "theirs" },
     });
     const [moved, formerly] = [
       workload("Deployment", "moved", other),
@@ -98,13 +96,10 @@ describe("preflight()", () => {
       shopObject(rollouts.apiVersion, "Rollout", "canary", { spec: { size: 4, template } }),
     ];
     const { owners, warnings } = await plan({ objects, kinds: [rollouts] });
-    assert.deepEqual(
-      owners.map(({ kind, name, replicas, annotations }) => [kind, name, replicas, annotations]).sort(),
-      [
-        ["Deployment", "cart", 0, { "localizer.dev/session": "theirs" }],
-        ["Rollout", "canary", 4, {}],
-      ],
-    );
+    assert.deepEqual(owners.map(({ kind, name, replicas }) => [kind, name, replicas]).sort(), [
+      ["Deployment", "cart", 0],
+      ["Rollout", "canary", 4],
+    ]);
     assert.deepEqual(warnings, []);
   });
 
@@ -153,5 +148,24 @@ describe("preflight()", () => {
     ];
     const { ports } = await plan({ objects });
     assert.deepEqual(ports, [{ servicePort: 80, name: "", remote: 9000, remoteName: "web", local: 9000 }]);
+  });
+});
+
+describe("plannedOwners()", () => {
+  const [replicaSet, workloadOnly] = [workload("ReplicaSet", "cart"), workload("Deployment", "at-0")];
+  const objects = [replicaSet, workloadOnly, cartPod("a", ownedBy("ReplicaSet", "cart")), cartPod("alone")];
+
+  it("gives the owners of the pods that there are", async () => {
+    const owners = await plannedOwners(shopComponents({ objects }), { key, selector: cartLabels });
+    assert.deepEqual(
+      owners.map(({ name, replicas, adopts }) => [name, replicas, adopts]),
+      [["cart", 1, true]],
+    );
+  });
+
+  it("gives none where there are no pods, and does not look for any", async () => {
+    const components = shopComponents({ objects });
+    assert.deepEqual(await plannedOwners(components, { key, selector: { app: "other" } }), []);
+    assert.equal(components.calls.length, 1);
   });
 });

@@ -7,14 +7,14 @@ import type { ApiClient } from "../kube/api-client.ts";
 import type { Discovery } from "../kube/discovery.ts";
 import { textAt } from "../kube/json.ts";
 import { kinds, type Objects } from "../kube/objects.ts";
-import type { OwnerOf } from "../kube/owners.ts";
+import { findOwners, type OwnerOf } from "../kube/owners.ts";
 import { nameObject, type ScalableOwner, wouldAdopt } from "../kube/scalable-owner.ts";
-import type { ServiceKey } from "../model/service-key.ts";
+import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import { findAdopters } from "./adopters.ts";
 import { autoscalerWarnings } from "./autoscalers.ts";
-import { type Backing, findBacking } from "./backing.ts";
+import { type Backing, findBacking, listPods } from "./backing.ts";
 import { declaredStateWarnings } from "./declared-state.ts";
-import { type ExposableService, readExposable, refusal } from "./exposable-service.ts";
+import { readExposable, refusal } from "./exposable-service.ts";
 import { listIfAllowed } from "./list-if-allowed.ts";
 import { meshWarnings } from "./mesh.ts";
 import { checkRights } from "./missing-rights.ts";
@@ -24,6 +24,7 @@ import { podSettings } from "./pod-settings.ts";
 import { podSources } from "./pod-source.ts";
 import { mapPorts } from "./port-map.ts";
 import { quotedList } from "./quoted-list.ts";
+import { markOf } from "./records.ts";
 import { targetPorts } from "./target-ports.ts";
 
 /** What is asked. */
@@ -74,13 +75,14 @@ export async function preflight(
     serviceUid: service.uid,
     selector: service.selector,
     ports: mapped,
-    owners: backing.owners.map((owner) => plannedOwner(owner, service)),
+    owners: backing.owners.map((owner) => plannedOwner(owner, service.selector)),
     pod: settings.pod,
     adopters,
     warnings: [
       ...bareWarnings(backing),
       ...backing.warnings,
       ...portWarnings,
+      ...markWarnings(backing.owners),
       ...volumeWarnings,
       ...settings.warnings,
       ...scaling,
@@ -95,15 +97,19 @@ export async function preflight(
   };
 }
 
-/** The owners that stand behind the Service now, for one who knows the rest already. Throws as `preflight` for what cannot be read. */
+/**
+ * The owners that the pods of a plan's Service have now, without those of exposures; none that has no pods, and none that may not be
+ * read. Throws as findOwners.
+ */
 export async function plannedOwners(
-  components: PreflightComponents,
-  key: ServiceKey,
+  { objects, discovery }: Pick<PreflightComponents, "objects" | "discovery">,
+  { key, selector }: Pick<ExposePlan, "key" | "selector">,
   signal?: AbortSignal,
 ): Promise<readonly PlannedOwner[]> {
-  const service = await readExposable(components.objects, key, signal);
-  const { owners } = await findBacking(components, service, signal);
-  return owners.map((owner) => plannedOwner(owner, service));
+  const pods = await listPods(objects, { namespace: namespaceOf(key), selector }, signal);
+  const starts = pods.map((object) => ({ object }));
+  const { owners } = await findOwners({ objects, discovery }, starts, signal);
+  return owners.map((owner) => plannedOwner(owner, selector));
 }
 
 function refuseUnscalable(key: ServiceKey, { unscalable }: Backing): void {
@@ -131,14 +137,20 @@ function bareWarnings({ bare }: Backing): readonly string[] {
   return [`${subject} ${quotedList(names)} ${verbs} on answering beside the local process`];
 }
 
-function plannedOwner(owner: OwnerOf, { selector }: ExposableService): PlannedOwner {
+/** Whoever looks at a dry run would wonder about an owner that is at 0 already. */
+function markWarnings(owners: readonly OwnerOf[]): readonly string[] {
+  return owners.flatMap((owner) => {
+    const mark = markOf({ metadata: owner });
+    if (mark === undefined) return [];
+    const before = mark.replicas === undefined ? "" : `, and had ${mark.replicas} replicas before`;
+    return [`${nameObject(owner)} is held by an exposure of "${mark.holder}"${before}`];
+  });
+}
+
+function plannedOwner(owner: OwnerOf, selector: ExposePlan["selector"]): PlannedOwner {
   const { group, version, plural, kind, namespace, name, uid, replicas, scaleBy } = owner;
-  const own = Object.entries(owner.annotations).filter(([key]) => key.startsWith("localizer.dev/"));
-  return {
-    ...{ group, version, plural, kind, namespace, name, uid, replicas, scaleBy },
-    adopts: wouldAdopt(owner, selector),
-    annotations: Object.fromEntries(own),
-  };
+  const known = { group, version, plural, kind, namespace, name, uid, replicas, scaleBy };
+  return { ...known, adopts: wouldAdopt(owner, selector) };
 }
 
 /** Tells of meshes and OpenShift; who may not see it goes without. */

@@ -59,11 +59,12 @@ test("sessionManifests() keeps the Service's selector for later", () => {
   for (const name of ["app", "tier"]) assert.equal(at(pod, "metadata", "labels", name), undefined);
 });
 
-test("sessionManifests() has a controller for the pod only when an owner would adopt it", () => {
+test("sessionManifests() has a controller for the pod only when an owner, or another workload, would adopt it", () => {
   const controller = (object: object) => at(listAt(object, "metadata", "ownerReferences")[0], "controller");
   assert.equal(controller(manifests({ owners: [owner] }).pod), false);
   const adopting = manifests({ owners: [owner, { ...owner, adopts: true }] });
   assert.equal(controller(adopting.pod), true);
+  assert.equal(controller(manifests({ owners: [owner], adopters: ['DaemonSet "agent"'] }).pod), true);
   assert.equal(controller(adopting.secret), false);
 });
 

@@ -93,7 +93,7 @@ function pod(plan: ExposePlan, keys: SessionKeys, options: PodOptions, name: str
   const { key, pod: settings, owners, adopters = [] } = plan;
   const uid = settings.runAsUser ?? defaultUid;
   // A controller keeps adopters away, but has the disruption controller stumble over the Lease: only where it must be.
-  const adopted = owners.some(({ adopts }) => adopts) || adopters.length > 0;
+  const adopted = adopters.length > 0 || owners.some(({ adopts }) => adopts);
   const lowPorts = targets.some((port) => port < privilegedBelow);
   return {
     apiVersion: "v1",
