@@ -57,11 +57,12 @@ export async function preflight(
   const service = await readExposable(objects, key, signal);
   const backing = await findBacking(components, service, signal);
   refuseUnscalable(key, backing);
+  // First, for where owners may not be read it is unknown what the pods are made from.
+  const rightWarnings = await checkRights(client, { key, ...backing }, signal);
   const sources = podSources(backing);
   const { ports, warnings: portWarnings } = targetPorts(service, sources);
   const mapped = mapPorts(maps, ports);
   const volumeWarnings = checkVolumes(key, backing.owners, allowVolumeLoss);
-  const rightWarnings = await checkRights(client, { key, ...backing }, signal);
   const [namespace, scaling, services, adopters] = await Promise.all([
     readNamespace(objects, service.namespace, signal),
     autoscalerWarnings(components, backing.owners, signal),
