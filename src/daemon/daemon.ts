@@ -30,6 +30,7 @@ import { leftOutOf } from "./left-out.ts";
 import { NamedNamespaces } from "./named-namespaces.ts";
 import { networkAddresses } from "./network-addresses.ts";
 import { noticesOf } from "./notices.ts";
+import { type Exposing, openExposing } from "./open-exposures.ts";
 import { PortForwardHealth, type Probing } from "./port-forward-health.ts";
 import { reachCluster } from "./reach-cluster.ts";
 import { watchRetiredPods } from "./retired-pods.ts";
@@ -102,6 +103,7 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   report.namesWritten(controller.states, namesPlace(privileged, hosts.error));
   if (privileged) guard.start();
 
+  const exposing = works.use(await openExposing(options, { cluster, client, cache: services.objects, dial, clock }));
   const stopping = new AbortController();
   // Of all works the first to end.
   works.defer(() => stopping.abort());
@@ -109,7 +111,8 @@ export const startDaemon: StartDaemon = async (options, signal) => {
     pools: Map.groupBy(pools.stats(), ({ pod }) => pod.uid),
     engineIn: (namespace: string) => connector.engineIn(namespace),
   });
-  const state = daemonState({ options, cluster, connector, context, services, health, named, works, ways, stopping });
+  const parts = { options, cluster, connector, context, services, health, named, exposing };
+  const state = daemonState({ ...parts, works, ways, stopping });
   const server = all.use(
     await openAtSocket(options, { helper, privileged }, (socketPath) =>
       openGrpcServer({ socketPath, state, log: log.child("server"), clock }),
@@ -176,11 +179,12 @@ function daemonState(parts: {
   readonly services: FollowedServices;
   readonly health: PortForwardHealth;
   readonly named: NamedNamespaces;
+  readonly exposing: Exposing;
   readonly works: AsyncDisposableStack;
   readonly ways: () => PodWays;
   readonly stopping: AbortController;
 }): DaemonState {
-  const { options, cluster, connector, context, services, health, named, works, ways, stopping } = parts;
+  const { options, cluster, connector, context, services, health, named, exposing, works, ways, stopping } = parts;
   const { cache, controller, hosts, guard } = services;
   return {
     cluster: () => ({
@@ -196,6 +200,7 @@ function daemonState(parts: {
         context: context.notice,
         credentials: cluster.credentials.failure,
         namespaces: named.notices,
+        exposures: exposing.notices,
         scope: cache.scope,
         watches: cache.statuses,
         hosts: hosts.error,
@@ -217,7 +222,7 @@ function daemonState(parts: {
     leftOut: () => leftOutOf({ options, scope: cache.scope, watches: cache.statuses }),
     selector: () => options.selector ?? "",
     isStable: () => controller.isStable,
-    ...exposeState(),
+    ...exposeState(exposing.exposures, options.log.child("expose")),
     stopping: stopping.signal,
     stop: () => works.disposeAsync(),
   };

@@ -37,9 +37,43 @@ const endMs = 90_000;
 /** Signs of life in the time of one Lease. */
 const renewals = 3;
 
+/** Exposures, and what came of putting back those of earlier daemons. Disposing ends them all. */
+export interface Exposing extends AsyncDisposable {
+  readonly exposures: Exposures;
+  /** What could not be put back, a sentence each. */
+  readonly notices: readonly string[];
+}
+
+/** Makes them, and begins to put back what dead daemons have left. @throws LocalizerError as `openExposures` */
+export async function openExposing(options: ExposingOptions, parts: ExposuresParts): Promise<Exposing> {
+  const exposures = await openExposures(options, parts);
+  let notices: readonly string[] = [];
+  const recovering = exposures.recover().then(
+    (failures) => {
+      notices = failures;
+    },
+    (error: unknown) => {
+      notices = [LocalizerError.from(error).message];
+    },
+  );
+  return {
+    exposures,
+    get notices() {
+      return notices;
+    },
+    async [Symbol.asyncDispose]() {
+      await exposures[Symbol.asyncDispose]();
+      await recovering;
+    },
+  };
+}
+
+/** What of the daemon's settings counts here. */
+export type ExposingOptions = Pick<DaemonOptions, "stateDir" | "log" | "version" | "exposeLeaseMs" | "exposeImage">;
+
 /** Makes them. @throws LocalizerError `internal` when this process cannot be told from others */
 export async function openExposures(
-  options: Pick<DaemonOptions, "stateDir" | "log" | "version" | "exposeLeaseMs" | "exposeImage">,
+  options: ExposingOptions,
   { cluster, client, cache, dial, clock }: ExposuresParts,
 ): Promise<Exposures> {
   const log = options.log.child("expose");

@@ -95,10 +95,9 @@ function isLiving(pod: unknown): boolean {
   return at(pod, "metadata", "deletionTimestamp") === undefined && phase !== "Succeeded" && phase !== "Failed";
 }
 
-/** The pod of an exposure, of ours or of somebody else. */
+/** The pod of an exposure, of ours or of somebody else. The Service's selector may have taken other labels of it. */
 function isOurs(pod: unknown): boolean {
-  const label = (name: string) => textAt(pod, "metadata", "labels", name);
-  return label(labels.managedBy) === "localizer" && label(labels.session) !== undefined;
+  return textAt(pod, "metadata", "labels", labels.session) !== undefined;
 }
 
 /** Endpoints that somebody else than Kubernetes' own controller keeps for the Service: no owner of ours takes them away. */

@@ -5,7 +5,7 @@ import { serviceNameLabel } from "../kube/endpoint-slice.ts";
 import type { Followed } from "../kube/object-cache.ts";
 import { sliceKind } from "../kube/service-watches.ts";
 import { nameOf, namespaceOf } from "../model/service-key.ts";
-import type { RecordedOwner } from "./records.ts";
+import { type RecordedOwner, recordedOwner } from "./records.ts";
 import type { Report } from "./report.ts";
 import { describeOwner, heldOwner } from "./scale.ts";
 import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
@@ -102,7 +102,7 @@ export class Contention implements AsyncDisposable {
     const { plan, record } = this.#holdings;
     const known = new Set(record.owners.map(({ uid }) => uid));
     const found = await this.#components.findOwners(plan, signal);
-    const news = found.filter(({ uid }) => !known.has(uid)).map(({ adopts: _adopts, ...owner }) => owner);
+    const news = found.filter(({ uid }) => !known.has(uid)).map(recordedOwner);
     if (news.length === 0) return;
     const gone = new Set(news.map((owner) => describeOwner(owner)));
     const owners = [...record.owners.filter((owner) => !gone.has(describeOwner(owner))), ...news];

@@ -13,7 +13,7 @@ import type { LocalSide } from "./local-side.ts";
 import type { ExposedPort, ExposePlan } from "./plan.ts";
 import { type PodWish, podOptions } from "./pod-options.ts";
 import { isProtected } from "./protected-context.ts";
-import type { SessionRecord } from "./records.ts";
+import { recordedOwner, type SessionRecord } from "./records.ts";
 import type { ExposeLine, Report } from "./report.ts";
 import { describeOwner } from "./scale.ts";
 import { Session, type SessionView } from "./session.ts";
@@ -194,7 +194,7 @@ export class Exposures implements AsyncDisposable {
       holder,
       since: new Date(this.#components.clock.now()).toISOString(),
       phase: "starting",
-      owners: plan.owners.map(({ adopts: _adopts, ...owner }) => owner),
+      owners: plan.owners.map(recordedOwner),
       version,
     };
     const sides = plan.ports.map((port) => this.#components.openSide(port));
@@ -261,7 +261,7 @@ export class Exposures implements AsyncDisposable {
   async #endRecorded(record: SessionRecord, report: Report): Promise<void> {
     const { session, key } = record;
     using deadline = this.#deadline(stopMs, `Cannot put back "${key}" in time`);
-    const { signal } = deadline;
+    const signal = AbortSignal.any([deadline.signal, this.#over.signal]);
     const lease = await seeLease(this.#components.objects, leaseRef(key), signal);
     const newer = lease?.session === session ? lease.record : undefined;
     const owners = new Map(

@@ -8,7 +8,7 @@ import { LocalizerError } from "../errors.ts";
 import { at, listAt, numberAt, textAt } from "../kube/json.ts";
 import { annotationOf } from "../kube/objects.ts";
 import { nameOf, namespaceOf, type ServiceKey, serviceKey } from "../model/service-key.ts";
-import type { OwnerRef } from "./plan.ts";
+import type { OwnerRef, PlannedOwner } from "./plan.ts";
 
 /** Annotations of owners, and (record) of the Lease. */
 export const annotations = {
@@ -86,6 +86,12 @@ export function shortened(name: string, length = maxNameLength): string {
   if (name.length <= length) return name;
   const hash = createHash("sha256").update(name).digest("hex").slice(0, 8);
   return `${name.slice(0, length - 9)}-${hash}`;
+}
+
+/** What is recorded of an owner. */
+export function recordedOwner(owner: PlannedOwner): RecordedOwner {
+  const { group, version, plural, kind, namespace, name, uid, replicas, scaleBy } = owner;
+  return { group, version, plural, kind, namespace, name, uid, replicas, scaleBy };
 }
 
 /** The record as text. */

@@ -212,3 +212,31 @@ test("disposing closes the channels and the transport, may be repeated, and ends
     assert.equal(ssh.closed.reason.code, "aborted");
   }
 });
+
+test("nothing is left of connections that were closed, lost, or never came about", async () => {
+  const left = () => process.getActiveResourcesInfo().filter((kind) => kind !== "Immediate").length;
+  const before = left();
+  for (const how of ["dispose", "cut", "end", "wrong key", "aborted"] as const) {
+    const server = startSshServer();
+    const stop = new AbortController();
+    const identity = how === "wrong key" ? { ...server.identity, clientKey: makeKeyPair() } : server.identity;
+    const connecting = connectSsh(server.transport, identity, stop.signal);
+    if (how === "aborted") stop.abort();
+    if (how === "aborted" || how === "wrong key") await assert.rejects(connecting);
+    else {
+      const ssh = await connecting;
+      const { take, next } = channelTaker();
+      await ssh.forward(web, take, signal);
+      await server.connect(web);
+      const channel = await next();
+      channel.write(Buffer.alloc(4 * 1024 * 1024));
+      const gone = once(channel, "close").catch(() => {});
+      if (how === "dispose") await ssh[Symbol.asyncDispose]();
+      else server[how]();
+      await gone;
+    }
+    assert(server.transport.destroyed);
+    await server[Symbol.asyncDispose]();
+  }
+  assert.equal(left(), before);
+});
