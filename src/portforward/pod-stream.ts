@@ -152,7 +152,13 @@ export class PodStream extends Duplex {
   /** The runtime reset one of the pair. */
   reset(status: number): void {
     if (this.#errorText !== "") this.destroy(this.#refusal());
-    else this.#fail(status === refusedStream ? "refused" : "unavailable", `the stream was reset (status ${status})`);
+    else this.fail(status === refusedStream ? "refused" : "unavailable", `the stream was reset (status ${status})`);
+  }
+
+  /** Nothing more is expected of the pod; `why` ends the sentence that says so. */
+  fail(code: ErrorCode, why: string): void {
+    const { pod, port } = this.#endpoint;
+    this.destroy(new LocalizerError(code, `Cannot forward to ${pod.namespace}/${pod.name}:${port}: ${why}`));
   }
 
   override _read(): void {
@@ -206,7 +212,7 @@ export class PodStream extends Duplex {
     const sinceMs = this.#clock.monotonic();
     this.#replyTimer = this.#clock.after(replyMs, () => {
       if (this.#carrier.wasPausedSince(sinceMs)) this.#awaitReply();
-      else this.#fail("unavailable", "the runtime did not accept the stream");
+      else this.fail("unavailable", "the runtime did not accept the stream");
     });
   }
 
@@ -230,11 +236,6 @@ export class PodStream extends Duplex {
       return;
     }
     this.push(null);
-  }
-
-  #fail(code: ErrorCode, why: string): void {
-    const { pod, port } = this.#endpoint;
-    this.destroy(new LocalizerError(code, `Cannot forward to ${pod.namespace}/${pod.name}:${port}: ${why}`));
   }
 
   #refusal(): LocalizerError {
