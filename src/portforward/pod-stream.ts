@@ -67,6 +67,7 @@ export class PodStream extends Duplex {
   #silenceMs = finSilenceMs;
   #isHalfClosed = false;
   #lastFromPodMs: number;
+  #lastToPodMs = Number.NEGATIVE_INFINITY;
   #halfClosedMs = 0;
   #timer: Disposable | undefined;
   #replyTimer: Disposable | undefined;
@@ -93,6 +94,11 @@ export class PodStream extends Duplex {
   /** True as long as nothing that was written has left: whatever happens, the pod got none of it. */
   get isUntouched(): boolean {
     return this.#isUntouched;
+  }
+
+  /** Since when nothing was said either way; undefined while something that the pod said is still to be read. */
+  get stillSinceMs(): number | undefined {
+    return this.readableLength > 0 ? undefined : Math.max(this.#lastFromPodMs, this.#lastToPodMs);
   }
 
   /**
@@ -205,6 +211,7 @@ export class PodStream extends Duplex {
       return;
     }
     this.#isUntouched = false;
+    this.#lastToPodMs = this.#clock.monotonic();
     this.#carrier.sendData(this.streamId, chunks, callback);
   }
 

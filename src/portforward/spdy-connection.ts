@@ -13,7 +13,7 @@ import { FrameSender } from "./frame-sender.ts";
 import { PairTraffic } from "./pair-traffic.ts";
 import type { AskPath } from "./path-check.ts";
 import { PodStream } from "./pod-stream.ts";
-import { StreamPairs } from "./stream-pairs.ts";
+import { type StreamPair, StreamPairs } from "./stream-pairs.ts";
 
 /** The runtime lets go of a stream a second after our FIN; if it takes so long, something is stuck. */
 const maxLingerMs = 10_000;
@@ -207,6 +207,16 @@ export class SpdyConnection implements AsyncDisposable {
     this.#breakOffIgnored(now);
   }
 
+  /** True when a stream is in use on which nothing was said either way since this time, as far as could be heard. */
+  hasStillSince(timeMs: number): boolean {
+    return this.#stillSince(timeMs).length > 0;
+  }
+
+  /** Ends those streams as lost (`unavailable`; `why` ends the sentence), and takes no new ones. */
+  breakOffStill(timeMs: number, why: string): void {
+    for (const pair of this.#stillSince(timeMs)) this.#traffic.breakOff(pair, why);
+  }
+
   /** Whatever it was proven to be: it is so no more until it answers, and it has to do so soon. */
   alarm(): void {
     if (this.closed.aborted) return;
@@ -217,6 +227,11 @@ export class SpdyConnection implements AsyncDisposable {
   /** Closes the connection; streams still open end with `unavailable`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#fail("the connection was closed by localizer");
+  }
+
+  #stillSince(timeMs: number): readonly StreamPair[] {
+    if (this.#receiver.wasPausedSince(timeMs)) return [];
+    return this.#pairs.all.filter(({ stream }) => (stream?.stillSinceMs ?? timeMs + 1) <= timeMs);
   }
 
   /** What was sent behind such a SYN may have been delivered all the same: its stream is lost, not refused. */
