@@ -2,11 +2,11 @@
 import { parseArgs } from "node:util";
 import { LocalizerError } from "../errors.ts";
 import { spellOut } from "../model/cli-flags.ts";
+import { nearest } from "../model/nearest.ts";
 import type { Command } from "./command.ts";
 import type { FlagHelp } from "./flag-help.ts";
 import type { FlagValues } from "./flag-values.ts";
 import { globalFlags } from "./global-flags.ts";
-import { nearest } from "./nearest.ts";
 
 /** What was typed. */
 export interface CommandLine {

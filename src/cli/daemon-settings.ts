@@ -10,9 +10,13 @@ import { hostName, isDnsLabel } from "../model/host-name.ts";
 import { parseServiceRange } from "../model/loopback.ts";
 import { port } from "../model/port.ts";
 import { defaultStateFolder } from "../model/state-folder.ts";
+import { parseDuration } from "./duration.ts";
 import { type FlagValues, isOn, many, one } from "./flag-values.ts";
 import type { CliIo } from "./io.ts";
 import { version } from "./version.ts";
+
+/** The API counts a Lease in seconds, and a daemon may be busy for one. */
+const minLeaseMs = 3_000;
 
 /** @throws LocalizerError `usage` for the first value that cannot be used */
 export function daemonSettings(flags: FlagValues, io: Pick<CliIo, "env" | "stderr">): DaemonOptions {
@@ -32,6 +36,8 @@ export function daemonSettings(flags: FlagValues, io: Pick<CliIo, "env" | "stder
     allowSuffixes: namespacesOf(flags, "allow-suffix"),
     skipPorts: many(flags, "skip-port").map((text) => port(/^\d{1,5}$/.test(text) ? Number(text) : text)),
     engine: engineOf(flags),
+    exposeImage: one(flags, "expose-image") || undefined,
+    exposeLeaseMs: exposeLeaseOf(flags),
     allowRootExec: isOn(flags, "allow-root-exec"),
     helper: isOn(flags, "no-helper") ? "none" : "auto",
     env: io.env,
@@ -79,6 +85,16 @@ function engineOf(flags: FlagValues): EngineName | undefined {
   if (isEngineName(name)) return name;
   const choices = ["auto", ...engineNames].join(", ");
   throw new LocalizerError("usage", `Cannot use "${text}" for --port-forward-engine: want one of ${choices}`);
+}
+
+/** @throws LocalizerError `usage` for one that says nothing: renewals, a third of it, are not to be a burden either */
+function exposeLeaseOf(flags: FlagValues): number {
+  const ms = parseDuration(one(flags, "expose-lease") ?? "60s", "expose-lease");
+  if (ms >= minLeaseMs) return ms;
+  throw new LocalizerError(
+    "usage",
+    `Cannot use ${ms / 1_000} s for --expose-lease: want ${minLeaseMs / 1_000} s or more`,
+  );
 }
 
 function shortNamesOf(flags: FlagValues): string | undefined {

@@ -5,7 +5,7 @@ import type { ServiceList } from "../rpc/listed.ts";
 import { clusterLine, listFormats, shortReason } from "./list-formats.ts";
 
 const cluster = someCluster.cluster();
-const found: ServiceList = { cluster, notices: [], services: [cart, ledger], leftOut: [], selector: "" };
+const found: ServiceList = { cluster, notices: [], services: [cart, ledger], leftOut: [], selector: "", exposures: [] };
 
 function print(format: string, list: Partial<ServiceList> = {}): string {
   return listFormats[format]?.({ ...found, ...list }) ?? assert.fail(`no format ${format}`);

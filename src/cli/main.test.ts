@@ -38,6 +38,7 @@ describe("main() list", () => {
       services: [cart],
       leftOut: [],
       selector: "",
+      exposures: [],
     });
   });
 

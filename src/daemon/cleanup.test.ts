@@ -37,6 +37,7 @@ function optionsWith(env: NodeJS.ProcessEnv, log: Logger): DaemonOptions {
     stateDir: "/nonexistent",
     allowSuffixes: [],
     skipPorts: [],
+    exposeLeaseMs: 60_000,
     allowRootExec: false,
     helper: "auto",
     env,

@@ -45,6 +45,11 @@ export class Objects {
     return this.#client.request({ method: "GET", path: objectPath(ref), signal });
   }
 
+  /** Its subresource /scale (autoscaling/v1 Scale). @throws LocalizerError as `get`; `internal` when the object says no number */
+  getScale(ref: ObjectRef, signal?: AbortSignal): Promise<unknown> {
+    return this.#client.request({ method: "GET", path: `${objectPath(ref)}/scale`, signal });
+  }
+
   /** The items of a list, at most some hundreds; consistent. */
   async list(
     resource: ApiResource,

@@ -31,6 +31,8 @@ export const cliFlags = {
   "allow-suffix": { type: "string", multiple: true },
   "skip-port": { type: "string", multiple: true },
   "port-forward-engine": { type: "string" },
+  "expose-image": { type: "string" },
+  "expose-lease": { type: "string" },
   "state-dir": { type: "string" },
   "root-state-dir": { type: "string" },
   user: { type: "string" },

@@ -24,11 +24,13 @@ export interface ApiCall {
   readonly namespace: string | undefined;
   /** Undefined for a collection. */
   readonly name: string | undefined;
+  /** Undefined for the object itself. */
+  readonly subresource: "scale" | undefined;
   readonly http: HttpRequest;
 }
 
 const pathForm =
-  /^(?:\/api\/(?<core>v[^/]+)|\/apis\/(?<group>[^/]+)\/(?<version>[^/]+))(?:\/namespaces\/(?<namespace>[^/]+))?\/(?<plural>[^/]+)(?:\/(?<name>[^/]+))?$/;
+  /^(?:\/api\/(?<core>v[^/]+)|\/apis\/(?<group>[^/]+)\/(?<version>[^/]+))(?:\/namespaces\/(?<namespace>[^/]+))?\/(?<plural>[^/]+)(?:\/(?<name>[^/]+)(?:\/(?<subresource>[^/]+))?)?$/;
 
 /**
  * Reads a request.
@@ -42,17 +44,21 @@ export function readCall(http: HttpRequest, resources: readonly ResourceDefiniti
   const version = found.version ?? found.core;
   const served = resources.filter((resource) => resource.group === group && resource.version === version);
   if (served.length === 0) return undefined;
-  const { namespace, plural, name } = found;
+  const { namespace, plural, name, subresource } = found;
   const resource = served.find((known) => known.plural === plural);
   if (resource === undefined || (namespace !== undefined && !resource.namespaced)) throw unknownResource();
   if (resource.namespaced && namespace === undefined && (name !== undefined || http.method !== "GET")) {
     throw name === undefined ? methodNotAllowed() : unknownResource();
   }
+  const isScale = subresource === "scale" && resource.scale === true;
+  if (subresource !== undefined && !isScale) throw unknownResource();
+  if (isScale && !["GET", "PUT", "PATCH"].includes(http.method)) throw methodNotAllowed();
   return {
     verb: verbOf(http, name),
     resource,
     namespace: namespace === undefined ? undefined : decode(namespace),
     name: name === undefined ? undefined : decode(name),
+    subresource: isScale ? "scale" : undefined,
     http,
   };
 }

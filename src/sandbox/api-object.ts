@@ -8,6 +8,10 @@ export interface ResourceDefinition {
   readonly plural: string;
   readonly kind: string;
   readonly namespaced: boolean;
+  /** It has the subresource `scale`: `spec.replicas` is how many there shall be. */
+  readonly scale?: boolean;
+  /** False for kinds whose objects have no `metadata.generation`. */
+  readonly generation?: boolean;
 }
 
 /** The part of an object that is alike in all kinds. */
@@ -32,21 +36,6 @@ export interface ObjectDraft {
   readonly metadata?: Partial<ObjectMeta>;
   readonly [field: string]: unknown;
 }
-
-/** What localizer and those who try it need. Any other kind can be given to the server as well. */
-export const builtInResources: readonly ResourceDefinition[] = [
-  { group: "", version: "v1", plural: "namespaces", kind: "Namespace", namespaced: false },
-  { group: "", version: "v1", plural: "nodes", kind: "Node", namespaced: false },
-  { group: "", version: "v1", plural: "services", kind: "Service", namespaced: true },
-  { group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true },
-  { group: "", version: "v1", plural: "secrets", kind: "Secret", namespaced: true },
-  { group: "", version: "v1", plural: "configmaps", kind: "ConfigMap", namespaced: true },
-  { group: "apps", version: "v1", plural: "deployments", kind: "Deployment", namespaced: true },
-  { group: "apps", version: "v1", plural: "replicasets", kind: "ReplicaSet", namespaced: true },
-  { group: "apps", version: "v1", plural: "statefulsets", kind: "StatefulSet", namespaced: true },
-  { group: "discovery.k8s.io", version: "v1", plural: "endpointslices", kind: "EndpointSlice", namespaced: true },
-  { group: "coordination.k8s.io", version: "v1", plural: "leases", kind: "Lease", namespaced: true },
-];
 
 /** `v1` or `apps/v1`. */
 export function apiVersionOf({ group, version }: Pick<ResourceDefinition, "group" | "version">): string {

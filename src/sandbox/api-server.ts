@@ -5,15 +5,19 @@
  */
 import { gzipSync } from "node:zlib";
 import type { Clock } from "../clock.ts";
+import { type AccessRule, attemptOf, reviewAccess, reviewPath } from "./access.ts";
+import type { Admit } from "./admission.ts";
 import { type ApiCall, type HttpRequest, readCall } from "./api-call.ts";
-import { type ApiObject, apiVersionOf, builtInResources, type ResourceDefinition } from "./api-object.ts";
+import { type ApiObject, apiVersionOf, type ResourceDefinition } from "./api-object.ts";
+import { builtInResources } from "./built-in-resources.ts";
+import { discoveryDocument } from "./discovery.ts";
 import { FaultPlans, type Faults } from "./faults.ts";
 import { type Exchange, type HttpDoorOptions, openHttpDoor } from "./http-door.ts";
 import { listObjects } from "./list.ts";
 import { ObjectApi } from "./object-api.ts";
 import { ObjectStore } from "./object-store.ts";
 import { failWith } from "./request-fault.ts";
-import { Refusal } from "./status.ts";
+import { forbidden, Refusal } from "./status.ts";
 import { eventLine, serveWatch } from "./watch.ts";
 import { runWrite } from "./write.ts";
 
@@ -28,6 +32,10 @@ export interface SandboxOptions extends HttpDoorOptions {
   readonly historySize?: number;
   /** Lists from so many bytes on are gzipped for clients that take it. */
   readonly gzipFromBytes?: number;
+  /** What an access review answers, and what is forbidden; all is allowed unless given. Called once a request. */
+  readonly allows?: AccessRule;
+  /** Has a word on every write, dry runs included. */
+  readonly admit?: Admit;
   /** Told about every request as it is taken. Must not throw. */
   readonly onRequest?: (http: HttpRequest) => void;
 }
@@ -41,6 +49,8 @@ export interface SandboxApiServer extends AsyncDisposable {
   /** Changes objects without HTTP, by the same rules. */
   readonly objects: ObjectApi;
   readonly faults: Faults;
+  /** All kinds that it has. */
+  readonly resources: readonly ResourceDefinition[];
   /** The kind of that name ("services", "deployments.apps"). @throws RangeError when there is none */
   resource(name: string): ResourceDefinition;
   /** How many connections were ever made to it. */
@@ -64,7 +74,7 @@ export async function startSandboxApiServer(clock: Clock, options: SandboxOption
   const settings = { ...defaults, ...options };
   const resources = [...builtInResources, ...(options.resources ?? [])];
   const store = new ObjectStore({ historySize: settings.historySize });
-  const objects = new ObjectApi(store, clock);
+  const objects = new ObjectApi(store, clock, options.admit);
   const resource = (name: string) => {
     const found = resources.find(({ group, plural }) => name === (group === "" ? plural : `${plural}.${group}`));
     if (found === undefined) throw new RangeError(`The sandbox has no resource "${name}"`);
@@ -75,10 +85,15 @@ export async function startSandboxApiServer(clock: Clock, options: SandboxOption
   }
   const plans = new FaultPlans();
   const watches = new Set<OpenWatch>();
+  const allows = options.allows ?? (() => true);
 
   const answer = (exchange: Exchange, call: ApiCall | undefined): void => {
-    if (call === undefined) answerPath(exchange);
-    else if (call.verb === "watch") watch(exchange, call);
+    if (call === undefined) {
+      answerPath(exchange, resources, allows);
+      return;
+    }
+    if (!allows(attemptOf(call), call.http)) throw forbidden(call, "sandbox");
+    if (call.verb === "watch") watch(exchange, call);
     else if (call.verb === "list") sendList(exchange, call, listObjects(call, store), settings.gzipFromBytes);
     else {
       const { status, body } = runWrite(call, objects);
@@ -118,6 +133,7 @@ export async function startSandboxApiServer(clock: Clock, options: SandboxOption
     origin: door.origin,
     store,
     objects,
+    resources,
     resource,
     get connections() {
       return door.connections;
@@ -144,10 +160,14 @@ export async function startSandboxApiServer(clock: Clock, options: SandboxOption
   };
 }
 
-function answerPath(exchange: Exchange): void {
-  const { path } = exchange.request;
+function answerPath(exchange: Exchange, resources: readonly ResourceDefinition[], allows: AccessRule): void {
+  const { request } = exchange;
+  const { path, method } = request;
+  const document = method === "GET" ? discoveryDocument(path, resources) : undefined;
   if (path === "/version") sendJson(exchange, 200, version);
   else if (["/healthz", "/livez", "/readyz"].includes(path)) sendText(exchange, 200, "ok");
+  else if (path === reviewPath) sendJson(exchange, 201, reviewAccess(request, allows));
+  else if (document !== undefined) sendJson(exchange, 200, document);
   else sendText(exchange, 404, "404 page not found\n");
 }
 

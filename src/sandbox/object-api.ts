@@ -5,6 +5,7 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.ts";
+import type { Admit } from "./admission.ts";
 import {
   type ApiObject,
   apiVersionOf,
@@ -12,9 +13,13 @@ import {
   type ObjectMeta,
   type ResourceDefinition,
 } from "./api-object.ts";
+import { apiTime, type Deletion, deletionOf, mayGo } from "./deletion.ts";
+import { managedFieldsAfter } from "./managed-fields.ts";
 import { isObject, mergePatch } from "./merge-patch.ts";
+import { checkObject } from "./object-checks.ts";
+import { withDefaults } from "./object-defaults.ts";
 import type { ObjectStore } from "./object-store.ts";
-import { alreadyExists, badRequest, conflict, invalid, notFound, Refusal } from "./status.ts";
+import { alreadyExists, badRequest, changed, conflict, invalid, notFound, Refusal } from "./status.ts";
 
 /** Where an object is. */
 export interface ObjectPlace {
@@ -27,6 +32,16 @@ export interface ObjectPlace {
 export interface WriteOptions {
   /** Everything is checked and answered, nothing is done (`dryRun=All`). */
   readonly dryRun?: boolean | undefined;
+  /** Who writes; the fields that change are his from then on. Nobody keeps the books when absent. */
+  readonly manager?: string | undefined;
+  /** Through a subresource; a change of the status is no new generation. */
+  readonly subresource?: "scale" | "status" | undefined;
+}
+
+/** How something is deleted. */
+export interface DeleteOptions extends WriteOptions {
+  /** Of a pod on a node; its own when absent. */
+  readonly gracePeriodSeconds?: number | undefined;
 }
 
 /** What must hold for an object to be deleted. */
@@ -36,16 +51,28 @@ export interface Preconditions {
 }
 
 const subdomain = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
-const changed = "the object has been modified; please apply your changes to the latest version and try again";
+/** What the server alone decides: a client may write it, and nothing comes of it. */
+const decided = new Set([
+  "uid",
+  "resourceVersion",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "generation",
+  "managedFields",
+]);
+const admitAll: Admit = () => undefined;
 
 /** Changes the objects of a store. All methods throw a Refusal when the server would refuse. */
 export class ObjectApi {
   readonly #store: ObjectStore;
   readonly #clock: Clock;
+  readonly #admit: Admit;
 
-  constructor(store: ObjectStore, clock: Clock) {
+  constructor(store: ObjectStore, clock: Clock, admit: Admit = admitAll) {
     this.#store = store;
     this.#clock = clock;
+    this.#admit = admit;
   }
 
   get({ resource, namespace }: ObjectPlace, name: string): ApiObject {
@@ -54,7 +81,7 @@ export class ObjectApi {
     return object;
   }
 
-  create(place: ObjectPlace, draft: ObjectDraft, { dryRun }: WriteOptions = {}): ApiObject {
+  create(place: ObjectPlace, draft: ObjectDraft, options: WriteOptions = {}): ApiObject {
     const { resource, namespace } = place;
     checkKind(resource, draft);
     const metadata: ObjectDraft["metadata"] = draft.metadata ?? {};
@@ -71,19 +98,21 @@ export class ObjectApi {
       throw new Refusal(500, "", "resourceVersion should not be set on objects to be created");
     }
     this.#checkNamespace(namespace);
-    if (this.#store.get(resource, namespace, name) !== undefined) throw alreadyExists(resource, name);
-    const object = complete(resource, draft, {
-      ...metadata,
+    const made = complete(resource, draft, {
+      ...without(metadata, decided),
       name,
       ...(namespace === undefined ? {} : { namespace }),
       uid: randomUUID(),
       resourceVersion: "",
-      creationTimestamp: secondsOf(this.#clock.now()),
+      creationTimestamp: apiTime(this.#clock.now()),
+      ...(resource.generation === false ? {} : { generation: 1 }),
     });
-    return dryRun ? object : this.#store.put(resource, object);
+    const object = this.#admitted(place, withDefaults(resource, made), undefined, options);
+    if (this.#store.get(resource, namespace, name) !== undefined) throw alreadyExists(resource, name);
+    return options.dryRun ? object : this.#store.put(resource, object);
   }
 
-  update(place: ObjectPlace, name: string, draft: ObjectDraft, { dryRun }: WriteOptions = {}): ApiObject {
+  update(place: ObjectPlace, name: string, draft: ObjectDraft, options: WriteOptions = {}): ApiObject {
     const { resource, namespace } = place;
     checkKind(resource, draft);
     const wanted = draft.metadata ?? {};
@@ -92,33 +121,47 @@ export class ObjectApi {
     }
     if (wanted.namespace !== undefined && wanted.namespace !== namespace) throw wrongNamespace();
     const before = this.get(place, name);
-    const { uid, resourceVersion } = before.metadata;
+    const { uid, resourceVersion, namespace: own } = before.metadata;
     if (wanted.uid !== undefined && wanted.uid !== uid) {
       const why = `Precondition failed: UID in precondition: ${wanted.uid}, UID in object meta: ${uid}`;
       throw conflict(resource, name, why);
     }
-    if (wanted.resourceVersion !== undefined && wanted.resourceVersion !== "") {
-      if (wanted.resourceVersion !== resourceVersion) throw conflict(resource, name, changed);
-    }
-    // What the server alone decides stays as it is.
-    const { creationTimestamp, namespace: own } = before.metadata;
-    const fixed = { name, ...(own === undefined ? {} : { namespace: own }), uid, resourceVersion, creationTimestamp };
-    const object = complete(resource, draft, { ...wanted, ...fixed });
-    return dryRun || isDeepStrictEqual(object, before) ? object : this.#store.put(resource, object);
+    checkVersion(resource, before, draft);
+    const kept = Object.fromEntries(Object.entries(before.metadata).filter(([field]) => decided.has(field)));
+    const fixed = { name, ...(own === undefined ? {} : { namespace: own }), uid, resourceVersion };
+    const made = complete(resource, draft, { ...without(wanted, decided), ...kept, ...fixed });
+    const object = this.#admitted(
+      place,
+      counted(resource, withDefaults(resource, made), before, options),
+      before,
+      options,
+    );
+    if (options.dryRun || isDeepStrictEqual(object, before)) return object;
+    return mayGo(object) ? this.#store.remove(resource, object) : this.#store.put(resource, object);
   }
 
-  /** A merge patch. */
+  /** A merge patch. Another uid in it is refused: what is meant is not there any more. */
   patch(place: ObjectPlace, name: string, patch: unknown, options: WriteOptions = {}): ApiObject {
+    const { resource } = place;
     const before = this.get(place, name);
     const patched = mergePatch(before, patch);
     if (!isObject(patched) || !isObject(patched.metadata)) throw badRequest("the patch leaves no object");
     // Other fields of the metadata are as the client wrote them; nothing here relies on them.
-    return this.update(place, name, patched as ObjectDraft, options);
+    const draft = patched as ObjectDraft;
+    checkVersion(resource, before, draft);
+    const { uid } = draft.metadata ?? {};
+    if (uid !== undefined && uid !== before.metadata.uid) {
+      throw invalid(resource, name, "metadata.uid", `Invalid value: "${uid}": field is immutable`);
+    }
+    return this.update(place, name, draft, options);
   }
 
-  /** A namespace takes with it what is in it. */
-  delete(place: ObjectPlace, name: string, wanted: Preconditions = {}, { dryRun }: WriteOptions = {}): ApiObject {
-    const { resource } = place;
+  /**
+   * A namespace takes with it what is in it. Gives the last state, or that of an object which goes later: a pod on a node
+   * after its grace, one with finalizers when they are gone.
+   */
+  delete(place: ObjectPlace, name: string, wanted: Preconditions = {}, options: DeleteOptions = {}): Deletion {
+    const { resource, namespace } = place;
     const before = this.get(place, name);
     const { uid, resourceVersion } = before.metadata;
     if (wanted.uid !== undefined && wanted.uid !== uid) {
@@ -129,11 +172,37 @@ export class ObjectApi {
       const why = `the ResourceVersion in the precondition (${wanted.resourceVersion}) does not match the ResourceVersion in record (${resourceVersion}). The object might have been modified`;
       throw conflict(resource, name, why);
     }
-    if (dryRun) return before;
+    const { dryRun = false, manager, gracePeriodSeconds } = options;
+    this.#admit(
+      { operation: "DELETE", resource, subresource: undefined, namespace, name, dryRun, manager, before },
+      before,
+    );
+    const deletion = deletionOf(resource, before, gracePeriodSeconds, this.#clock.now());
+    if (dryRun || deletion.object === before) return deletion;
+    if (!deletion.gone) return { gone: false, object: this.#store.put(resource, deletion.object) };
     if (resource.group === "" && resource.plural === "namespaces") {
       for (const inside of this.#store.inNamespace(name)) this.#store.remove(inside.resource, inside.object);
     }
-    return this.#store.remove(resource, before);
+    return { gone: true, object: this.#store.remove(resource, deletion.object) };
+  }
+
+  /** The object after admission and all checks, with who wrote what. */
+  #admitted(
+    { resource, namespace }: ObjectPlace,
+    object: ApiObject,
+    before: ApiObject | undefined,
+    { dryRun = false, manager, subresource }: WriteOptions,
+  ): ApiObject {
+    const { name } = object.metadata;
+    const operation = before === undefined ? "CREATE" : "UPDATE";
+    const call = { operation, resource, subresource, namespace, name, dryRun, manager, before } as const;
+    const admitted = this.#admit(call, object) ?? object;
+    checkObject(resource, admitted);
+    if (manager === undefined) return admitted;
+    const time = apiTime(this.#clock.now());
+    const managedFields = managedFieldsAfter(before, admitted, { resource, manager, time, subresource });
+    if (managedFields.length === 0) return admitted;
+    return { ...admitted, metadata: { ...admitted.metadata, managedFields } };
   }
 
   #checkNamespace(namespace: string | undefined): void {
@@ -162,6 +231,31 @@ function generatedName({ generateName }: Readonly<Record<string, unknown>>): str
   return generateName + Array.from({ length: 5 }, () => letters[randomInt(letters.length)]).join("");
 }
 
-function secondsOf(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+function checkVersion(resource: ResourceDefinition, { metadata }: ApiObject, draft: ObjectDraft): void {
+  const wanted = draft.metadata?.resourceVersion ?? "";
+  if (wanted !== "" && wanted !== metadata.resourceVersion) throw conflict(resource, metadata.name, changed);
+}
+
+/** A new generation when more has changed than metadata and status; of a Deployment annotations count, too. */
+function counted(
+  resource: ResourceDefinition,
+  object: ApiObject,
+  before: ApiObject,
+  { subresource }: WriteOptions,
+): ApiObject {
+  const { generation } = before.metadata;
+  if (resource.generation === false || subresource === "status" || typeof generation !== "number") return object;
+  const main = ({ metadata, ...rest }: ApiObject) => ({
+    ...without(rest, new Set(["status"])),
+    ...(resource.kind === "Deployment" ? { annotations: metadata.annotations } : {}),
+  });
+  if (isDeepStrictEqual(main(object), main(before))) return object;
+  return { ...object, metadata: { ...object.metadata, generation: generation + 1 } };
+}
+
+function without(
+  fields: Readonly<Record<string, unknown>>,
+  left: ReadonlySet<string>,
+): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(fields).filter(([field]) => !left.has(field)));
 }

@@ -50,6 +50,9 @@ export function alreadyExists(resource: Named, name: string): Refusal {
   return new Refusal(409, "AlreadyExists", message, detailsOf(resource, name));
 }
 
+/** How a conflict's sentence ends when somebody else was first. */
+export const changed = "the object has been modified; please apply your changes to the latest version and try again";
+
 /** 409 for a change of something that has changed meanwhile; `why` ends the sentence. */
 export function conflict(resource: Named, name: string, why: string): Refusal {
   const message = `Operation cannot be fulfilled on ${qualifiedName(resource)} "${name}": ${why}`;
@@ -84,15 +87,23 @@ export function unauthorized(): Refusal {
 export interface Attempt {
   readonly verb: string;
   readonly resource: Named;
+  readonly subresource?: string | undefined;
   readonly namespace: string | undefined;
   readonly name: string | undefined;
 }
 
 /** 403, in the words of the RBAC authorizer. */
-export function forbidden({ verb, resource, namespace, name }: Attempt, user: string): Refusal {
+export function forbidden({ verb, resource, subresource, namespace, name }: Attempt, user: string): Refusal {
   const where = namespace === undefined ? "at the cluster scope" : `in the namespace "${namespace}"`;
+  const to = subresource === undefined ? resource.plural : `${resource.plural}/${subresource}`;
   const what = name === undefined ? "" : ` "${name}"`;
-  const message = `${qualifiedName(resource)}${what} is forbidden: User "${user}" cannot ${verb} resource "${resource.plural}" in API group "${resource.group}" ${where}`;
+  const message = `${qualifiedName(resource)}${what} is forbidden: User "${user}" cannot ${verb} resource "${to}" in API group "${resource.group}" ${where}`;
+  return new Refusal(403, "Forbidden", message, detailsOf(resource, name));
+}
+
+/** 403, as an admission plug-in says it: a quota, a policy. `why` ends the sentence. */
+export function denied(resource: Named, name: string, why: string): Refusal {
+  const message = `${qualifiedName(resource)} "${name}" is forbidden: ${why}`;
   return new Refusal(403, "Forbidden", message, detailsOf(resource, name));
 }
 

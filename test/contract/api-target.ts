@@ -1,5 +1,6 @@
 /** What a contract suite is run against: the sandbox, or a real API server. */
-import type { ApiClient } from "../../src/kube/api-client.ts";
+import type { ApiClient, ApiRequest } from "../../src/kube/api-client.ts";
+import { apiStatusOf } from "../../src/kube/api-status.ts";
 import { at, textAt } from "../../src/kube/json.ts";
 import type { ApiResource } from "../../src/kube/list-watch.ts";
 import type { ObjectKind } from "../../src/kube/object-cache.ts";
@@ -75,4 +76,15 @@ export function leaseWriter({ client }: Pick<ApiTarget, "client">, namespace: st
 export function versionOf(list: unknown): string {
   const version = at(list, "metadata", "resourceVersion");
   return typeof version === "string" ? version : "";
+}
+
+/** `409 Conflict: message` of a call that must fail. */
+export async function refusalOf(client: ApiClient, request: ApiRequest): Promise<string> {
+  const error: unknown = await client.request(request).then(
+    () => new Error(`${request.method} ${request.path} was allowed`),
+    (thrown: unknown) => thrown,
+  );
+  const status = apiStatusOf(error);
+  if (status === undefined) throw error;
+  return `${status.httpStatus} ${status.reason}: ${status.message}`;
 }

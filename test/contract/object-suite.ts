@@ -2,9 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ApiRequest } from "../../src/kube/api-client.ts";
-import { apiStatusOf } from "../../src/kube/api-status.ts";
 import { at, listAt, textAt } from "../../src/kube/json.ts";
-import { type ApiTarget, folderOf, leasePath, versionOf } from "./api-target.ts";
+import { type ApiTarget, folderOf, leasePath, refusalOf, versionOf } from "./api-target.ts";
 
 const limits = { timeout: 60_000 };
 const merge = { contentType: "application/merge-patch+json" } as const;
@@ -14,16 +13,7 @@ export function objectSuite({ client, forgetful, namespaces: [namespace, other] 
   const folder = leasePath(namespace);
   const lease = (name: string, holder = "me") => ({ metadata: { name }, spec: { holderIdentity: holder } });
 
-  /** `409 Conflict: message` of a call that must fail. */
-  async function refusal(request: ApiRequest): Promise<string> {
-    const error: unknown = await client.request(request).then(
-      () => new Error(`${request.method} ${request.path} was allowed`),
-      (thrown: unknown) => thrown,
-    );
-    const status = apiStatusOf(error);
-    if (status === undefined) throw error;
-    return `${status.httpStatus} ${status.reason}: ${status.message}`;
-  }
+  const refusal = (request: ApiRequest) => refusalOf(client, request);
 
   test("an object is created, read, changed only when something changes, and deleted", limits, async () => {
     const made = await client.request({ method: "POST", path: folder, body: lease("whole") });

@@ -15,6 +15,7 @@ import { cacheSuite } from "./cache-suite.ts";
 import { makeKind } from "./new-kind.ts";
 import { objectSuite } from "./object-suite.ts";
 import { reflectorSuite } from "./reflector-suite.ts";
+import { serverSuite } from "./server-suite.ts";
 
 const stack = new AsyncDisposableStack();
 const running = stack.use(await startCluster());
@@ -65,6 +66,7 @@ const target: ApiTarget = {
 reflectorSuite(target);
 cacheSuite(target);
 objectSuite(target);
+serverSuite(target);
 
 function clientOf(to: Cluster): ApiClient {
   return stack.use(new ApiClient({ cluster: to, clock: systemClock }, { version: "test" }));

@@ -6,6 +6,7 @@ import type { ApiTarget } from "./api-target.ts";
 import { cacheSuite } from "./cache-suite.ts";
 import { objectSuite } from "./object-suite.ts";
 import { reflectorSuite } from "./reflector-suite.ts";
+import { serverSuite } from "./server-suite.ts";
 
 const things = { group: "test.localizer.dev", version: "v1", plural: "things", kind: "Thing", namespaced: true };
 const namespaces = ["team-a", "team-b"] as const;
@@ -34,3 +35,4 @@ const target: ApiTarget = {
 reflectorSuite(target);
 cacheSuite(target);
 objectSuite(target);
+serverSuite(target);

@@ -4,7 +4,8 @@ import { daemonGone } from "../../rpc/daemon-socket.ts";
 import type { Command } from "../command.ts";
 import { daemonClient } from "../daemon-client.ts";
 
-const stopTimeoutMs = 60_000;
+/** Exposures have 90 s to go back. */
+const stopTimeoutMs = 120_000;
 const goneTimeoutMs = 10_000;
 
 /** Exits with 3 when there is no daemon to stop. */

@@ -1,0 +1,220 @@
+/**
+ * The Lease that says who exposes a Service: one name for all, so that there is one session at a time, with the session's
+ * record in an annotation. Whether its holder lives is judged by watching it change, never by comparing clocks of two
+ * machines (as client-go's leader election does).
+ */
+import type { Clock } from "../clock.ts";
+import { codeOf, LocalizerError } from "../errors.ts";
+import { numberAt, textAt } from "../kube/json.ts";
+import { annotationOf, headOf, kinds, type ObjectRef, type Objects } from "../kube/objects.ts";
+import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
+import {
+  annotations,
+  formatRecord,
+  isSession,
+  leaseName,
+  parseRecord,
+  type SessionRecord,
+  sessionLabels,
+} from "./records.ts";
+
+/** A Lease, as it was last seen. */
+export interface SeenLease {
+  readonly ref: ObjectRef;
+  readonly uid: string;
+  /** Differs after each sign of life. */
+  readonly resourceVersion: string;
+  readonly session: string;
+  /** `user@host`. */
+  readonly holder: string;
+  /** RFC 3339, by the holder's clock; empty when it says nothing. */
+  readonly since: string;
+  readonly renewed: string;
+  readonly durationMs: number;
+  /** Undefined when it cannot be read. */
+  readonly record: SessionRecord | undefined;
+}
+
+/** What it is worked with. */
+export interface LeaseComponents {
+  readonly objects: Objects;
+  readonly clock: Clock;
+}
+
+const defaultDurationMs = 60_000;
+/** Between two looks at somebody else's sign of life. */
+const lookEveryMs = 2_000;
+
+/** The Lease of a Service. */
+export function leaseRef(key: ServiceKey): ObjectRef {
+  return { ...kinds.leases, namespace: namespaceOf(key), name: leaseName(key) };
+}
+
+/** The Lease as it is in the cluster now; undefined when there is none, or it is none of localizer's. Throws as the API. */
+export async function seeLease(objects: Objects, ref: ObjectRef, signal?: AbortSignal): Promise<SeenLease | undefined> {
+  try {
+    return parseLease(await objects.get(ref, signal));
+  } catch (error) {
+    if (codeOf(error) === "not-found") return undefined;
+    throw error;
+  }
+}
+
+/** Reads a Lease from the API's JSON; undefined when it names no session. */
+export function parseLease(object: unknown): SeenLease | undefined {
+  const { name, namespace, uid, resourceVersion } = headOf(object);
+  const [holder = "", session = ""] = splitLast(textAt(object, "spec", "holderIdentity") ?? "", "/");
+  if (!isSession(session)) return undefined;
+  return {
+    ref: { ...kinds.leases, namespace, name },
+    uid,
+    resourceVersion,
+    session,
+    holder,
+    since: textAt(object, "spec", "acquireTime") ?? "",
+    renewed: textAt(object, "spec", "renewTime") ?? "",
+    durationMs: (numberAt(object, "spec", "leaseDurationSeconds") ?? defaultDurationMs / 1_000) * 1_000,
+    record: readRecord(annotationOf(object, annotations.record)),
+  };
+}
+
+/**
+ * Makes the Lease for the session.
+ * @throws LocalizerError `conflict` when somebody has it, who, since when and with which last sign of life; else as the API
+ */
+export async function takeLease(
+  { objects, clock }: LeaseComponents,
+  record: SessionRecord,
+  options: { readonly durationMs: number; readonly signal?: AbortSignal; readonly dryRun?: boolean },
+): Promise<SeenLease> {
+  const { key, session } = record;
+  const now = new Date(clock.now());
+  const body = {
+    metadata: {
+      name: leaseName(key),
+      labels: sessionLabels(record),
+      annotations: { [annotations.record]: formatRecord(record) },
+    },
+    spec: {
+      holderIdentity: `${record.holder}/${session}`,
+      leaseDurationSeconds: Math.max(1, Math.round(options.durationMs / 1_000)),
+      acquireTime: microTime(now),
+      renewTime: microTime(now),
+      leaseTransitions: 0,
+    },
+  };
+  const resource = kinds.leases;
+  try {
+    const made = parseLease(await objects.create(resource, namespaceOf(key), body, options));
+    if (made !== undefined) return made;
+    throw new LocalizerError("unavailable", `Cannot make the Lease of "${key}": the answer is no Lease`);
+  } catch (error) {
+    if (codeOf(error) !== "conflict") throw error;
+    const holder = await seeLease(objects, leaseRef(key), options.signal);
+    // An answer that was lost on its way made us ask twice.
+    if (holder?.session === session) return holder;
+    throw new LocalizerError("conflict", heldSentence(key, holder, now), { cause: error });
+  }
+}
+
+/** `"shop/cart" is exposed by alice@laptop since 10:02 (last sign of life 8 s ago)`. */
+export function heldSentence(key: ServiceKey, lease: SeenLease | undefined, now: Date): string {
+  if (lease === undefined) {
+    return `Cannot expose "${key}": a Lease "${leaseName(key)}" that is none of localizer's is in the way`;
+  }
+  const ageS = Math.round((now.getTime() - Date.parse(lease.renewed)) / 1_000);
+  const sign = Number.isFinite(ageS) ? ` (last sign of life ${Math.max(0, ageS)} s ago)` : "";
+  const since = lease.since === "" ? "" : ` since ${lease.since.replace(/\.\d+Z$/, "Z")}`;
+  return `Cannot expose "${key}": it is exposed by ${lease.holder || "somebody"}${since}${sign}`;
+}
+
+/**
+ * Gives a sign of life, and writes the record if one is given. Gives the Lease afterwards.
+ * @throws LocalizerError `gone` when the Lease is not there or another of its name, `conflict` when another session holds it;
+ * else as the API
+ */
+export async function renewLease(
+  { objects, clock }: LeaseComponents,
+  lease: SeenLease,
+  options: { readonly signal?: AbortSignal; readonly record?: SessionRecord } = {},
+): Promise<SeenLease> {
+  for (let attempt = 0; ; attempt++) {
+    const { signal, record } = options;
+    // The holder first: after a sleep somebody else may have it, and would be overwritten.
+    const now = await current(objects, lease, signal);
+    const metadata = {
+      uid: now.uid,
+      resourceVersion: now.resourceVersion,
+      ...(record === undefined ? {} : { annotations: { [annotations.record]: formatRecord(record) } }),
+    };
+    try {
+      const patch = { metadata, spec: { renewTime: microTime(new Date(clock.now())) } };
+      return parseLease(await objects.patch(now.ref, patch, { signal })) ?? now;
+    } catch (error) {
+      if (codeOf(error) !== "conflict" || attempt >= 3) throw error;
+    }
+  }
+}
+
+async function current(objects: Objects, lease: SeenLease, signal: AbortSignal | undefined): Promise<SeenLease> {
+  const now = await seeLease(objects, lease.ref, signal);
+  const name = `${lease.ref.namespace}/${lease.ref.name}`;
+  if (now === undefined) throw new LocalizerError("gone", `The Lease "${name}" was deleted`);
+  if (now.session !== lease.session) {
+    throw new LocalizerError("conflict", `The exposure was taken over by ${now.holder || "somebody else"}`);
+  }
+  return now;
+}
+
+/** Deletes the Lease of this session, and no other. One that is gone is fine. Throws as the API. */
+export async function dropLease(
+  objects: Objects,
+  lease: Pick<SeenLease, "ref" | "uid">,
+  signal?: AbortSignal,
+): Promise<void> {
+  try {
+    await objects.delete(lease.ref, { uid: lease.uid, signal });
+  } catch (error) {
+    // Conflict: another one of that name, which is somebody else's.
+    if (codeOf(error) !== "not-found" && codeOf(error) !== "conflict") throw error;
+  }
+}
+
+/**
+ * Watches a Lease until it gives a sign of life (true), or has given none for as long as it promised, or is gone (false).
+ * @throws LocalizerError as the API; `aborted`
+ */
+export async function isAlive(
+  { objects, clock }: LeaseComponents,
+  lease: SeenLease,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const untilMs = clock.monotonic() + lease.durationMs;
+  for (;;) {
+    const restMs = untilMs - clock.monotonic();
+    await clock.sleep(Math.max(1, Math.min(restMs, lookEveryMs)), signal);
+    const now = await seeLease(objects, lease.ref, signal);
+    if (now === undefined || now.uid !== lease.uid) return false;
+    if (now.resourceVersion !== lease.resourceVersion) return true;
+    if (clock.monotonic() >= untilMs) return false;
+  }
+}
+
+/** MicroTime of the API: six digits behind the second. */
+function microTime(time: Date): string {
+  return time.toISOString().replace(/Z$/, "000Z");
+}
+
+function splitLast(text: string, mark: string): readonly string[] {
+  const at = text.lastIndexOf(mark);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function readRecord(text: string | undefined): SessionRecord | undefined {
+  try {
+    return text === undefined ? undefined : parseRecord(text);
+  } catch {
+    // Somebody has edited it: the owners' annotations have to do.
+    return undefined;
+  }
+}
