@@ -52,17 +52,19 @@ async function run({ io, flags, operands: [word], program }: Call): Promise<numb
   const { signal } = stop;
   const lines = mode === "stop" ? client.stopExpose({ ...service, noWait }, { signal }) : undefined;
   let last: ExposeLine | undefined;
+  let closing: readonly string[];
   try {
     for await (const line of lines ?? client.expose({ ...request, ...service }, { signal })) {
       say(line);
       last = line;
     }
+    closing =
+      mode === "stop" ? endOf(key, last, noWait) : await startOf(service, { client, signal }, { last, request });
   } catch (thrown) {
     if (!signal.aborted) throw thrown;
     const how = `"localizer list" shows how it stands, "localizer expose ${key} --stop" gives it back`;
     throw new LocalizerError("aborted", `Left to the daemon, which goes on with "${key}": ${how}`, { cause: thrown });
   }
-  const closing = mode === "stop" ? endOf(key, last, noWait) : await startOf(service, client, { last, request });
   for (const message of closing) say({ level: "info", message });
   return 0;
 }
@@ -87,14 +89,14 @@ async function serviceOf(
 /** What is left to say when the lines have ended. */
 async function startOf(
   service: ExposedService,
-  client: DaemonClient,
+  { client, signal }: { readonly client: DaemonClient; readonly signal: AbortSignal },
   { last, request }: { readonly last: ExposeLine | undefined; readonly request: { readonly dryRun?: boolean } },
 ): Promise<readonly string[]> {
   if (request.dryRun) return ["Nothing was changed"];
   const key = `${service.namespace}/${service.service}`;
   const how = `Give it back with: localizer expose ${key} --stop`;
   if (last?.step === "exposed") return [how];
-  const exposure = await findExposure(client, service);
+  const exposure = await findExposure(client, service, signal);
   return [exposure === undefined ? `Service "${key}" is exposed` : leadsSentence(exposure), how];
 }
 
