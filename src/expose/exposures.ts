@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { LocalizerError } from "../errors.ts";
-import { nameOf, namespaceOf, type ServiceKey } from "../model/service-key.ts";
+import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import { crossing } from "./crossing.ts";
 import { endingOwners, endSession } from "./endings.ts";
 import { endDead, type RestoreComponents } from "./forgotten.ts";
