@@ -26,6 +26,8 @@ describe("daemonSettings()", () => {
       allowSuffixes: [],
       skipPorts: [],
       engine: undefined,
+      exposeImage: undefined,
+      exposeLeaseMs: 60_000,
       allowRootExec: false,
       helper: "auto",
       env: { HOME: "/home/me" },

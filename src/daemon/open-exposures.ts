@@ -80,13 +80,14 @@ export async function openExposures(
   const objects = new Objects(client);
   const discovery = new Discovery(client);
   const dialLocal = localDialer({ clock });
-  const seen = { objects, discovery, client };
+  // A new one each time: kinds come and go while a daemon lives.
+  const seen = () => ({ objects, discovery: new Discovery(client), client });
   return new Exposures(
     {
       ...{ objects, discovery, cache, dial, connectSsh, clock, log },
       journal: new Journal(join(options.stateDir, "exposures"), await processWitness()),
-      preflight: (wish, signal) => preflight(seen, wish, signal),
-      findOwners: (plan, signal) => plannedOwners(seen, plan, signal),
+      preflight: (wish, signal) => preflight(seen(), wish, signal),
+      findOwners: (plan, signal) => plannedOwners(seen(), plan, signal),
       openSide: (port) => openLocalSide({ clock, dial: dialLocal }, port),
     },
     {

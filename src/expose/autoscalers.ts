@@ -28,11 +28,14 @@ export async function autoscalerWarnings(
   const namespace = owners[0]?.namespace;
   if (namespace === undefined) return [];
   const hpas = await listIfAllowed(objects, autoscalers, namespace, signal);
-  const warnings = hpas?.flatMap((hpa) => hpaWarning(hpa, owners)) ?? [closed("horizontalpodautoscalers.autoscaling")];
   const keda = await findKeda(discovery, signal);
-  if (keda === undefined) return warnings;
-  const scaled = await listIfAllowed(objects, keda, namespace, signal);
-  return [...warnings, ...(scaled?.flatMap((one) => kedaWarning(one, owners)) ?? [closed("scaledobjects.keda.sh")])];
+  const scaled = keda === undefined ? undefined : await listIfAllowed(objects, keda, namespace, signal);
+  return [
+    ...(hpas === undefined ? [closed("horizontalpodautoscalers.autoscaling")] : []),
+    ...(keda !== undefined && scaled === undefined ? [closed("scaledobjects.keda.sh")] : []),
+    ...(hpas ?? []).flatMap((hpa) => hpaWarning(hpa, owners, scaled !== undefined)),
+    ...(scaled ?? []).flatMap((one) => kedaWarning(one, owners)),
+  ];
 }
 
 /** With KEDA's API out of order nobody can see its objects, which is no reason to refuse. */
@@ -45,31 +48,32 @@ async function findKeda(discovery: Pick<Discovery, "find">, signal: AbortSignal 
   }
 }
 
-/** Kubernetes documentation, "Implicit maintenance-mode deactivation". */
-function hpaWarning(hpa: unknown, owners: readonly Target[]): string[] {
-  // KEDA has one of these made for each ScaledObject, which is looked at by itself.
-  const isKeda = listAt(hpa, "metadata", "ownerReferences").some(
-    (owner) => textAt(owner, "kind") === scaledObjects.kind,
-  );
+/** Kubernetes documentation, "Implicit maintenance-mode deactivation". KEDA has one made for each ScaledObject, which knows more if it can be seen. */
+function hpaWarning(hpa: unknown, owners: readonly Target[], isKedaSeen: boolean): string[] {
   const target = targetOf(hpa, owners, {});
   if (target === undefined) return [];
-  if (isKeda) return [];
+  const scaled = listAt(hpa, "metadata", "ownerReferences").find(
+    (owner) => textAt(owner, "kind") === scaledObjects.kind,
+  );
+  if (scaled !== undefined) return isKedaSeen ? [] : [kedaSentence(textAt(scaled, "name") ?? "", target)];
   const name = textAt(hpa, "metadata", "name") ?? "";
   return [
     `HorizontalPodAutoscaler "${name}" pauses while ${nameObject(target)} is at 0, and goes on when the replicas are back`,
   ];
 }
 
-/** KEDA documentation, "Pause autoscaling". */
 function kedaWarning(scaled: unknown, owners: readonly Target[]): string[] {
   const target = targetOf(scaled, owners, { apiVersion: "apps/v1", kind: "Deployment" });
   const isPaused =
     annotationOf(scaled, "autoscaling.keda.sh/paused") === "true" ||
     annotationOf(scaled, "autoscaling.keda.sh/paused-replicas") === "0";
-  if (target === undefined || isPaused) return [];
-  const name = textAt(scaled, "metadata", "name") ?? "";
+  return target === undefined || isPaused ? [] : [kedaSentence(textAt(scaled, "metadata", "name") ?? "", target)];
+}
+
+/** KEDA documentation, "Pause autoscaling". */
+function kedaSentence(name: string, target: Target): string {
   const advice = 'annotate it with autoscaling.keda.sh/paused-replicas: "0" for as long as the Service is exposed';
-  return [`KEDA's ScaledObject "${name}" may start pods of ${nameObject(target)} again: ${advice}`];
+  return `KEDA's ScaledObject "${name}" may start pods of ${nameObject(target)} again: ${advice}`;
 }
 
 function targetOf(

@@ -3,7 +3,7 @@ import { codeOf } from "../errors.ts";
 import type { ApiResource } from "../kube/list-watch.ts";
 import type { Objects } from "../kube/objects.ts";
 
-/** The items of a list in a namespace; undefined when they may not be listed, or the server knows no such kind any more. */
+/** The items of a list in a namespace; none where the server knows no such kind, undefined when they may not be listed. */
 export async function listIfAllowed(
   objects: Pick<Objects, "list">,
   resource: ApiResource,
@@ -13,7 +13,8 @@ export async function listIfAllowed(
   try {
     return await objects.list(resource, { namespace }, signal);
   } catch (error) {
-    if (codeOf(error) === "denied" || codeOf(error) === "not-found") return undefined;
+    if (codeOf(error) === "denied") return undefined;
+    if (codeOf(error) === "not-found") return [];
     throw error;
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { port } from "../model/port.ts";
-import { mapPorts, type ServedPort } from "./port-map.ts";
+import { mapPorts, mapWarnings, type ServedPort } from "./port-map.ts";
 
 const served = (servicePort: number, name: string, remote: number, remoteName = ""): ServedPort => ({
   servicePort: port(servicePort),
@@ -118,4 +118,26 @@ describe("mapPorts()", () => {
       }),
     );
   });
+});
+
+describe("mapWarnings()", () => {
+  for (const [maps, ports, sentences] of [
+    [[], several, []],
+    [["3000:80"], one, []],
+    [["3000:http"], twins, []],
+    [["3000:80", "3001:metrics", "3002:9090"], several, []],
+    [
+      ["9090:metrics"],
+      several,
+      [
+        "Port 8080 of the pods is not mapped: it leads to local port 8080",
+        "Port 9090 of the pods is not mapped: it leads to local port 9090",
+        "Local port 9090 gets what comes for ports 9100 and 9090 of the pods",
+      ],
+    ],
+  ] as const) {
+    it(`says ${sentences.length} things of ${JSON.stringify(maps)} for ${ports.length} ports`, () => {
+      assert.deepEqual(mapWarnings(maps, mapPorts(maps, ports)), sentences);
+    });
+  }
 });

@@ -36,6 +36,21 @@ export function mapPorts(maps: readonly string[], ports: readonly ServedPort[]):
   return ports.map((port) => ({ ...port, local: chosen.get(port.remote)?.local ?? port.remote }));
 }
 
+/** What of a map that is given may be meant otherwise: ports that it does not name, and several that lead to one local port. */
+export function mapWarnings(maps: readonly string[], ports: readonly ExposedPort[]): readonly string[] {
+  if (maps.length === 0) return [];
+  const named = new Set(maps.flatMap((text) => [...parseEntry(text, ports).remotes]));
+  const locals = new Map(ports.map(({ remote, local }) => [remote, local]));
+  const unnamed = [...locals.keys()].filter((remote) => !named.has(remote));
+  const shared = Map.groupBy(locals.keys(), (remote) => locals.get(remote));
+  return [
+    ...unnamed.map((remote) => `Port ${remote} of the pods is not mapped: it leads to local port ${remote}`),
+    ...[...shared].flatMap(([local, remotes]) =>
+      remotes.length < 2 ? [] : [`Local port ${local} gets what comes for ports ${remotes.join(" and ")} of the pods`],
+    ),
+  ];
+}
+
 function parseEntry(text: string, ports: readonly ServedPort[]): Entry {
   const [localText = "", remoteText = localText, ...rest] = text.split(":");
   const local = portOf(localText);

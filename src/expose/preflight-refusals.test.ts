@@ -130,7 +130,7 @@ describe("preflight() refuses", () => {
     ],
     [
       "whoever may not see what owns the pods",
-      { objects: [cartService(), ...deployed("cart")], denied: ["get deployments.apps"] },
+      { objects: [toWeb, ...deployed("cart", port("web", 8080))], denied: ["get deployments.apps"] },
       "denied",
       'Cannot expose "shop/cart": in namespace "shop" you lack rights to deployments.apps (get)',
     ],

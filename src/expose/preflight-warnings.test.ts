@@ -18,6 +18,7 @@ const hpa = (name: string, options: object = {}, scaleTargetRef: object = target
   shopObject("autoscaling/v2", "HorizontalPodAutoscaler", name, { ...options, spec: { scaleTargetRef } });
 const keda = (name: string, annotations = {}, scaleTargetRef: object = { name: "cart" }) =>
   shopObject(scaledObjects.apiVersion, "ScaledObject", name, { annotations, spec: { scaleTargetRef } });
+const byKeda = { owner: { apiVersion: scaledObjects.apiVersion, kind: "ScaledObject", name: "cart" } };
 const namespace = (labels: object, annotations = {}) => ({
   apiVersion: "v1",
   kind: "Namespace",
@@ -64,6 +65,11 @@ const table: readonly (readonly [what: string, options: FakeKubeOptions, sentenc
       'Cannot look for workloads among "statefulsets.apps": you may not list them',
       "Cannot look for workloads in a part of the API: Cannot get /apis/autoscaling/v2",
     ],
+  ],
+  [
+    "pods whose owner is gone",
+    withCart(cartPod("left", { owner: { ...target, kind: "ReplicaSet", name: "gone" } })),
+    ['ReplicaSet "gone" does not exist any more: what is left of its pods is left alone'],
   ],
   [
     "ports that are not TCP",
@@ -136,7 +142,7 @@ const table: readonly (readonly [what: string, options: FakeKubeOptions, sentenc
     {
       ...withCart(
         keda("cart"),
-        hpa("keda-hpa-cart", { owner: { apiVersion: scaledObjects.apiVersion, kind: "ScaledObject", name: "cart" } }),
+        hpa("keda-hpa-cart", byKeda),
         keda("paused", { "autoscaling.keda.sh/paused": "true" }),
         keda("at-0", { "autoscaling.keda.sh/paused-replicas": "0" }),
         keda("other", {}, { name: "other" }),
@@ -151,9 +157,16 @@ const table: readonly (readonly [what: string, options: FakeKubeOptions, sentenc
     [`KEDA's ScaledObject "cart" may start pods of Deployment "cart" again: ${paused}`],
   ],
   [
-    "KEDA's objects that may not be seen",
-    { ...withCart(keda("cart")), kinds: [scaledObjects], denied: ["list scaledobjects.keda.sh"] },
-    ["Cannot see what scales the workload by itself: you may not list scaledobjects.keda.sh"],
+    "KEDA's objects that may not be seen, and what it has made",
+    {
+      ...withCart(keda("cart"), hpa("keda-hpa-cart", byKeda)),
+      kinds: [scaledObjects],
+      denied: ["list scaledobjects.keda.sh"],
+    },
+    [
+      "Cannot see what scales the workload by itself: you may not list scaledobjects.keda.sh",
+      `KEDA's ScaledObject "cart" may start pods of Deployment "cart" again: ${paused}`,
+    ],
   ],
   ["no KEDA when its API is out of order", { ...withCart(), broken: ["/apis/keda.sh/v1alpha1"] }, []],
   [

@@ -22,7 +22,7 @@ import { otherServiceWarnings } from "./other-services.ts";
 import type { ExposePlan, PlannedOwner } from "./plan.ts";
 import { podSettings } from "./pod-settings.ts";
 import { podSources } from "./pod-source.ts";
-import { mapPorts } from "./port-map.ts";
+import { mapPorts, mapWarnings } from "./port-map.ts";
 import { quotedList } from "./quoted-list.ts";
 import { markOf } from "./records.ts";
 import { targetPorts } from "./target-ports.ts";
@@ -57,11 +57,12 @@ export async function preflight(
   const service = await readExposable(objects, key, signal);
   const backing = await findBacking(components, service, signal);
   refuseUnscalable(key, backing);
+  // First, for where owners may not be read it is unknown what the pods are made from.
+  const rightWarnings = await checkRights(client, { key, ...backing }, signal);
   const sources = podSources(backing);
   const { ports, warnings: portWarnings } = targetPorts(service, sources);
   const mapped = mapPorts(maps, ports);
   const volumeWarnings = checkVolumes(key, backing.owners, allowVolumeLoss);
-  const rightWarnings = await checkRights(client, { key, ...backing }, signal);
   const [namespace, scaling, services, adopters] = await Promise.all([
     readNamespace(objects, service.namespace, signal),
     autoscalerWarnings(components, backing.owners, signal),
@@ -79,9 +80,10 @@ export async function preflight(
     pod: settings.pod,
     adopters,
     warnings: [
-      ...bareWarnings(backing),
+      ...leftAloneWarnings(backing),
       ...backing.warnings,
       ...portWarnings,
+      ...mapWarnings(maps, mapped),
       ...markWarnings(backing.owners),
       ...volumeWarnings,
       ...settings.warnings,
@@ -127,14 +129,18 @@ function checkVolumes(key: ServiceKey, owners: readonly ScalableOwner[], isAllow
   return [`${what.charAt(0).toUpperCase()}${what.slice(1)}, which you have allowed`];
 }
 
-function bareWarnings({ bare }: Backing): readonly string[] {
-  if (bare.length === 0) return [];
+/** Pods that stay, because nobody can be scaled for them. */
+function leftAloneWarnings({ bare, gone }: Backing): readonly string[] {
+  const lost = gone.map(
+    (owner) => `${nameObject(owner)} does not exist any more: what is left of its pods is left alone`,
+  );
+  if (bare.length === 0) return lost;
   const names = bare.map((pod) => textAt(pod, "metadata", "name") ?? "");
   const [subject, verbs] =
     names.length === 1
       ? ["Pod", "has no controller: it is left alone and goes"]
       : ["Pods", "have no controller: they are left alone and go"];
-  return [`${subject} ${quotedList(names)} ${verbs} on answering beside the local process`];
+  return [`${subject} ${quotedList(names)} ${verbs} on answering beside the local process`, ...lost];
 }
 
 /** Whoever looks at a dry run would wonder about an owner that is at 0 already. */

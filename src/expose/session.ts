@@ -87,6 +87,10 @@ export class Session {
     return this.#wish.record.key;
   }
 
+  get plan(): ExposePlan {
+    return this.#wish.plan;
+  }
+
   get id(): string {
     return this.#wish.record.session;
   }
@@ -123,8 +127,13 @@ export class Session {
     await started;
   }
 
-  async #start(report: Report): Promise<void> {
+  async #start(tell: Report): Promise<void> {
     const { signal } = this.#over;
+    let lastWarning = "";
+    const report: Report = (line) => {
+      if (line.level === "warn") lastWarning = line.message;
+      tell(line);
+    };
     const timeoutMs = this.#settings.startMs;
     try {
       await this.rehearse();
@@ -136,7 +145,11 @@ export class Session {
       this.#state = "exposed";
     } catch (thrown) {
       const error = LocalizerError.from(thrown);
-      throw await this.#undo(error, report);
+      const isLate = error.code === "timeout" && lastWarning !== "";
+      throw await this.#undo(
+        isLate ? new LocalizerError("timeout", `${error.message}; ${lastWarning}`) : error,
+        report,
+      );
     }
   }
 

@@ -100,11 +100,15 @@ describe("findOwners()", () => {
     assert.deepEqual(rest.unscalable, [{ kind: "DaemonSet", name: "agent" }]);
   });
 
-  it("forgets pods whose owner is gone, or another one of that name", async () => {
+  it("names owners that are gone, also when there is another one of that name", async () => {
     const other = workload("ReplicaSet", "cart", { metadata: { uid: "another" } });
     const pods = [cartPod("a", ofReplicaSet("cart")), cartPod("b", ofReplicaSet("gone"))];
-    const { owners, bare, unscalable } = await climb(pods, [other]);
+    const { owners, bare, unscalable, gone } = await climb(pods, [other]);
     assert.deepEqual({ owners, bare, unscalable }, { owners: [], bare: [], unscalable: [] });
+    assert.deepEqual(
+      gone.map(({ name }) => name),
+      ["cart", "gone"],
+    );
   });
 
   it("does not take a kind without namespaces for an owner to scale", async () => {

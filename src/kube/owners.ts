@@ -15,7 +15,7 @@ export interface OwnerOf extends ScalableOwner {
   readonly below: readonly unknown[];
 }
 
-/** What stands above some objects of one namespace. An object whose owner is gone will follow it, and stands nowhere here. */
+/** What stands above some objects of one namespace. */
 export interface Ownership {
   /** The last ones on the way up that can be scaled, in the order in which they were met. */
   readonly owners: readonly OwnerOf[];
@@ -23,6 +23,8 @@ export interface Ownership {
   readonly bare: readonly unknown[];
   /** Controllers of pods that cannot be scaled: DaemonSets, Jobs. */
   readonly unscalable: readonly NamedObject[];
+  /** Controllers of pods that do not exist any more; most such pods will follow them. */
+  readonly gone: readonly NamedObject[];
   /** Rights that were missing on the way, each once; what lies beyond is unknown. */
   readonly denied: readonly Right[];
 }
@@ -55,8 +57,10 @@ interface Scaled {
 interface Climb {
   readonly top: Scaled | undefined;
   /** The next owner, which cannot be scaled. */
-  readonly end: OwnerReference | undefined;
-  readonly denied: Right | undefined;
+  readonly end?: OwnerReference;
+  /** The next owner, which does not exist. */
+  readonly gone?: OwnerReference;
+  readonly denied?: Right;
 }
 
 /** Nobody stacks more; a loop of references must end, too. */
@@ -72,7 +76,8 @@ export async function findOwners(
   signal?: AbortSignal,
 ): Promise<Ownership> {
   const owners = new Map<string, { readonly owner: ScalableOwner; readonly below: unknown[] }>();
-  const [bare, unscalable, denied] = [[] as unknown[], new Map<string, NamedObject>(), new Map<string, Right>()];
+  const [unscalable, gone] = [new Map<string, NamedObject>(), new Map<string, NamedObject>()];
+  const [bare, denied] = [[] as unknown[], new Map<string, Right>()];
   const get = rememberedGet(components.objects, signal);
   for (const { object, kind } of starts) {
     const climb = await climbFrom(components, get, { object, kind }, signal);
@@ -80,6 +85,7 @@ export async function findOwners(
     const { top, end } = climb;
     if (top === undefined) {
       if (end !== undefined) unscalable.set(end.uid, { kind: end.kind, name: end.name });
+      else if (climb.gone !== undefined) gone.set(climb.gone.uid, { kind: climb.gone.kind, name: climb.gone.name });
       else if (kind === undefined && controllerOf(object) === undefined) bare.push(object);
       continue;
     }
@@ -97,6 +103,7 @@ export async function findOwners(
     owners: [...owners.values()].map(({ owner, below }) => ({ ...owner, below })),
     bare,
     unscalable: [...unscalable.values()],
+    gone: [...gone.values()],
     denied: [...denied.values()],
   };
 }
@@ -114,18 +121,18 @@ async function climbFrom(
     const { apiVersion, kind: name } = reference;
     const next = await discovery.find({ ...splitApiVersion(apiVersion), kind: name }, signal);
     // What has no namespace is shared by all of them: not ours to scale.
-    if (next === undefined || !next.scalable || !next.namespaced) return { top, end: reference, denied: undefined };
+    if (next === undefined || !next.scalable || !next.namespaced) return { top, end: reference };
     try {
       const owner = await get(next, reference, namespace);
-      if (owner === undefined) break;
+      if (owner === undefined) return { top, gone: reference };
       top = { object: owner, kind: next };
       reference = controllerOf(owner);
     } catch (error) {
       if (codeOf(error) !== "denied") throw error;
-      return { top: undefined, end: undefined, denied: rightToGet(next, namespace) };
+      return { top: undefined, denied: rightToGet(next, namespace) };
     }
   }
-  return { top, end: undefined, denied: undefined };
+  return { top };
 }
 
 /** Gets each object once. Undefined when it is gone, or another one has its name now. */

@@ -6,7 +6,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { type Clock, systemClock, withTimeout } from "../clock.ts";
 import { errnoOf, LocalizerError, throwIfAborted } from "../errors.ts";
-import { type ExposeLine, type ExposeRequest, exposeLineOf, exposeMessage, type StopExposeCall } from "./exposing.ts";
+import { type ExposeLine, type ExposeRequest, exposeLineOf, exposeMessage, type StopExposeAsk } from "./exposing.ts";
 import { LocalizerService } from "./gen/api/v1/localizer_pb.ts";
 import { type ClusterInfo, clusterInfoOf, type ServiceList, serviceListOf } from "./listed.ts";
 import { type Stats, type StatsChange, statsChangeOf, statsOf } from "./stats.ts";
@@ -61,7 +61,7 @@ export interface DaemonClient extends AsyncDisposable {
    */
   expose(wish: ExposeRequest, options?: ExposeOptions): AsyncIterable<ExposeLine>;
   /** Gives the Service back: the same lines, the end when everything is as it was. Throws `not-found` when it is not exposed. */
-  stopExpose(wish: StopExposeCall, options?: ExposeOptions): AsyncIterable<ExposeLine>;
+  stopExpose(wish: StopExposeAsk, options?: ExposeOptions): AsyncIterable<ExposeLine>;
 }
 
 /** Stats are not told more often. */
@@ -141,7 +141,7 @@ export function connectDaemon(options: { readonly socketPath: string; readonly c
   }
 
   async function* stopExpose(
-    wish: StopExposeCall,
+    wish: StopExposeAsk,
     how: ExposeOptions = {},
   ): AsyncGenerator<ExposeLine, void, undefined> {
     const what = { wish: `stop exposing "${wish.namespace}/${wish.service}"`, lack: noExpose };

@@ -64,7 +64,7 @@ export interface StopExposeWish {
 }
 
 /** The same as a caller says it. */
-export interface StopExposeCall extends Partial<StopExposeWish> {
+export interface StopExposeAsk extends Partial<StopExposeWish> {
   readonly namespace: string;
   readonly service: string;
 }

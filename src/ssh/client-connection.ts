@@ -34,6 +34,7 @@ export class ClientConnection implements SshConnection {
   readonly #takers = new Map<Port, (channel: Duplex) => void>();
   readonly #channels = new Set<ForwardedChannel>();
   #takeWindow: TakeWindow | undefined;
+  #isOpen = false;
   #heardAt: number;
   #timer: Disposable | undefined;
 
@@ -45,9 +46,9 @@ export class ClientConnection implements SshConnection {
       this.#heardAt = options.clock.monotonic();
     });
     this.#gate = new WriteGate(this.#carrier);
-    this.#carrier.on("error", (error) => this.lose(lost(error)));
-    this.#carrier.on("close", () => this.lose(lost("the server or something on the way closed it")));
-    this.#client.on("error", (error) => this.lose(meaningOf(error)));
+    this.#carrier.on("error", (error) => this.lose(this.#lost(error)));
+    this.#carrier.on("close", () => this.lose(this.#lost("the server or something on the way closed it")));
+    this.#client.on("error", (error) => this.lose(keyRefusal(error) ?? this.#lost(error)));
     this.#client.on("tcp connection", ({ destPort }, accept, reject) => this.#onConnection(destPort, accept, reject));
   }
 
@@ -69,6 +70,7 @@ export class ClientConnection implements SshConnection {
     });
     this.#takeWindow = takeWindows(this.#client);
     await this.#unlessClosed(ready, signal);
+    this.#isOpen = true;
     this.#watch();
   }
 
@@ -88,7 +90,7 @@ export class ClientConnection implements SshConnection {
       try {
         this.#client.forwardIn("", port, onAnswer);
       } catch (error) {
-        reject(lost(LocalizerError.from(error, "unavailable")));
+        reject(this.#lost(error));
       }
     });
     await this.#unlessClosed(listening, signal);
@@ -149,7 +151,7 @@ export class ClientConnection implements SshConnection {
     const channel: ForwardedChannel = new ForwardedChannel(ssh2Channel, {
       gate: this.#gate,
       grant,
-      onFlood: () => this.lose(lost("the server sent more than it was allowed to")),
+      onFlood: () => this.lose(this.#lost("the server sent more than it was allowed to")),
       onGone: () => this.#channels.delete(channel),
     });
     this.#channels.add(channel);
@@ -164,9 +166,16 @@ export class ClientConnection implements SshConnection {
       // After a stall of this process what was said meanwhile is read first.
       if (isSilent()) await othersTurn();
       if (this.closed.aborted) return;
-      if (isSilent()) this.lose(lost(`nothing came from the server for ${silenceMs} ms`));
+      if (isSilent()) this.lose(this.#lost(`nothing came from the server for ${silenceMs} ms`));
       else this.#watch();
     };
+  }
+
+  /** Whatever code the transport's failure has: to whoever asks it is the connection that is not there. */
+  #lost(reason: unknown): LocalizerError {
+    const { message } = LocalizerError.from(reason);
+    const sentence = this.#isOpen ? `Lost the SSH connection: ${message}` : message;
+    return new LocalizerError("unavailable", sentence, { cause: reason });
   }
 
   #unlessClosed<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -190,21 +199,14 @@ export class ClientConnection implements SshConnection {
   }
 }
 
-function lost(reason: Error | string): LocalizerError {
-  const cause = typeof reason === "string" ? new LocalizerError("unavailable", reason) : reason;
-  return LocalizerError.wrap(LocalizerError.from(cause, "unavailable"), "Lost the SSH connection", "unavailable");
-}
-
-/** What ssh2 says through `error`: its `level` tells what it is about. */
-function meaningOf(error: Error): LocalizerError {
+/** What ssh2 says through `error` when it is about the key: its `level` tells. */
+function keyRefusal(error: Error): LocalizerError | undefined {
   const level: unknown = Reflect.get(error, "level");
-  if (level === "client-authentication") {
-    return new LocalizerError("denied", "The SSH server does not take the key", { cause: error });
-  }
-  return lost(error);
+  if (level !== "client-authentication") return undefined;
+  return new LocalizerError("denied", "The SSH server does not take the key", { cause: error });
 }
 
 function cannotListen(port: Port, error: Error): LocalizerError {
-  const sentence = `Cannot listen on port ${port} of the pod: the port is taken, or the SSH server does not allow it`;
+  const sentence = `Cannot listen on port ${port} of the SSH server: it is taken there, or not allowed`;
   return new LocalizerError("conflict", sentence, { cause: error });
 }

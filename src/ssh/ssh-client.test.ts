@@ -5,6 +5,7 @@ import { channelTaker, textOf } from "../../test/support/channel-taker.ts";
 import { duplexPair } from "../../test/support/duplex-pair.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { startSshServer } from "../../test/support/ssh-server.ts";
+import { LocalizerError } from "../errors.ts";
 import { port } from "../model/port.ts";
 import { makeKeyPair } from "./key-pair.ts";
 import { connectSsh } from "./ssh-client.ts";
@@ -102,7 +103,18 @@ test("connectSsh() fails when the transport is closed already", async () => {
   const { near } = duplexPair();
   const { identity } = startSshServer();
   near.destroy();
-  await assert.rejects(connectSsh(near, identity, signal), { code: "unavailable" });
+  await assert.rejects(connectSsh(near, identity, signal), {
+    code: "unavailable",
+    message: "Cannot open SSH connection: the server or something on the way closed it",
+  });
+});
+
+test("connectSsh() fails with the transport, whatever became of that", async () => {
+  const { near } = duplexPair();
+  const { identity } = startSshServer();
+  const connecting = connectSsh(near, identity, signal);
+  near.destroy(new LocalizerError("aborted", "Pod is gone"));
+  await assert.rejects(connecting, { code: "unavailable", message: "Cannot open SSH connection: Pod is gone" });
 });
 
 test("forward() says when the server does not listen there, and the connection goes on", async () => {

@@ -5,7 +5,7 @@ import type { Algorithms } from "ssh2";
 import { systemClock, withTimeout } from "../clock.ts";
 import { LocalizerError, throwIfAborted } from "../errors.ts";
 import { ClientConnection, type ClientOptions } from "./client-connection.ts";
-import type { ConnectSsh, SshIdentity } from "./ssh-connection.ts";
+import type { ConnectSsh, SshConnection, SshIdentity } from "./ssh-connection.ts";
 
 /** What OpenSSH itself prefers, as far as ssh2 has it; SHA-1, CBC and RSA are among ssh2's defaults. AES-GCM is the fastest here. */
 const algorithms: Algorithms = {
@@ -39,7 +39,7 @@ export async function connectSsh(
   identity: SshIdentity,
   signal: AbortSignal,
   given: Partial<SshOptions> = {},
-): Promise<ClientConnection> {
+): Promise<SshConnection> {
   const options = { ...defaults, ...given };
   const connection = new ClientConnection(transport, options);
   try {

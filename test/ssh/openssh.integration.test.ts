@@ -1,11 +1,14 @@
 /** The SSH client against a real sshd, configured and confined as in the pod. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { type Duplex, Readable } from "node:stream";
 import { after, before, describe, it } from "node:test";
 import ssh2 from "ssh2";
+import { systemClock as clock } from "../../src/clock.ts";
+import { openLocalSide } from "../../src/expose/local-side.ts";
 import { port } from "../../src/model/port.ts";
+import { localDialer } from "../../src/net/dial-local.ts";
 import { makeKeyPair } from "../../src/ssh/key-pair.ts";
 import { connectSsh } from "../../src/ssh/ssh-client.ts";
 import type { SshIdentity } from "../../src/ssh/ssh-connection.ts";
@@ -13,6 +16,7 @@ import { bulk, channelTaker, digestOf, textOf } from "../support/channel-taker.t
 import { duplexPair } from "../support/duplex-pair.ts";
 import { missingForOpenSsh, type OpenSshServer, startOpenSsh } from "../support/openssh.ts";
 
+const dial = localDialer({ clock });
 const { signal } = new AbortController();
 const sshPort = 2222;
 const [web, other] = [port(80), port(8080)];
@@ -167,6 +171,63 @@ describe("connectSsh() with OpenSSH's sshd", { skip: missing ?? false }, () => {
     assert.equal(ssh.closed.reason.code, "unavailable");
   });
 
+  it("leads callers to a local process, whose download arrives in full though it ends at once", async () => {
+    const download = createServer({ allowHalfOpen: true }, (socket) =>
+      Readable.from(bulk(length))
+        .pipe(socket)
+        .on("error", () => {}),
+    );
+    await once(download.listen(0, "127.0.0.1"), "listening");
+    await using _download = download;
+    const at = download.address();
+    assert(at !== null && typeof at === "object");
+    await using ssh = await connect();
+    await using side = openLocalSide({ clock, dial }, { local: port(at.port), remote: web });
+    await ssh.forward(web, side.take, signal);
+    const wanted = await digestOf(Readable.from(bulk(length)));
+    for (const callerEndsFirst of [false, true]) {
+      const caller = await server.dial(web);
+      if (callerEndsFirst) caller.end();
+      assert.equal(await digestOf(caller), wanted);
+      caller.destroy();
+    }
+    await until(() => side.counts.open === 0);
+    assert.deepEqual(side.counts, { open: 0, total: 2, bytesIn: 0, bytesOut: 2 * length, refused: 0 });
+    await download[Symbol.asyncDispose]();
+    const refused = await server.dial(web);
+    await once(refused.resume(), "end");
+    refused.destroy();
+    await until(() => side.counts.open === 0);
+    assert.equal(side.counts.refused, 1);
+    assert.equal(side.counts.lastError, `no local process on port ${at.port}`);
+  });
+
+  it("leaves nothing behind of callers that break off, and of a local process that does", async () => {
+    const sockets = new Set<Socket>();
+    const local = createServer((socket) => {
+      sockets.add(socket.on("error", () => {}).on("close", () => sockets.delete(socket)));
+      socket.write(Buffer.alloc(4 * 1024 * 1024));
+      socket.once("data", () => socket.resetAndDestroy());
+    });
+    await once(local.listen(0, "127.0.0.1"), "listening");
+    await using _local = local;
+    const at = local.address();
+    assert(at !== null && typeof at === "object");
+    await using ssh = await connect();
+    await using side = openLocalSide({ clock, dial }, { local: port(at.port), remote: web });
+    await ssh.forward(web, side.take, signal);
+    const callers = await Promise.all(Array.from({ length: 30 }, () => server.dial(web)));
+    await until(() => sockets.size === callers.length);
+    for (const [index, caller] of callers.entries()) {
+      if (index % 3 === 0) caller.destroy();
+      else if (index % 3 === 1) caller.write("reset!");
+      else caller.once("data", () => caller.destroy());
+    }
+    await until(() => sockets.size === 0 && side.counts.open === 0);
+    assert.equal(ssh.closed.aborted, false);
+    for (const caller of callers) caller.destroy();
+  });
+
   it("could ask for nothing else: no shell, no command, no SFTP, no way into the cluster, no password", async () => {
     const { user, clientKey } = server.identity;
     const client = await plainClient(await server.dial(sshPort), { username: user, privateKey: clientKey.privateKey });
@@ -184,6 +245,10 @@ describe("connectSsh() with OpenSSH's sshd", { skip: missing ?? false }, () => {
     await using _ssh = await connect();
   });
 });
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
 
 function plainClient(sock: Socket, config: ssh2.ConnectConfig): Promise<ssh2.Client> {
   return new Promise((resolve, reject) => {
