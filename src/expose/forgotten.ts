@@ -7,9 +7,10 @@ import type { Discovery } from "../kube/discovery.ts";
 import { at, textAt } from "../kube/json.ts";
 import { headOf, kinds } from "../kube/objects.ts";
 import { scaleWay } from "../kube/scalable-owner.ts";
+import { isDnsLabel } from "../model/host-name.ts";
 import { type ServiceKey, serviceKey } from "../model/service-key.ts";
 import { type EndingOwner, endingOwners, endSession } from "./endings.ts";
-import { labels, managedSelector, markOf } from "./records.ts";
+import { labels, leaseName, managedSelector, markOf } from "./records.ts";
 import type { Report } from "./report.ts";
 import type { ScaleComponents } from "./scale.ts";
 import { isAlive, parseLease, type SeenLease } from "./session-lease.ts";
@@ -115,19 +116,19 @@ async function findSuspects(
   signal: AbortSignal,
   report: Report,
 ): Promise<readonly Suspect[]> {
-  const { objects } = components;
   const where = scope.namespace === undefined ? {} : { namespace: scope.namespace };
-  const found = new Map<string, Suspect>();
-  for (const object of await objects.list(kinds.leases, { ...where, labelSelector: managedSelector }, signal)) {
+  // Owners before Leases: a session takes its Lease before it marks an owner, so no living one is found without.
+  const found = await markedSuspects(components, where, signal, report);
+  const leases = await components.objects.list(kinds.leases, { ...where, labelSelector: managedSelector }, signal);
+  for (const object of leases) {
     const lease = parseLease(object);
     if (lease === undefined) continue;
     const key = lease.record?.key ?? keyOfLabel(object);
-    const owners = new Map(
-      (lease.record === undefined ? [] : endingOwners(lease.record)).map((owner) => [owner.uid, owner]),
-    );
+    const owners = new Map(found.get(lease.session)?.owners);
+    // These know more: a number.
+    if (lease.record !== undefined) for (const owner of endingOwners(lease.record)) owners.set(owner.uid, owner);
     found.set(lease.session, { session: lease.session, namespace: lease.ref.namespace ?? "", key, lease, owners });
   }
-  await addMarked(components, found, where, signal, report);
   const { key } = scope;
   return [...found.values()].filter(
     (suspect) => key === undefined || suspect.key === key || suspect.lease === undefined,
@@ -135,13 +136,13 @@ async function findSuspects(
 }
 
 /** Owners say themselves which session has scaled them: the one record that outlives a deleted Lease. */
-async function addMarked(
+async function markedSuspects(
   { objects, discovery }: RestoreComponents,
-  found: Map<string, Suspect>,
   where: { readonly namespace?: string },
   signal: AbortSignal,
   report: Report,
-): Promise<void> {
+): Promise<Map<string, Suspect>> {
+  const found = new Map<string, Suspect>();
   const { kinds: scalable, failures } = await discovery.scalableKinds(signal);
   for (const { message } of failures) report({ level: "warn", step: "preflight", message });
   for (const { group, version, plural, kind } of scalable) {
@@ -167,17 +168,18 @@ async function addMarked(
           owners: new Map(),
         };
         found.set(session, suspect);
-        const known = suspect.owners.get(uid);
-        suspect.owners.set(uid, known ?? { ...resource, kind, namespace, name, uid, scaleBy });
+        suspect.owners.set(uid, { ...resource, kind, namespace, name, uid, scaleBy });
       }
     }
   }
+  return found;
 }
 
-/** Where the record cannot be read: the label has the Service's name, unless that is too long for one. */
+/** Where the record cannot be read: the label has the Service's name, which the Lease is named after. */
 function keyOfLabel(lease: unknown): ServiceKey | undefined {
-  const service = textAt(at(lease, "metadata", "labels"), labels.service);
+  const service = textAt(at(lease, "metadata", "labels"), labels.service) ?? "";
   const { namespace, name } = headOf(lease);
-  if (service === undefined || name !== `localizer-${service}`) return undefined;
-  return serviceKey(namespace, service);
+  if (!isDnsLabel(service)) return undefined;
+  const key = serviceKey(namespace, service);
+  return leaseName(key) === name ? key : undefined;
 }

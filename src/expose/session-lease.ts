@@ -74,7 +74,7 @@ export function parseLease(object: unknown): SeenLease | undefined {
     since: textAt(object, "spec", "acquireTime") ?? "",
     renewed: textAt(object, "spec", "renewTime") ?? "",
     durationMs: (numberAt(object, "spec", "leaseDurationSeconds") ?? defaultDurationMs / 1_000) * 1_000,
-    record: readRecord(annotationOf(object, annotations.record)),
+    record: readRecord(annotationOf(object, annotations.record), { namespace, name }),
   };
 }
 
@@ -212,9 +212,17 @@ function splitLast(text: string, mark: string): readonly string[] {
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-function readRecord(text: string | undefined): SessionRecord | undefined {
+/** What is about another Lease, or reaches into other namespaces, was not written by localizer: who restores may have more rights than who wrote. */
+function readRecord(
+  text: string | undefined,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+): SessionRecord | undefined {
   try {
-    return text === undefined ? undefined : parseRecord(text);
+    if (text === undefined) return undefined;
+    const record = parseRecord(text);
+    const own = leaseRef(record.key);
+    const isOwn = own.namespace === namespace && own.name === name;
+    return isOwn && record.owners.every((owner) => owner.namespace === namespace) ? record : undefined;
   } catch {
     // Somebody has edited it: the owners' annotations have to do.
     return undefined;
