@@ -6,6 +6,7 @@
 import { type BackoffOptions, backoffMs } from "../backoff.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
 import { addedToPod } from "./added-containers.ts";
+import { unlessUnsupported } from "./dry-run.ts";
 import { persist } from "./persist.ts";
 import type { RecordedOwner } from "./records.ts";
 import type { ExposeStep, Report } from "./report.ts";
@@ -33,7 +34,8 @@ const lookEveryMs = 50;
 const noUid = "00000000-0000-0000-0000-000000000000";
 
 /**
- * Has the cluster say no before anything exists: to the pod as it will be in the end, and to 0 replicas of each owner.
+ * Has the cluster say no before anything exists: to the pod as it will be in the end, and to 0 replicas of each owner. What it cannot
+ * say before (see dry-run) counts as no refusal.
  * @throws LocalizerError as the API refuses, with what was refused
  */
 export async function rehearse(
@@ -47,7 +49,9 @@ export async function rehearse(
   await pod.dryRun(signal).catch(refusedAs(`The cluster refuses the pod that would take the place of "${record.key}"`));
   const by = { session: record.session, holder: record.holder, mates: mates() };
   for (const owner of record.owners) {
-    await scaleDown(components, owner, by, { signal, dryRun: true }).catch(refusedAs("The cluster refuses the change"));
+    await unlessUnsupported(() => scaleDown(components, owner, by, { signal, dryRun: true })).catch(
+      refusedAs("The cluster refuses the change"),
+    );
   }
 }
 
