@@ -34,7 +34,6 @@ export interface WatchedPod {
 /** What it works with. */
 export interface SessionPodComponents {
   readonly objects: Objects;
-  readonly cache: Pick<ObjectCache, "follow">;
   readonly clock: Clock;
 }
 

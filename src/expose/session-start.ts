@@ -10,7 +10,7 @@ import { unlessUnsupported } from "./dry-run.ts";
 import { persist } from "./persist.ts";
 import type { RecordedOwner } from "./records.ts";
 import type { ExposeStep, Report } from "./report.ts";
-import { describeOwner, scaleDown } from "./scale.ts";
+import { describeOwner, type ScaleComponents, scaleDown } from "./scale.ts";
 import { servedPods } from "./served-pods.ts";
 import { leaseRef, renewLease, takeLease } from "./session-lease.ts";
 import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
@@ -39,9 +39,9 @@ const noUid = "00000000-0000-0000-0000-000000000000";
  * @throws LocalizerError as the API refuses, with what was refused
  */
 export async function rehearse(
-  components: SessionComponents,
-  settings: SessionSettings,
-  { plan, record, mates }: SessionHoldings,
+  components: ScaleComponents,
+  settings: Pick<SessionSettings, "pod">,
+  { plan, record, mates }: Pick<SessionHoldings, "plan" | "record" | "mates">,
   signal: AbortSignal,
 ): Promise<void> {
   const lease = { ref: leaseRef(record.key), uid: noUid };
