@@ -60,7 +60,7 @@ const fences: Readonly<Record<string, readonly string[]>> = {
   "@bufbuild/protobuf": ["rpc", "server"],
   "@connectrpc/connect": ["rpc", "server"],
   "@connectrpc/connect-node": ["rpc", "server"],
-  "node:child_process": ["helper", "src/kube/start-plugin.ts"],
+  "node:child_process": ["helper", "src/kube/start-plugin.ts", "src/cli/run-child.ts"],
   "node:http": ["kube", "portforward", "sandbox"],
   "node:http2": ["kube", "rpc", "server", "sandbox"],
   "node:tls": ["kube", "portforward"],

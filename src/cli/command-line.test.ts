@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseCommandLine } from "./command-line.ts";
 import { down } from "./commands/down.ts";
+import { expose } from "./commands/expose.ts";
 import { helpCommand } from "./commands/help.ts";
 import { list } from "./commands/list.ts";
 import { runCommand } from "./commands/run.ts";
 
-const named = [list, down];
+const named = [list, down, expose];
 const commands = [runCommand(), ...named, helpCommand(named)];
 const parse = (...argv: string[]) => parseCommandLine(argv, commands);
 
@@ -45,6 +46,26 @@ describe("parseCommandLine()", () => {
     ] as const) {
       assert.deepEqual(parse(...argv).flags.get("short-names"), [value], argv.join(" "));
     }
+  });
+
+  it("leaves what stands after -- to a command that takes a program, and takes it for words of any other", () => {
+    const parsed = (...argv: string[]) => {
+      const { command, operands, program, flags } = parse(...argv);
+      return { name: command.name, operands, program, flags: [...flags.keys()] };
+    };
+    const about = { name: "expose", operands: ["shop/cart"] };
+    assert.deepEqual(parsed("expose", "shop/cart"), { ...about, program: undefined, flags: [] });
+    assert.deepEqual(parsed("expose", "shop/cart", "--"), { ...about, program: [], flags: [] });
+    const words = ["npm", "run", "dev", "--", "--yes", "--short-names"];
+    assert.deepEqual(parsed("expose", "--map", "1", "shop/cart", "--", ...words), {
+      ...{ ...about, flags: ["map"] },
+      program: words,
+    });
+    assert.deepEqual(parsed("--", "help", "list"), {
+      ...{ name: "help", operands: ["list"], program: undefined },
+      flags: [],
+    });
+    assert.deepEqual(parsed("--", "expose", "shop/cart"), { ...about, program: undefined, flags: [] });
   });
 
   for (const [argv, sentence] of [

@@ -2,17 +2,19 @@
 import { parseArgs } from "node:util";
 import { LocalizerError } from "../errors.ts";
 import { spellOut } from "../model/cli-flags.ts";
+import { nearest } from "../model/nearest.ts";
 import type { Command } from "./command.ts";
 import type { FlagHelp } from "./flag-help.ts";
 import type { FlagValues } from "./flag-values.ts";
 import { globalFlags } from "./global-flags.ts";
-import { nearest } from "./nearest.ts";
 
 /** What was typed. */
 export interface CommandLine {
   readonly command: Command;
   readonly flags: FlagValues;
   readonly operands: readonly string[];
+  /** What stood after "--", for a command that takes a program. */
+  readonly program?: readonly string[];
 }
 
 /**
@@ -22,8 +24,9 @@ export interface CommandLine {
 export function parseCommandLine(argv: readonly string[], commands: readonly Command[]): CommandLine {
   const sets = [...commands.map(({ flags }) => flags), globalFlags];
   const known: Readonly<Record<string, FlagHelp>> = Object.fromEntries(sets.flatMap(Object.entries<FlagHelp>));
-  const { tokens, positionals } = parseArgs({
-    args: spellOut(argv),
+  const args = spellOut(argv);
+  const { tokens } = parseArgs({
+    args,
     options: Object.fromEntries(Object.entries(known).map(([name, flag]) => [name, optionOf(flag)])),
     // Its own errors are not sentences for users; everything is checked below.
     strict: false,
@@ -39,9 +42,14 @@ export function parseCommandLine(argv: readonly string[], commands: readonly Com
       throw new LocalizerError("usage", `Flag "${rawName}" needs a value`);
     }
   }
-  const [word = "", ...operands] = positionals;
+  const positionals = tokens.filter((token) => token.kind === "positional");
+  const [word = "", ...others] = positionals.map(({ value }) => value);
   const command = commands.find(({ name }) => name === word);
   if (command === undefined) throw unknownCommand(word, commands);
+  const end = tokens.find((token) => token.kind === "option-terminator")?.index ?? Infinity;
+  const own = positionals.filter(({ index }) => index < end).length - 1;
+  const program = command.takesProgram && end < Infinity && own >= 0 ? args.slice(end + 1) : undefined;
+  const operands = program === undefined ? others : others.slice(0, own);
 
   const flags = new Map<string, string[]>();
   for (const { name, rawName, value } of options) {
@@ -54,7 +62,7 @@ export function parseCommandLine(argv: readonly string[], commands: readonly Com
   if (tooMany !== undefined) {
     throw new LocalizerError("usage", `Cannot use "${tooMany}": too many words for ${naming(command)}`);
   }
-  return { command, flags, operands };
+  return { command, flags, operands, ...(program && { program }) };
 }
 
 /** @throws never; makes the error for a word that names no command */

@@ -8,6 +8,8 @@ export interface Call {
   readonly io: CliIo;
   readonly flags: FlagValues;
   readonly operands: readonly string[];
+  /** The command line of another program, which stood after "--"; undefined: there was none. */
+  readonly program?: readonly string[];
 }
 
 /** One command of the program. */
@@ -25,6 +27,10 @@ export interface Command {
   readonly flags: Readonly<Record<string, FlagHelp>>;
   /** What its words may be, for completion: these, or what the daemon or the program itself knows. */
   readonly words?: readonly string[] | "services" | "commands";
+  /** What they are instead when this switch was given. */
+  readonly wordsWith?: { readonly flag: string; readonly words: "exposed" };
+  /** What follows "--" is another program's command line. Else those are operands too. */
+  readonly takesProgram?: true;
   /** Returns the exit code; throws LocalizerError. */
   readonly run: (call: Call) => Promise<number>;
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { cart, openFakeDaemon, temporaryFolder } from "../../test/rpc/fake-daemon.ts";
+import { exposedCart } from "../../test/rpc/fake-exposure.ts";
 import { fakeIo } from "../../test/rpc/fake-io.ts";
 import { main } from "./main.ts";
 
@@ -31,6 +32,16 @@ describe("complete()", () => {
     for (const flag of [["--socket", socketPath], [`--socket=${socketPath}`], ["--socket", "=", socketPath]]) {
       assert.deepEqual(await completed({}, ...flag, "wait", "s"), ["shop/cart\trunning"]);
     }
+  });
+
+  it("offers what is exposed for giving back, and files for a program", async () => {
+    await using daemon = await openFakeDaemon({ exposures: () => [exposedCart] });
+    const env = { LOCALIZER_SOCKET: daemon.socketPath };
+    assert.deepEqual(await completed(env, "expose", ""), ["bank/ledger\tdenied", "shop/cart\trunning"]);
+    assert.deepEqual(await completed(env, "expose", "--stop", ""), ["shop/cart\texposed"]);
+    assert.deepEqual(await completed(env, "expose", "shop/cart", ""), []);
+    assert.deepEqual(await completed(env, "expose", "shop/cart", "--", "nod"), [":files"]);
+    assert.deepEqual(await completed(env, "expose", "--mesh", "i"), ["inherit\t"]);
   });
 
   it("is silent without a daemon", async () => {

@@ -28,13 +28,17 @@ export async function complete(words: readonly string[], commands: readonly Comm
 
 /** What the daemon knows. */
 async function known(
-  what: "services" | "namespaces",
+  what: "services" | "exposed" | "namespaces",
   words: readonly string[],
   io: CliIo,
 ): Promise<readonly Candidate[]> {
   const { client } = await daemonClient(withEnvironment(socketFlag(words), io.env, globalFlags), io);
   await using _client = client;
-  const { services } = await client.list({ timeoutMs: answerTimeoutMs });
+  const { services, exposures } = await client.list({ timeoutMs: answerTimeoutMs });
+  if (what === "exposed") {
+    const all = exposures.map(({ namespace, service, state }) => ({ word: `${namespace}/${service}`, text: state }));
+    return all.sort((a, b) => (a.word < b.word ? -1 : 1));
+  }
   if (what === "services") {
     const all = services.map(({ namespace, name, status }) => ({ word: `${namespace}/${name}`, text: status }));
     return all.sort((a, b) => (a.word < b.word ? -1 : 1));

@@ -15,14 +15,15 @@ export interface Completion {
   readonly before: string;
   /** What is there of the word. */
   readonly typed: string;
-  readonly fits: readonly Candidate[] | "services" | "namespaces" | "files";
+  readonly fits: readonly Candidate[] | "services" | "exposed" | "namespaces" | "files";
 }
 
 /** The words after the program's name up to the cursor; the last is the one being typed, perhaps empty. */
 export function completionAt(words: readonly string[], commands: readonly Command[]): Completion {
   const { tokens, isSplit } = joined(words);
   const typed = tokens.at(-1) ?? "";
-  const { command, operands, pending } = readBefore(tokens.slice(0, -1), commands);
+  const { command, operands, pending, isEnded, flagsGiven } = readBefore(tokens.slice(0, -1), commands);
+  if (isEnded && command?.takesProgram) return { before: "", typed, fits: "files" };
   if (pending !== undefined && !(pending.optional && typed.startsWith("-"))) {
     return { before: "", typed, fits: valuesOf(pending) };
   }
@@ -35,7 +36,10 @@ export function completionAt(words: readonly string[], commands: readonly Comman
   }
   if (typed.startsWith("-")) return { before: "", typed, fits: flagWords(flags) };
   if (command === undefined) return { before: "", typed, fits: operands === 0 ? commandWords(commands) : [] };
-  return { before: "", typed, fits: operands < command.maxOperands ? wordsOf(command, commands) : [] };
+  if (operands >= command.maxOperands) return { before: "", typed, fits: [] };
+  const { wordsWith } = command;
+  const isOther = wordsWith !== undefined && flagsGiven.has(`--${wordsWith.flag}`);
+  return { before: "", typed, fits: isOther ? wordsWith.words : wordsOf(command, commands) };
 }
 
 /** bash breaks `--output=json` into three words. */
@@ -58,6 +62,10 @@ interface Before {
   readonly operands: number;
   /** The flag whose value comes next. */
   readonly pending: FlagHelp | undefined;
+  /** "--" stood there: what follows are no flags. */
+  readonly isEnded: boolean;
+  /** As they were typed. */
+  readonly flagsGiven: ReadonlySet<string>;
 }
 
 function readBefore(tokens: readonly string[], commands: readonly Command[]): Before {
@@ -76,6 +84,8 @@ function readBefore(tokens: readonly string[], commands: readonly Command[]): Be
     operands: command === undefined ? positionals.length : operands.length,
     // Commands may have flags of one name that take different words.
     pending: pending && (command?.flags[pending[0]] ?? pending[1]),
+    isEnded: tokens.includes("--"),
+    flagsGiven: new Set(tokens.filter((token) => token.startsWith("--"))),
   };
 }
 

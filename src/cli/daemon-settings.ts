@@ -10,9 +10,15 @@ import { hostName, isDnsLabel } from "../model/host-name.ts";
 import { parseServiceRange } from "../model/loopback.ts";
 import { port } from "../model/port.ts";
 import { defaultStateFolder } from "../model/state-folder.ts";
+import { parseDuration } from "./duration.ts";
 import { type FlagValues, isOn, many, one } from "./flag-values.ts";
 import type { CliIo } from "./io.ts";
 import { version } from "./version.ts";
+
+/** The API counts a Lease in seconds, and a daemon may be busy for one. */
+const minLeaseMs = 3_000;
+/** Less than no pod becomes ready in. */
+const minStartMs = 5_000;
 
 /** @throws LocalizerError `usage` for the first value that cannot be used */
 export function daemonSettings(flags: FlagValues, io: Pick<CliIo, "env" | "stderr">): DaemonOptions {
@@ -32,6 +38,9 @@ export function daemonSettings(flags: FlagValues, io: Pick<CliIo, "env" | "stder
     allowSuffixes: namespacesOf(flags, "allow-suffix"),
     skipPorts: many(flags, "skip-port").map((text) => port(/^\d{1,5}$/.test(text) ? Number(text) : text)),
     engine: engineOf(flags),
+    exposeImage: one(flags, "expose-image") || undefined,
+    exposeLeaseMs: atLeast(minLeaseMs, flags, "expose-lease", "60s"),
+    exposeStartMs: atLeast(minStartMs, flags, "expose-timeout", "3m"),
     allowRootExec: isOn(flags, "allow-root-exec"),
     helper: isOn(flags, "no-helper") ? "none" : "auto",
     env: io.env,
@@ -79,6 +88,13 @@ function engineOf(flags: FlagValues): EngineName | undefined {
   if (isEngineName(name)) return name;
   const choices = ["auto", ...engineNames].join(", ");
   throw new LocalizerError("usage", `Cannot use "${text}" for --port-forward-engine: want one of ${choices}`);
+}
+
+/** @throws LocalizerError `usage` for a time so short that it would only do harm */
+function atLeast(minMs: number, flags: FlagValues, name: string, usual: string): number {
+  const ms = parseDuration(one(flags, name) ?? usual, name);
+  if (ms >= minMs) return ms;
+  throw new LocalizerError("usage", `Cannot use ${ms / 1_000} s for --${name}: want ${minMs / 1_000} s or more`);
 }
 
 function shortNamesOf(flags: FlagValues): string | undefined {

@@ -29,6 +29,18 @@ const texts: Readonly<Record<CliFlagName, Omit<FlagHelp, keyof CliFlag>>> = {
     text: "the way that port-forwards go; default auto, the first that works",
     choices: ["auto", ...engineNames],
   },
+  "expose-image": {
+    value: "IMAGE",
+    text: "the image with an sshd that stands in for an exposed service; default the one of this version",
+  },
+  "expose-lease": {
+    value: "DURATION",
+    text: "without a sign of life for so long an exposure counts as forgotten; default 60s",
+  },
+  "expose-timeout": {
+    value: "DURATION",
+    text: "how long an exposure may take to start before it is given up; default 3m",
+  },
   "state-dir": {
     value: "FOLDER",
     text: "the user's own folder for what is remembered; default $XDG_STATE_HOME/localizer",

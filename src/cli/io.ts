@@ -7,6 +7,17 @@ const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** The signals that ask to stop. */
 export type StopRequest = (typeof stopSignals)[number];
 
+/** A program that runs beside this one, in the same terminal. */
+export interface Child {
+  /** Resolves with its exit code when it has ended; 128 and the signal's number when one has ended it. Never rejects. */
+  readonly ended: Promise<number>;
+  /** Tells it what this process was told, unless the terminal has told it already. */
+  readonly passOn: (request: StopRequest) => void;
+}
+
+/** Starts a program that was looked for. @throws LocalizerError `not-found` or `denied` */
+export type StartChild = () => Promise<Child>;
+
 /** The process, as commands see it. */
 export interface CliIo {
   /** For what was asked for; text as it is, with its line ends. */
@@ -18,6 +29,8 @@ export interface CliIo {
   readonly clock: Clock;
   /** Calls back for every signal until disposed. While nobody listens, one ends the process as usual. */
   readonly onStop: (listener: (request: StopRequest) => void) => Disposable;
+  /** Looks for a program, by its name and arguments. @throws LocalizerError `usage`, `not-found` or `denied` */
+  readonly prepareChild: (words: readonly string[]) => Promise<StartChild>;
   /** Ends the process at once. */
   readonly exit: (code: number) => void;
 }
@@ -34,6 +47,10 @@ export function processIo(): CliIo {
     uid: process.geteuid?.() ?? 0,
     clock: systemClock,
     onStop,
+    async prepareChild(words) {
+      const { prepareChild } = await import("./run-child.ts");
+      return await prepareChild(words, { env: process.env, isTerminal: process.stdin.isTTY === true });
+    },
     exit: (code) => process.exit(code),
   };
 }

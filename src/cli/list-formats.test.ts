@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { cart, ledger, someCluster } from "../../test/rpc/fake-daemon.ts";
+import { exposedCart } from "../../test/rpc/fake-exposure.ts";
 import type { ServiceList } from "../rpc/listed.ts";
 import { clusterLine, listFormats, shortReason } from "./list-formats.ts";
 
 const cluster = someCluster.cluster();
-const found: ServiceList = { cluster, notices: [], services: [cart, ledger], leftOut: [], selector: "" };
+const found: ServiceList = { cluster, notices: [], services: [cart, ledger], leftOut: [], selector: "", exposures: [] };
 
 function print(format: string, list: Partial<ServiceList> = {}): string {
-  return listFormats[format]?.({ ...found, ...list }) ?? assert.fail(`no format ${format}`);
+  return (
+    listFormats[format]?.({ ...found, ...list }, exposedCart.since + 200_000) ?? assert.fail(`no format ${format}`)
+  );
 }
 
 describe("clusterLine()", () => {
@@ -93,5 +96,52 @@ describe("listFormats hosts", () => {
     const names = ["cart.shop.svc", "evil\n10.0.0.1 bank.example", "#", "127.0.0.1"];
     const elsewhere = { ...cart, ip: "10.0.0.1", pods: [] };
     assert.equal(print("hosts", { services: [{ ...cart, names, pods: [] }, elsewhere] }), "127.1.2.3 cart.shop.svc\n");
+  });
+});
+
+describe("listFormats with exposures", () => {
+  const exposures = [exposedCart];
+
+  it("table has them below the services, whose rows note it", () => {
+    const [services = "", exposed = ""] = print("table", { exposures }).split("\n\n");
+    assert.match(services, /^shop +cart +Running +exposed to port 8080 +cart-7d9f/m);
+    assert.deepEqual(
+      exposed
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.split(/ {3,}/)),
+      [
+        ["NAMESPACE", "EXPOSED", "STATE", "PORTS", "OWNERS", "AGE", "IN", "OUT", "NOTE"],
+        [
+          ...["shop", "cart", "Exposed", "8080←80", "Deployment cart 2→0", "3m", "1.5KiB", "5.0TiB"],
+          "no local process on port 8080",
+        ],
+      ],
+    );
+  });
+
+  it("say what else there is to say", () => {
+    const services = [{ ...cart, statusReason: "one; two" }];
+    const lost = { ...exposedCart, state: "lost", reason: "taken over by alice@host", ports: [], owners: [] };
+    const table = print("table", { services, exposures: [lost] });
+    assert.match(table, /Running +one …; exposed \(lost\) +cart/);
+    assert.match(table, /^shop +cart +Lost +None +3m +0B +0B +taken over by alice@host$/m);
+    assert.match(print("wide", { services, exposures: [lost] }), /Running +one; two; exposed \(lost\) +cart/);
+  });
+
+  it("wide adds the pod, the holder and each port", () => {
+    const [, exposed = ""] = print("wide", { exposures }).split("\n\n");
+    const [, row, port] = exposed.split("\n").map((line) => line.trimEnd().split(/ {3,}/));
+    assert.deepEqual(row?.slice(-2), ["localizer-cart-0f0e0d0c", "dev@laptop"]);
+    assert.deepEqual(port?.slice(-8), [
+      ...["http", "8080←80", "1.5KiB", "5.0TiB", "1", "12", "3"],
+      "no local process on port 8080",
+    ]);
+  });
+
+  it("json has everything, and nothing else changes when there are none", () => {
+    assert.deepEqual(JSON.parse(print("json", { exposures })).exposures, exposures);
+    for (const format of ["table", "wide"]) assert.doesNotMatch(print(format), /EXPOSED|\n\n/);
+    assert.equal(print("hosts", { exposures }), print("hosts"));
   });
 });

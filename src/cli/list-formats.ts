@@ -2,10 +2,11 @@
 import { isHostName } from "../model/host-name.ts";
 import { isLoopbackAddress } from "../model/loopback.ts";
 import type { ClusterInfo, ListedPod, ListedPort, ListedService, ServiceList } from "../rpc/listed.ts";
+import { exposedNote, exposuresTable, wideExposuresTable } from "./exposure-text.ts";
 import { formatTable, oneLine } from "./table.ts";
 
-/** Prints a list whose services are sorted. */
-export type ListFormat = (list: ServiceList) => string;
+/** Prints a list whose services are sorted, at this time (ms since the Unix epoch). */
+export type ListFormat = (list: ServiceList, nowMs: number) => string;
 
 /** By the word that --output takes. */
 export const listFormats: Readonly<Record<string, ListFormat>> = {
@@ -28,25 +29,33 @@ const columns = ["NAMESPACE", "NAME", "STATUS", "REASON", "ENDPOINT", "IP ADDRES
 const reasonLength = 60;
 
 /** The columns are those of the original. */
-function asTable(list: ServiceList): string {
-  return withHead(list, () => formatTable(columns, list.services.map(shortCellsOf)));
+function asTable(list: ServiceList, nowMs: number): string {
+  const notes = notesOf(list);
+  const table = () =>
+    formatTable(
+      columns,
+      list.services.map((service) => shortCellsOf(service, notes)),
+    );
+  return withHead(list, table) + withExposures(list, () => exposuresTable(list.exposures, nowMs));
 }
 
 /** Below each service its ports, and, if it is headless, its pods. */
-function asWideTable(list: ServiceList): string {
+function asWideTable(list: ServiceList, nowMs: number): string {
+  const notes = notesOf(list);
   const engine = list.cluster?.portForwardEngine ?? "";
   const more = engine === "" ? "" : oneLine(`, port-forwards by ${engine}`);
   const rows = list.services.flatMap((service) => [
-    [...cellsOf(service), "", "", service.names.join(",")],
+    [...cellsOf(service, notedReason(service.statusReason, service, notes)), "", "", service.names.join(",")],
     ...service.portRows.map((port) => portCells(port, "  ")),
     ...service.pods.flatMap(podRows),
   ]);
-  return withHead(list, () => formatTable([...columns, "READY", "CONNECTIONS", "NAMES"], rows), more);
+  const table = () => formatTable([...columns, "READY", "CONNECTIONS", "NAMES"], rows);
+  return withHead(list, table, more) + withExposures(list, () => wideExposuresTable(list.exposures, nowMs));
 }
 
 /** Everything; field names are those of the wire's JSON. */
-function asJson({ cluster, notices, services, leftOut, selector }: ServiceList): string {
-  return `${JSON.stringify({ cluster, notices, services, leftOut, selector }, undefined, 2)}\n`;
+function asJson({ cluster, notices, services, leftOut, selector, exposures }: ServiceList): string {
+  return `${JSON.stringify({ cluster, notices, services, leftOut, selector, exposures }, undefined, 2)}\n`;
 }
 
 /** For life without root: what the helper would write. Only what may stand in a hosts file, whoever sent it. */
@@ -67,8 +76,22 @@ function withHead({ cluster, notices, services }: ServiceList, table: () => stri
 }
 
 /** A line that a terminal can show; `wide` and `json` have all of it. */
-function shortCellsOf(service: ListedService): readonly string[] {
-  return cellsOf({ ...service, statusReason: shortReason(service.statusReason) });
+function shortCellsOf(service: ListedService, notes: ReadonlyMap<string, string>): readonly string[] {
+  return cellsOf(service, notedReason(shortReason(service.statusReason), service, notes));
+}
+
+/** Below the services, after an empty line; nothing when none is exposed. */
+function withExposures({ exposures }: ServiceList, table: () => string): string {
+  return exposures.length === 0 ? "" : `\n${table()}`;
+}
+
+/** What is said of exposed services in their own rows, by key. */
+function notesOf({ exposures }: ServiceList): ReadonlyMap<string, string> {
+  return new Map(exposures.map((exposure) => [`${exposure.namespace}/${exposure.service}`, exposedNote(exposure)]));
+}
+
+function notedReason(reason: string, { namespace, name }: ListedService, notes: ReadonlyMap<string, string>): string {
+  return [reason, notes.get(`${namespace}/${name}`) ?? ""].filter((text) => text !== "").join("; ");
 }
 
 /** The first clause, and of that what fits; an ellipsis stands for the rest. Pure. */
@@ -78,8 +101,9 @@ export function shortReason(reason: string): string {
   return `${first.slice(0, reasonLength - 2).trimEnd()} …`;
 }
 
-function cellsOf({ namespace, name, status, statusReason, endpoint, ip, ports }: ListedService): readonly string[] {
-  return [namespace, name, capitalised(status), statusReason, endpoint, ip || "None", ports.join(",")];
+function cellsOf(service: ListedService, reason: string): readonly string[] {
+  const { namespace, name, status, endpoint, ip, ports } = service;
+  return [namespace, name, capitalised(status), reason, endpoint, ip || "None", ports.join(",")];
 }
 
 function portCells(port: ListedPort, indent: string): readonly string[] {

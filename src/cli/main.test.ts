@@ -38,6 +38,7 @@ describe("main() list", () => {
       services: [cart],
       leftOut: [],
       selector: "",
+      exposures: [],
     });
   });
 
@@ -177,7 +178,19 @@ describe("main() help, version, usage", () => {
         assert(io.out().includes(word), word);
       }
     }
-    for (const command of ["up", "list", "wait", "ping", "stats", "metrics", "down", "completion", "version", "help"]) {
+    for (const command of [
+      "up",
+      "list",
+      "wait",
+      "expose",
+      "ping",
+      "stats",
+      "metrics",
+      "down",
+      "completion",
+      "version",
+      "help",
+    ]) {
       for (const argv of [
         ["help", command],
         [command, "--help"],

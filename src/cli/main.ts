@@ -9,6 +9,7 @@ import { parseCommandLine } from "./command-line.ts";
 import { cleanup } from "./commands/cleanup.ts";
 import { completion } from "./commands/completion.ts";
 import { down } from "./commands/down.ts";
+import { expose } from "./commands/expose.ts";
 import { helpCommand } from "./commands/help.ts";
 import { list } from "./commands/list.ts";
 import { metrics } from "./commands/metrics.ts";
@@ -34,7 +35,7 @@ export async function main(
   daemon: Command = runCommand(),
   starter: Command = up,
 ): Promise<number> {
-  const commands = [daemon, starter, list, wait, ping, stats, metrics, down, cleanup, completion, version];
+  const commands = [daemon, starter, list, wait, expose, ping, stats, metrics, down, cleanup, completion, version];
   const help = helpCommand(commands);
   const [first, ...rest] = argv;
   // What fails before the command line is understood is about the command that it seems to name.
@@ -43,7 +44,7 @@ export async function main(
   let isDebug = false;
   try {
     if (first === completeWord) return await complete(rest, [...commands, help], io);
-    const { command, flags: given, operands } = parseCommandLine(argv, [...commands, help]);
+    const { command, flags: given, operands, program } = parseCommandLine(argv, [...commands, help]);
     const flags = withEnvironment(given, io.env, { ...command.flags, ...globalFlags });
     name = command.name;
     isDebug = one(flags, "log-level")?.toLowerCase() === "debug";
@@ -51,7 +52,7 @@ export async function main(
       return await help.run({ io, flags, operands: name === "" ? [] : [name] });
     }
     if (isOn(flags, "version")) return await version.run({ io, flags, operands: [] });
-    return await command.run({ io, flags, operands });
+    return await command.run({ io, flags, operands, ...(program && { program }) });
   } catch (thrown) {
     return tellFailure(thrown, { command: name, isDebug, stderr: io.stderr });
   }

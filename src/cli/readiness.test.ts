@@ -11,6 +11,7 @@ const of = (...services: readonly ListedService[]): ServiceList => ({
   services,
   leftOut: [],
   selector: "",
+  exposures: [],
 });
 const target = { namespace: "shop", name: "cart" };
 

@@ -1,8 +1,8 @@
 /** Which of the Services that somebody waits for are not ready, and why. Pure. */
 import { LocalizerError } from "../errors.ts";
+import { nearest } from "../model/nearest.ts";
 import type { ListedService, ListedStatus, ServiceList } from "../rpc/listed.ts";
 import { whyAbsent } from "./absence.ts";
-import { nearest } from "./nearest.ts";
 
 /** What is waited for. */
 export interface Target {

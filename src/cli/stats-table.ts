@@ -77,7 +77,7 @@ export function bytesText(bytes: number): string {
 }
 
 /** "12s", "3m", "5h", "2d": whole units, the largest that fits. */
-function ageText(ms: number): string {
+export function ageText(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 60) return `${seconds}s`;
   if (seconds < 3_600) return `${Math.floor(seconds / 60)}m`;

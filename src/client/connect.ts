@@ -20,23 +20,44 @@ import {
   connectDaemon,
   type CallOptions as RpcCallOptions,
   type DaemonClient as RpcDaemonClient,
+  type ExposeOptions as RpcExposeOptions,
   type WatchOptions as RpcWatchOptions,
 } from "../rpc/client.ts";
+import type * as exposing from "../rpc/exposing.ts";
 import type * as listed from "../rpc/listed.ts";
+import type * as exposed from "../rpc/listed-exposure.ts";
 import type * as counted from "../rpc/service-stats.ts";
 import type * as stats from "../rpc/stats.ts";
 import { defaultSocket } from "./default-socket.ts";
 import * as prometheus from "./prometheus-text.ts";
 
 /**
- * The running daemon: `list`, `ping`, `stable`, `stats`, `watchStats`, `kill`. Every call has a deadline, 30 s unless its
- * options say otherwise; `watchStats` has it for its first answer.
+ * The running daemon: `list`, `ping`, `stable`, `stats`, `watchStats`, `expose`, `stopExpose`, `kill`. Every call has a deadline,
+ * 30 s unless its options say otherwise; `watchStats`, `expose` and `stopExpose` have it for their first answer.
  */
 export type DaemonClient = RpcDaemonClient;
 /** What every call takes: a signal that ends it early, and how long it may take in milliseconds. */
 export type CallOptions = RpcCallOptions;
 /** What `watchStats` takes: a signal that ends it, how often it may tell, how long its first answer may take. */
 export type WatchOptions = RpcWatchOptions;
+/** What `expose` and `stopExpose` take beside the wish: a signal that ends the looking on, how long the first line may take. */
+export type ExposeOptions = RpcExposeOptions;
+/** Which Service `expose` lets come here, and how. */
+export type ExposeRequest = exposing.ExposeRequest;
+/** How the pod that stands in is made. */
+export type ExposePodWish = exposing.ExposePodWish;
+/** Which Service `stopExpose` gives back. */
+export type StopExposeRequest = exposing.StopExposeAsk;
+/** What `expose` and `stopExpose` tell, step by step. */
+export type ExposeLine = exposing.ExposeLine;
+/** A Service of the list whose traffic goes to a local process. */
+export type ListedExposure = exposed.ListedExposure;
+/** How it stands: starting, exposed, reconnecting, contended, lost, stopping, failed, or a newer daemon's word. */
+export type ListedExposureState = exposed.ListedExposureState;
+/** What was scaled to 0 for it. */
+export type ListedExposureOwner = exposed.ListedExposureOwner;
+/** One of its ports. */
+export type ListedExposurePort = exposed.ListedExposurePort;
 /** What `list` gives. */
 export type ServiceList = listed.ServiceList;
 /** A Service of the list. */

@@ -37,6 +37,8 @@ function optionsWith(env: NodeJS.ProcessEnv, log: Logger): DaemonOptions {
     stateDir: "/nonexistent",
     allowSuffixes: [],
     skipPorts: [],
+    exposeLeaseMs: 60_000,
+    exposeStartMs: 180_000,
     allowRootExec: false,
     helper: "auto",
     env,

@@ -35,6 +35,12 @@ export interface DaemonOptions {
   readonly skipPorts: readonly Port[];
   /** The one way that port-forwards may go; undefined: the first that works. */
   readonly engine?: EngineName | undefined;
+  /** The image of an exposure's pod; undefined: the one of this version. */
+  readonly exposeImage?: string | undefined;
+  /** How long an exposure counts as living without a sign of life. */
+  readonly exposeLeaseMs: number;
+  /** How long an exposure may take to start: an image may have to be pulled. */
+  readonly exposeStartMs: number;
   /** As plain root: run credential plug-ins all the same. */
   readonly allowRootExec: boolean;
   /** `none`: bind in this process and ask for nothing that needs root. */

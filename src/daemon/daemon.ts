@@ -23,12 +23,14 @@ import { clusterOf, followCurrentContext } from "./cluster-source.ts";
 import { watchCredentials } from "./credential-changes.ts";
 import type { CurrentContext } from "./current-context.ts";
 import type { Daemon, DaemonOptions, StartDaemon } from "./daemon-options.ts";
+import { exposeState } from "./expose-state.ts";
 import { type FollowedServices, followServices } from "./follow-services.ts";
 import { collectAfterStart, collectWhenIdle, v8Memory } from "./idle-collection.ts";
 import { leftOutOf } from "./left-out.ts";
 import { NamedNamespaces } from "./named-namespaces.ts";
 import { networkAddresses } from "./network-addresses.ts";
 import { noticesOf } from "./notices.ts";
+import { type Exposing, openExposing } from "./open-exposures.ts";
 import { PortForwardHealth, type Probing } from "./port-forward-health.ts";
 import { reachCluster } from "./reach-cluster.ts";
 import { watchRetiredPods } from "./retired-pods.ts";
@@ -101,6 +103,7 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   report.namesWritten(controller.states, namesPlace(privileged, hosts.error));
   if (privileged) guard.start();
 
+  const exposing = works.use(await openExposing(options, { cluster, client, cache: services.objects, dial, clock }));
   const stopping = new AbortController();
   // Of all works the first to end.
   works.defer(() => stopping.abort());
@@ -108,7 +111,8 @@ export const startDaemon: StartDaemon = async (options, signal) => {
     pools: Map.groupBy(pools.stats(), ({ pod }) => pod.uid),
     engineIn: (namespace: string) => connector.engineIn(namespace),
   });
-  const state = daemonState({ options, cluster, connector, context, services, health, named, works, ways, stopping });
+  const parts = { options, cluster, connector, context, services, health, named, exposing };
+  const state = daemonState({ ...parts, works, ways, stopping });
   const server = all.use(
     await openAtSocket(options, { helper, privileged }, (socketPath) =>
       openGrpcServer({ socketPath, state, log: log.child("server"), clock }),
@@ -175,11 +179,12 @@ function daemonState(parts: {
   readonly services: FollowedServices;
   readonly health: PortForwardHealth;
   readonly named: NamedNamespaces;
+  readonly exposing: Exposing;
   readonly works: AsyncDisposableStack;
   readonly ways: () => PodWays;
   readonly stopping: AbortController;
 }): DaemonState {
-  const { options, cluster, connector, context, services, health, named, works, ways, stopping } = parts;
+  const { options, cluster, connector, context, services, health, named, exposing, works, ways, stopping } = parts;
   const { cache, controller, hosts, guard } = services;
   return {
     cluster: () => ({
@@ -195,6 +200,7 @@ function daemonState(parts: {
         context: context.notice,
         credentials: cluster.credentials.failure,
         namespaces: named.notices,
+        exposures: exposing.notices,
         scope: cache.scope,
         watches: cache.statuses,
         hosts: hosts.error,
@@ -216,6 +222,7 @@ function daemonState(parts: {
     leftOut: () => leftOutOf({ options, scope: cache.scope, watches: cache.statuses }),
     selector: () => options.selector ?? "",
     isStable: () => controller.isStable,
+    ...exposeState(exposing.exposures, options.log.child("expose")),
     stopping: stopping.signal,
     stop: () => works.disposeAsync(),
   };

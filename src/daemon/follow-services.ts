@@ -37,6 +37,8 @@ export interface FollowComponents {
 
 /** What the daemon asks afterwards. Nothing is listened on or written before `controller.start`. */
 export interface FollowedServices {
+  /** All kinds that anybody follows. */
+  readonly objects: ObjectCache;
   readonly cache: ClusterCache;
   readonly controller: Controller;
   readonly hosts: HostsPublisher;
@@ -99,7 +101,7 @@ export async function followServices(
       },
     ),
   );
-  return { cache, controller, hosts, guard };
+  return { objects, cache, controller, hosts, guard };
 }
 
 function namedNamespaces({ shortNames = "off", allowSuffixes }: DaemonOptions): readonly string[] {

@@ -12,6 +12,7 @@ const well: NoticeSources = {
     { plural: "endpointslices", state: "syncing" },
   ],
   namespaces: [],
+  exposures: [],
   hosts: undefined,
   guard: undefined,
 };

@@ -15,14 +15,16 @@ export interface NoticeSources {
   readonly hosts: LocalizerError | undefined;
   /** Which of the named namespaces do not exist. */
   readonly namespaces: readonly string[];
+  /** What earlier daemons have left in the cluster and could not be put back. */
+  readonly exposures: readonly string[];
   /** Who takes our names out of it. */
   readonly guard: string | undefined;
 }
 
 /** The sentences, those first that explain the others; none when all is well. */
 export function noticesOf(sources: NoticeSources): readonly string[] {
-  const { context, credentials, namespaces, scope, watches, hosts, guard } = sources;
-  const notices = [context, credentials?.message, ...namespaces];
+  const { context, credentials, namespaces, exposures, scope, watches, hosts, guard } = sources;
+  const notices = [context, credentials?.message, ...exposures, ...namespaces];
   if (scope.because !== undefined) {
     const only = (scope.namespaces ?? []).map((name) => `"${name}"`).join(", ");
     notices.push(`Only Services of ${only} are followed: ${scope.because.message}`);

@@ -8,7 +8,7 @@ import { at, textAt } from "../kube/json.ts";
 import { headOf, kinds, type ObjectRef } from "../kube/objects.ts";
 import { nameOf, namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import { persist } from "./persist.ts";
-import { type RecordedOwner, sessionSelector } from "./records.ts";
+import { type RecordedOwner, type SessionRecord, sessionSelector } from "./records.ts";
 import type { Report } from "./report.ts";
 import { describeOwner, type ScaleComponents, type ScaledBack, scaleBack } from "./scale.ts";
 import { readyOutside, servedPods } from "./served-pods.ts";
@@ -17,7 +17,9 @@ import { dropLease, leaseRef, seeLease } from "./session-lease.ts";
 /** A session that is to end. */
 export interface EndingSession {
   readonly session: string;
-  readonly key: ServiceKey;
+  readonly namespace: string;
+  /** Undefined where no record that is left says so: then its Lease is gone, too. */
+  readonly key: ServiceKey | undefined;
   /** Of all records that are left. */
   readonly owners: readonly EndingOwner[];
 }
@@ -49,22 +51,22 @@ export async function endSession(
   session: EndingSession,
   options: EndOptions,
 ): Promise<void> {
-  const { key } = session;
+  const { key, namespace } = session;
   const isBack = await ownersBack(components, session, options);
   const lasting = { signal: options.signal, onTrouble: troubleOf(options.report) };
   if (isBack.some(({ kind }) => kind === "restored")) await workloadReady(components, session, options);
   const { objects } = components;
-  const namespace = namespaceOf(key);
   const ours = { namespace, labelSelector: sessionSelector(session.session) };
   const made = (resource: typeof kinds.pods | typeof kinds.secrets) =>
     persist(components, lasting, () => objects.list(resource, ours, options.signal));
   for (const pod of await made(kinds.pods)) {
-    await persist(components, lasting, () => unselect(components, key, pod, options));
+    if (key !== undefined) await persist(components, lasting, () => unselect(components, key, pod, options));
     await persist(components, lasting, () => remove(components, kinds.pods, pod, options.signal));
   }
   for (const secret of await made(kinds.secrets)) {
     await persist(components, lasting, () => remove(components, kinds.secrets, secret, options.signal));
   }
+  if (key === undefined) return;
   await persist(components, lasting, async () => {
     const lease = await seeLease(objects, leaseRef(key), options.signal);
     if (lease?.session === session.session) await dropLease(objects, lease, options.signal);
@@ -120,23 +122,23 @@ function sentenceOf(outcome: ScaledBack, owner: string): string | undefined {
 /** Until a pod that is not ours is ready, so that no request finds nobody. */
 async function workloadReady(
   components: ScaleComponents,
-  session: EndingSession,
+  { session, key }: EndingSession,
   { signal, report, waitMs }: EndOptions,
 ): Promise<void> {
-  if (waitMs === 0) return;
+  if (waitMs === 0 || key === undefined) return;
   const { clock } = components;
-  report({ level: "info", step: "workload", message: `Waiting for a pod of "${session.key}" to be ready` });
+  report({ level: "info", step: "workload", message: `Waiting for a pod of "${key}" to be ready` });
   const untilMs = clock.monotonic() + waitMs;
-  const isReady = () => persist(components, { signal }, () => readyOutside(components, session, signal));
+  const isReady = () => persist(components, { signal }, () => readyOutside(components, { key, session }, signal));
   while (!(await isReady())) {
     if (clock.monotonic() >= untilMs) {
-      const message = `No pod of "${session.key}" became ready within ${Math.round(waitMs / 1_000)} s; the exposure ends all the same`;
+      const message = `No pod of "${key}" became ready within ${Math.round(waitMs / 1_000)} s; the exposure ends all the same`;
       report({ level: "warn", step: "workload", message });
       return;
     }
     await clock.sleep(lookEveryMs, signal);
   }
-  report({ level: "info", step: "workload", message: `A pod of "${session.key}" is ready` });
+  report({ level: "info", step: "workload", message: `A pod of "${key}" is ready` });
 }
 
 /** Takes the Service's labels off our pod, and sees it out of the slices: it takes no new connection before it goes. */
@@ -188,11 +190,18 @@ async function remove(
   try {
     await objects.delete({ ...resource, namespace, name }, { uid, signal });
   } catch (error) {
-    // Conflict: another one of that name, which is not ours.
-    if (codeOf(error) !== "not-found" && codeOf(error) !== "conflict") throw error;
+    if (codeOf(error) === "not-found") return;
+    const isAnother = async () => headOf(await objects.get({ ...resource, namespace, name }, signal)).uid !== uid;
+    // One of that name that was made since is not ours.
+    if (codeOf(error) !== "conflict" || !(await isAnother())) throw error;
   }
 }
 
 function troubleOf(report: Report): (error: LocalizerError) => void {
   return (error) => report({ level: "warn", step: "clean-up", message: `Trying again: ${error.message}` });
+}
+
+/** Owners of a record, with the number that it gives where they certainly were scaled. */
+export function endingOwners({ owners, phase }: SessionRecord): readonly EndingOwner[] {
+  return owners.map(({ replicas, ...owner }) => (phase === "exposed" ? { ...owner, fallback: replicas } : owner));
 }

@@ -14,7 +14,7 @@ export interface ProcessWitness {
   /** This process, as JSON. */
   readonly self: unknown;
   /** Whether what another `self` said still runs; true when that cannot be known. */
-  isRunning(process: unknown): Promise<boolean>;
+  isRunning(writer: unknown): Promise<boolean>;
 }
 
 /** A session as the journal has it. */
@@ -23,7 +23,7 @@ export interface JournalEntry {
   /** The API server's URL. */
   readonly server: string;
   /** The writer's `ProcessWitness.self`. */
-  readonly process: unknown;
+  readonly writer: unknown;
 }
 
 /** Sessions by file. All methods throw LocalizerError `denied`, `unavailable` or `internal` when the disk says no. */
@@ -40,7 +40,7 @@ export class Journal {
   /** Writes the session; when this resolves it is on the disk. */
   async write(server: string, record: SessionRecord): Promise<void> {
     const path = this.#path(record.session);
-    const text = JSON.stringify({ server, process: this.#witness.self, record: formatRecord(record) });
+    const text = JSON.stringify({ server, writer: this.#witness.self, record: formatRecord(record) });
     const draft = `${path}.${randomUUID()}.new`;
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
@@ -71,7 +71,7 @@ export class Journal {
       const path = join(this.#folder, name);
       try {
         const entry = parseEntry(await readFile(path, "utf8"));
-        if (entry.server === server && !(await this.#witness.isRunning(entry.process))) found.push(entry);
+        if (entry.server === server && !(await this.#witness.isRunning(entry.writer))) found.push(entry);
       } catch (error) {
         if (errnoOf(error) !== "ENOENT") onUnreadable(path, error);
       }
@@ -99,7 +99,7 @@ function parseEntry(text: string): JournalEntry {
   const value: unknown = JSON.parse(text);
   const server = textAt(value, "server");
   if (server === undefined) throw new LocalizerError("usage", "Cannot read a journal's file: it names no server");
-  return { record: parseRecord(textAt(value, "record") ?? ""), server, process: at(value, "process") };
+  return { record: parseRecord(textAt(value, "record") ?? ""), server, writer: at(value, "writer") };
 }
 
 async function writeSynced(path: string, text: string): Promise<void> {

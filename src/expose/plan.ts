@@ -58,6 +58,11 @@ export interface ExposePlan {
   /** May be empty: then nothing is scaled, and our pod is one of several, or the only one. */
   readonly owners: readonly PlannedOwner[];
   readonly pod: PodSettings;
+  /**
+   * All that would take our pod for one of their own, `ReplicaSet "cart"`: the owners that `adopt`, and workloads of the namespace that
+   * have nothing to do with the Service otherwise. With any of them our pod needs a controller (verified.md 3.4).
+   */
+  readonly adopters?: readonly string[];
   /** What the user should know beforehand, a sentence each: autoscalers, GitOps, operators, bare pods, other Services that lose their endpoints, … */
   readonly warnings: readonly string[];
 }

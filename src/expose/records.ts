@@ -8,7 +8,7 @@ import { LocalizerError } from "../errors.ts";
 import { at, listAt, numberAt, textAt } from "../kube/json.ts";
 import { annotationOf } from "../kube/objects.ts";
 import { nameOf, namespaceOf, type ServiceKey, serviceKey } from "../model/service-key.ts";
-import type { OwnerRef } from "./plan.ts";
+import type { OwnerRef, PlannedOwner } from "./plan.ts";
 
 /** Annotations of owners, and (record) of the Lease. */
 export const annotations = {
@@ -81,11 +81,17 @@ export function leaseName(key: ServiceKey): string {
   return `localizer-${shortened(nameOf(key), maxNameLength - "localizer-".length)}`;
 }
 
-/** The name itself, or where it is too long its beginning and a hash. */
-function shortened(name: string, length = maxNameLength): string {
+/** The name itself, or where it is longer than that its beginning and a hash. */
+export function shortened(name: string, length = maxNameLength): string {
   if (name.length <= length) return name;
   const hash = createHash("sha256").update(name).digest("hex").slice(0, 8);
   return `${name.slice(0, length - 9)}-${hash}`;
+}
+
+/** What is recorded of an owner. */
+export function recordedOwner(owner: PlannedOwner): RecordedOwner {
+  const { group, version, plural, kind, namespace, name, uid, replicas, scaleBy } = owner;
+  return { group, version, plural, kind, namespace, name, uid, replicas, scaleBy };
 }
 
 /** The record as text. */

@@ -5,7 +5,7 @@
 import { type BackoffOptions, backoffMs } from "../backoff.ts";
 import type { Clock } from "../clock.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
-import { numberAt } from "../kube/json.ts";
+import { at, listAt, numberAt, textAt } from "../kube/json.ts";
 import { headOf, type Objects } from "../kube/objects.ts";
 import type { OwnerRef } from "./plan.ts";
 import { markOf, markPatch, type OwnerMark, type RecordedOwner } from "./records.ts";
@@ -110,6 +110,40 @@ export async function scaleBack(
   });
 }
 
+/** An owner, seen while a session holds it. */
+export interface HeldOwner {
+  readonly replicas: number;
+  /** Whether its annotations still name the session. */
+  readonly isMarked: boolean;
+  /** Who has written the number last, as the API server keeps it; empty when nobody is named. */
+  readonly writer: string;
+}
+
+/** How the owner is now; undefined when it is gone, or another one of that name. Throws as the API. */
+export async function heldOwner(
+  { objects }: Pick<ScaleComponents, "objects">,
+  owner: RecordedOwner,
+  session: string,
+  signal: AbortSignal,
+): Promise<HeldOwner | undefined> {
+  const now = await look({ objects }, owner, signal);
+  if (now === undefined) return undefined;
+  return {
+    replicas: now.replicas,
+    isMarked: now.mark?.sessions.includes(session) === true,
+    writer: lastScaler(now.object),
+  };
+}
+
+/** The manager that owns `spec.replicas` (managedFields, server-side apply); the newest of several. */
+function lastScaler(object: unknown): string {
+  const owning = listAt(object, "metadata", "managedFields").filter(
+    (entry) => at(entry, "fieldsV1", "f:spec", "f:replicas") !== undefined,
+  );
+  const newest = owning.sort((a, b) => (textAt(b, "time") ?? "").localeCompare(textAt(a, "time") ?? ""))[0];
+  return textAt(newest, "manager") ?? "";
+}
+
 /** `Deployment "shop/cart"`. */
 export function describeOwner({ kind, namespace, name }: Pick<OwnerRef, "kind" | "namespace" | "name">): string {
   return `${kind} "${namespace}/${name}"`;
@@ -120,11 +154,13 @@ interface Seen {
   readonly resourceVersion: string;
   readonly replicas: number;
   readonly mark: OwnerMark | undefined;
+  /** As the API gave it. */
+  readonly object: unknown;
 }
 
 /** Undefined when it does not exist, or is not the one that was meant. */
 async function look(
-  { objects }: ScaleComponents,
+  { objects }: Pick<ScaleComponents, "objects">,
   owner: OwnerRef & Pick<RecordedOwner, "scaleBy">,
   signal: AbortSignal | undefined,
 ): Promise<Seen | undefined> {
@@ -132,7 +168,12 @@ async function look(
     const object = await objects.get(owner, signal);
     const { uid, resourceVersion } = headOf(object);
     if (uid !== owner.uid) return undefined;
-    return { resourceVersion, replicas: await replicasOf(objects, owner, object, signal), mark: markOf(object) };
+    return {
+      resourceVersion,
+      replicas: await replicasOf(objects, owner, object, signal),
+      mark: markOf(object),
+      object,
+    };
   } catch (error) {
     if (codeOf(error) === "not-found") return undefined;
     throw error;
@@ -147,7 +188,7 @@ async function replicasOf(
 ): Promise<number> {
   // The API's default of all built-in kinds is one.
   if (owner.scaleBy === "spec") return numberAt(object, "spec", "replicas") ?? 1;
-  return numberAt(await objects.scale(owner, signal), "spec", "replicas") ?? 0;
+  return numberAt(await objects.getScale(owner, signal), "spec", "replicas") ?? 0;
 }
 
 /** What is to be written; without `replicas` the number stays. */

@@ -45,8 +45,8 @@ export class Objects {
     return this.#client.request({ method: "GET", path: objectPath(ref), signal });
   }
 
-  /** Its Scale (autoscaling/v1). */
-  scale(ref: ObjectRef, signal?: AbortSignal): Promise<unknown> {
+  /** Its subresource /scale (autoscaling/v1 Scale). @throws LocalizerError as `get`; `internal` when the object says no number */
+  getScale(ref: ObjectRef, signal?: AbortSignal): Promise<unknown> {
     return this.#client.request({ method: "GET", path: `${objectPath(ref)}/scale`, signal });
   }
 

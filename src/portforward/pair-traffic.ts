@@ -64,6 +64,7 @@ export class PairTraffic {
   onData(id: number, bytes: Buffer): void {
     const pair = this.#owner.pairs.get(id);
     if (pair === undefined) return;
+    pair.isAccepted = true;
     if (id === pair.errorId) {
       pair.isBroken = true;
       if (pair.stream === undefined) this.#owner.condemn("a stream on it failed");
@@ -82,6 +83,7 @@ export class PairTraffic {
   onFin(id: number): void {
     const pair = this.#owner.pairs.get(id);
     if (pair === undefined) return;
+    pair.isAccepted = true;
     if (id === pair.dataId) pair.dataEnded = true;
     else pair.errorEnded = true;
     const isOver = pair.dataEnded && pair.errorEnded;
@@ -96,7 +98,9 @@ export class PairTraffic {
 
   onReply(id: number): void {
     const pair = this.#owner.pairs.get(id);
-    if (pair?.dataId === id) pair.stream?.replied();
+    if (pair?.dataId !== id) return;
+    pair.isAccepted = true;
+    pair.stream?.replied();
   }
 
   onReset(id: number, status: number): void {
@@ -107,6 +111,12 @@ export class PairTraffic {
     pairs.remove(pair);
     pair.stream?.reset(status);
     condemn("a stream on it was reset");
+  }
+
+  /** Nothing more is expected of the pair: its local side learns why, and its connection takes no new streams. */
+  breakOff(pair: StreamPair, why: string): void {
+    pair.isBroken = true;
+    pair.stream?.fail("unavailable", why);
   }
 
   #sendFin(pair: StreamPair): void {

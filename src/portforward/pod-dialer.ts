@@ -69,10 +69,19 @@ class Pools implements PodDialer {
     if (pool === undefined) {
       pool = new PodPool(endpoint.pod, { ...this.#components, room: this.#room }, this.#options);
       this.#pools.set(uid, pool);
+      this.#noteReplaced(endpoint.pod);
     }
     this.#keepLooking();
     return await pool.open(endpoint, signal);
   };
+
+  /** A name is one pod's at a time (a StatefulSet gives it to the next): others that had it, and have left, are gone. */
+  #noteReplaced({ namespace, name, uid }: PodRef): void {
+    for (const pool of this.#retired) {
+      const { pod } = pool;
+      if (pod.name === name && pod.namespace === namespace && pod.uid !== uid) pool.gone();
+    }
+  }
 
   retire(uid: string): void {
     const pool = this.#pools.get(uid);

@@ -20,6 +20,7 @@ async function seconds({ clock }: Pods, most: number, isOver: () => boolean = ()
 /** Streams in use, the pings answered, some seconds old. */
 async function inUse(pods: Pods) {
   pods.gate.answersPings = true;
+  pods.gate.acceptsStreams = true;
   const stream = await pods.dial();
   stream.write("x");
   await seconds(pods, 30);

@@ -7,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
 import type { Endpoint, PodRef } from "../model/endpoint.ts";
 import { limitError } from "./limit-error.ts";
+import { PodDeparture } from "./pod-departure.ts";
 import { PodDials } from "./pod-dials.ts";
 import type { PodStream } from "./pod-stream.ts";
 import { type PodPoolStats, type PoolMember, PoolMembers } from "./pool-members.ts";
@@ -32,6 +33,7 @@ export class PodPool {
   readonly #stop = new AbortController();
   readonly #dials: PodDials;
   readonly #policy: PoolPolicy;
+  readonly #departure: PodDeparture;
   #usedMs = Number.NEGATIVE_INFINITY;
   #isRetired = false;
   #timer: Disposable | undefined;
@@ -47,7 +49,12 @@ export class PodPool {
     this.#options = options;
     this.#members = new PoolMembers(options);
     this.#dials = new PodDials(components.clock, options);
-    const { clock, room } = components;
+    const { clock, connect, room } = components;
+    this.#departure = new PodDeparture({
+      ...{ clock, members: this.#members },
+      ask: () => connect(pod, this.#stop.signal),
+      options,
+    });
     this.#policy = new PoolPolicy({ pod, clock, room, members: this.#members, dials: this.#dials }, options);
   }
 
@@ -115,6 +122,7 @@ export class PodPool {
       connection.look(isUsed ? limits : { ...limits, suspectMs: idleSuspectMs, lostMs: idleLostMs });
       if (now - bornMs >= recycleMs) connection.condemn("it has served its time");
     }
+    if (this.#isRetired || this.#departure.isGone) this.#departure.look();
     let { free } = this.#members;
     for (const { connection, idleSinceMs } of free) {
       if (now - idleSinceMs < idleMs || (free.length === 1 && isInUse)) continue;
@@ -122,7 +130,7 @@ export class PodPool {
       connection.condemn("nobody uses it");
     }
     this.serve();
-    return this.size === 0 && !this.isWaitedFor;
+    return this.size === 0 && !this.isWaitedFor && !this.#departure.isAsking;
   }
 
   /** Since when the longest left of those waits that only bring what was sent before their streams were left. */
@@ -153,6 +161,11 @@ export class PodPool {
     this.#condemnAll();
     // Nobody would serve them any more.
     if (this.#dials.size === 0) this.#waiters.fail(this.#goneError);
+  }
+
+  /** The pod is known not to come back: its streams are reset once nothing is said on them any more. */
+  gone(): void {
+    this.#departure.confirm();
   }
 
   /** Closes everything; who waits gets `aborted`. */
@@ -195,7 +208,9 @@ export class PodPool {
   #failed(error: LocalizerError): void {
     if (codeOf(error) === "gone" || this.size === 0) this.#waiters.fail(error);
     else if (this.#members.quietest === undefined) this.#waiters.fail(error, this.#waiters.size - this.#dials.fresh);
-    if (error.code === "gone") this.#condemnAll();
+    if (error.code !== "gone") return;
+    this.#departure.confirm();
+    this.#condemnAll();
   }
 
   #join(member: PoolMember): void {

@@ -67,6 +67,7 @@ export class PodStream extends Duplex {
   #silenceMs = finSilenceMs;
   #isHalfClosed = false;
   #lastFromPodMs: number;
+  #lastToPodMs = Number.NEGATIVE_INFINITY;
   #halfClosedMs = 0;
   #timer: Disposable | undefined;
   #replyTimer: Disposable | undefined;
@@ -93,6 +94,11 @@ export class PodStream extends Duplex {
   /** True as long as nothing that was written has left: whatever happens, the pod got none of it. */
   get isUntouched(): boolean {
     return this.#isUntouched;
+  }
+
+  /** Since when nothing was said either way; undefined while something that the pod said is still to be read. */
+  get stillSinceMs(): number | undefined {
+    return this.readableLength > 0 ? undefined : Math.max(this.#lastFromPodMs, this.#lastToPodMs);
   }
 
   /**
@@ -152,7 +158,13 @@ export class PodStream extends Duplex {
   /** The runtime reset one of the pair. */
   reset(status: number): void {
     if (this.#errorText !== "") this.destroy(this.#refusal());
-    else this.#fail(status === refusedStream ? "refused" : "unavailable", `the stream was reset (status ${status})`);
+    else this.fail(status === refusedStream ? "refused" : "unavailable", `the stream was reset (status ${status})`);
+  }
+
+  /** Nothing more is expected of the pod; `why` ends the sentence that says so. */
+  fail(code: ErrorCode, why: string): void {
+    const { pod, port } = this.#endpoint;
+    this.destroy(new LocalizerError(code, `Cannot forward to ${pod.namespace}/${pod.name}:${port}: ${why}`));
   }
 
   override _read(): void {
@@ -199,6 +211,7 @@ export class PodStream extends Duplex {
       return;
     }
     this.#isUntouched = false;
+    this.#lastToPodMs = this.#clock.monotonic();
     this.#carrier.sendData(this.streamId, chunks, callback);
   }
 
@@ -206,7 +219,7 @@ export class PodStream extends Duplex {
     const sinceMs = this.#clock.monotonic();
     this.#replyTimer = this.#clock.after(replyMs, () => {
       if (this.#carrier.wasPausedSince(sinceMs)) this.#awaitReply();
-      else this.#fail("unavailable", "the runtime did not accept the stream");
+      else this.fail("unavailable", "the runtime did not accept the stream");
     });
   }
 
@@ -230,11 +243,6 @@ export class PodStream extends Duplex {
       return;
     }
     this.push(null);
-  }
-
-  #fail(code: ErrorCode, why: string): void {
-    const { pod, port } = this.#endpoint;
-    this.destroy(new LocalizerError(code, `Cannot forward to ${pod.namespace}/${pod.name}:${port}: ${why}`));
   }
 
   #refusal(): LocalizerError {

@@ -13,6 +13,7 @@ const pod = (uid: string, node?: string): PodRef => ({ ...shopPod, uid, ...(node
 test("openPodDialer() shares connections when no more can be made in all, and keeps no pod out", async () => {
   const { dial, made, clock, gate } = pooledPods({ spareMs: 0 });
   gate.answersPings = true;
+  gate.acceptsStreams = true;
   const { connections } = defaultPoolOptions;
   const streams = [];
   // Five pods with long-lived connections each, more than there may be in all; one comes last.

@@ -47,6 +47,11 @@ export interface PoolOptions {
   readonly idleLostMs: number;
   /** A stream that the runtime does not accept for so long, in silence, means no others on its connection for now. */
   readonly acceptMs: number;
+  /** A stream to a pod that is gone is reset when nothing was said on it for so long. */
+  readonly goneMs: number;
+  /** Whether a pod that has left is gone is asked again after the first of these; each pause is twice the last, up to the second. */
+  readonly askGoneMs: number;
+  readonly askGoneMostMs: number;
   /** So long after waking, or on another network, a connection may be silent. */
   readonly alarmMs: number;
   /** A dial that takes so long is not waited for alone. */
@@ -82,6 +87,9 @@ export const defaultPoolOptions: PoolOptions = {
   idleSuspectMs: 1_500,
   idleLostMs: 5_000,
   acceptMs: 2_000,
+  goneMs: 5_000,
+  askGoneMs: 5_000,
+  askGoneMostMs: 300_000,
   alarmMs: 4_000,
   slowDialMs: 2_000,
   earlyEndMs: 100,

@@ -13,10 +13,13 @@ import { FrameSender } from "./frame-sender.ts";
 import { PairTraffic } from "./pair-traffic.ts";
 import type { AskPath } from "./path-check.ts";
 import { PodStream } from "./pod-stream.ts";
-import { StreamPairs } from "./stream-pairs.ts";
+import { type StreamPair, StreamPairs } from "./stream-pairs.ts";
 
 /** The runtime lets go of a stream a second after our FIN; if it takes so long, something is stuck. */
 const maxLingerMs = 10_000;
+
+/** A runtime that has read a SYN answers it at once, whatever its pod does; so long is waited for that. */
+const maxReplyMs = 2_000;
 
 /** What the local side has sent before it left waits so long for a slow application, as long as the path is alive. */
 const maxDeliveryMs = 600_000;
@@ -171,7 +174,7 @@ export class SpdyConnection implements AsyncDisposable {
     const errorId = this.#nextStreamId;
     const dataId = errorId + 2;
     this.#nextStreamId = dataId + 2;
-    const pair = this.#pairs.add(errorId, dataId);
+    const pair = this.#pairs.add(errorId, dataId, this.#clock.monotonic());
     const stream = new PodStream(this.#traffic.carrier(pair), dataId, {
       ...{ endpoint, clock: this.#clock },
       afterReply: !isAlone,
@@ -201,6 +204,17 @@ export class SpdyConnection implements AsyncDisposable {
     else if (this.#pairs.provingSince(now - maxLingerMs)) this.#giveUp("what was sent is not taken");
     else if (this.#pairs.overdueSince(now - maxLingerMs)) this.condemn("a stream does not end");
     else if (wasSuspect !== this.#health.isSuspect) this.#onChange();
+    this.#breakOffIgnored(now);
+  }
+
+  /** True when a stream is in use on which nothing was said either way since this time, as far as could be heard. */
+  hasStillSince(timeMs: number): boolean {
+    return this.#stillSince(timeMs).length > 0;
+  }
+
+  /** Ends those streams as lost (`unavailable`; `why` ends the sentence), and takes no new ones. */
+  breakOffStill(timeMs: number, why: string): void {
+    for (const pair of this.#stillSince(timeMs)) this.#traffic.breakOff(pair, why);
   }
 
   /** Whatever it was proven to be: it is so no more until it answers, and it has to do so soon. */
@@ -213,6 +227,20 @@ export class SpdyConnection implements AsyncDisposable {
   /** Closes the connection; streams still open end with `unavailable`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#fail("the connection was closed by localizer");
+  }
+
+  #stillSince(timeMs: number): readonly StreamPair[] {
+    if (this.#receiver.wasPausedSince(timeMs)) return [];
+    return this.#pairs.all.filter(({ stream }) => (stream?.stillSinceMs ?? timeMs + 1) <= timeMs);
+  }
+
+  /** What was sent behind such a SYN may have been delivered all the same: its stream is lost, not refused. */
+  #breakOffIgnored(now: number): void {
+    for (const pair of this.#pairs.ignored(this.#health.provenMs, now)) {
+      const { ignoredMs = now } = pair;
+      if (this.#receiver.wasPausedSince(ignoredMs)) pair.ignoredMs = now;
+      else if (now - ignoredMs >= maxReplyMs) this.#traffic.breakOff(pair, "the runtime did not accept the stream");
+    }
   }
 
   /** Nothing more will get through, unless an application is only slow: not worth waiting for. */

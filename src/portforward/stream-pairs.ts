@@ -4,10 +4,18 @@
  */
 import type { PodStream } from "./pod-stream.ts";
 
+/** SYNs are on their way by then: they wait a moment for the first bytes (`frame-sender`). */
+const maxHeldMs = 100;
+
 /** One forwarded connection's two streams. */
 export interface StreamPair {
   readonly errorId: number;
   readonly dataId: number;
+  readonly openedMs: number;
+  /** The runtime has answered its SYN, or said something of it at least. */
+  isAccepted: boolean;
+  /** Since when it is known that the runtime has read its SYN and not answered; undefined while that is not so. */
+  ignoredMs: number | undefined;
   /** Undefined once nobody reads or writes it. */
   stream: PodStream | undefined;
   /** `open`: bytes may still be sent. `proving`: pings are under way behind the last. `lingering`: all was consumed. */
@@ -62,9 +70,10 @@ export class StreamPairs {
     return [...this.#byId].flatMap(([id, pair]) => (id === pair.dataId ? [pair] : []));
   }
 
-  add(errorId: number, dataId: number): StreamPair {
+  add(errorId: number, dataId: number, openedMs: number): StreamPair {
     const pair: StreamPair = {
-      ...{ errorId, dataId, stream: undefined, phase: "open", isHalfClosed: false },
+      ...{ errorId, dataId, openedMs, isAccepted: false, ignoredMs: undefined },
+      ...{ stream: undefined, phase: "open", isHalfClosed: false },
       ...{ finSent: false, dataEnded: false, errorEnded: false, isBroken: false, wastedBytes: 0, leftMs: 0 },
       consumedMs: undefined,
     };
@@ -107,6 +116,15 @@ export class StreamPairs {
       const { leftMs, phase, stream } = pair;
       if (stream === undefined && phase === "lingering" && leftMs <= sentMs) pair.consumedMs ??= nowMs;
     }
+  }
+
+  /** Those in use that the runtime has not accepted, though it had read their SYN by `readMs`, as is known now. */
+  ignored(readMs: number, nowMs: number): readonly StreamPair[] {
+    const found = this.all.filter(
+      ({ isAccepted, openedMs, stream }) => !isAccepted && stream !== undefined && readMs - openedMs > maxHeldMs,
+    );
+    for (const pair of found) pair.ignoredMs ??= nowMs;
+    return found;
   }
 
   /** True when one is still there of which all was consumed before this time. */

@@ -20,6 +20,7 @@ describe("connectDaemon()", () => {
       services: [cart],
       leftOut: [],
       selector: "",
+      exposures: [],
     });
     assert.deepEqual(await client.ping(), someCluster.cluster());
     assert.equal(await client.stable(), true);

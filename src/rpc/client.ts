@@ -6,6 +6,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { type Clock, systemClock, withTimeout } from "../clock.ts";
 import { errnoOf, LocalizerError, throwIfAborted } from "../errors.ts";
+import { type ExposeLine, type ExposeRequest, exposeLineOf, exposeMessage, type StopExposeAsk } from "./exposing.ts";
 import { LocalizerService } from "./gen/api/v1/localizer_pb.ts";
 import { type ClusterInfo, clusterInfoOf, type ServiceList, serviceListOf } from "./listed.ts";
 import { type Stats, type StatsChange, statsChangeOf, statsOf } from "./stats.ts";
@@ -27,6 +28,14 @@ export interface WatchOptions {
   readonly timeoutMs?: number;
 }
 
+/** How an exposure, or its end, is followed. */
+export interface ExposeOptions {
+  /** Ends the looking on; the daemon goes on. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long the first line may take: 30 s if not said. After it there is no deadline: a pod may have to be pulled. */
+  readonly timeoutMs?: number;
+}
+
 /**
  * The daemon, as a caller sees it. Every method throws LocalizerError: `no-daemon`, `denied` (another user's
  * socket), `timeout`, `unavailable` (the daemon went away during the call), `aborted`, or what the daemon answered.
@@ -44,12 +53,25 @@ export interface DaemonClient extends AsyncDisposable {
   stats(options?: CallOptions): Promise<Stats>;
   /** The same at once, then what has changed, for as long as the loop goes on. Ends when the daemon stops. */
   watchStats(options?: WatchOptions): AsyncIterable<StatsChange>;
+  /**
+   * Lets a Service's traffic go to a local process: a line for each step, the end when traffic can flow. Asks with the first turn
+   * of the loop. Who leaves the loop, or goes away, cancels nothing: the daemon goes on, `stopExpose` ends it. Throws besides
+   * `usage` (ports that the Service has not), `denied` (a right is missing), `conflict` (somebody holds it, a protected context
+   * wants `yes`, volumes would be lost) and `not-found`, also when the daemon is too old to expose.
+   */
+  expose(wish: ExposeRequest, options?: ExposeOptions): AsyncIterable<ExposeLine>;
+  /** Gives the Service back: the same lines, the end when everything is as it was. Throws `not-found` when it is not exposed. */
+  stopExpose(wish: StopExposeAsk, options?: ExposeOptions): AsyncIterable<ExposeLine>;
 }
 
 /** Stats are not told more often. */
 export const minIntervalMs = 100;
 
 const defaultTimeoutMs = 30_000;
+
+/** What older daemons lack. */
+const noStats = "counts nothing";
+const noExpose = "cannot expose services";
 
 /** Makes a client. Connects with the first call; dispose hangs up, also on calls that still wait. */
 export function connectDaemon(options: { readonly socketPath: string; readonly clock?: Clock }): DaemonClient {
@@ -75,33 +97,56 @@ export function connectDaemon(options: { readonly socketPath: string; readonly c
   }
 
   /** For what an older daemon does not know. */
-  function uncounted(thrown: unknown): unknown {
+  function tooOld(thrown: unknown, lack: string): unknown {
     if (!(thrown instanceof ConnectError) || thrown.code !== Code.Unimplemented) return thrown;
-    const sentence = `The daemon on "${socketPath}" is older than this and counts nothing; start it anew`;
+    const sentence = `The daemon on "${socketPath}" is older than this and ${lack}; start it anew`;
     return new LocalizerError("not-found", sentence, { cause: thrown });
   }
 
-  async function* watchStats(how: WatchOptions = {}): AsyncGenerator<StatsChange, void, undefined> {
+  /** What a stream brings: the first within the deadline, the rest when it comes. */
+  async function* streamed<T>(
+    { wish, lack }: { readonly wish: string; readonly lack: string },
+    how: ExposeOptions,
+    open: (signal: AbortSignal) => AsyncIterable<T>,
+  ): AsyncGenerator<T, void, undefined> {
     const { signal, timeoutMs = defaultTimeoutMs } = how;
     throwIfAborted(signal);
-    // Fires when the caller leaves the loop, too: then the daemon has nothing more to look at.
+    // Fires when the caller leaves the loop, too: then nobody reads any more.
     const over = new AbortController();
-    const watching = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
-    const changes = client
-      .watchStats({ intervalMs: onWire(how.intervalMs) }, { signal: watching })
-      [Symbol.asyncIterator]();
+    const reading = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
+    const answers = open(reading)[Symbol.asyncIterator]();
     try {
-      const action = `Cannot watch stats over "${socketPath}"`;
+      const action = `Cannot ${wish} over "${socketPath}"`;
       let next = await withTimeout(clock, { action, timeoutMs, signal }, (limited) => {
         limited.addEventListener("abort", () => over.abort(limited.reason), { once: true });
-        return changes.next();
+        return answers.next();
       });
-      for (; next.done !== true; next = await changes.next()) yield statsChangeOf(next.value);
+      for (; next.done !== true; next = await answers.next()) yield next.value;
     } catch (thrown) {
-      throw failed(uncounted(thrown), signal);
+      throw failed(tooOld(thrown, lack), signal);
     } finally {
       over.abort();
     }
+  }
+
+  async function* watchStats(how: WatchOptions = {}): AsyncGenerator<StatsChange, void, undefined> {
+    const open = (signal: AbortSignal) => client.watchStats({ intervalMs: onWire(how.intervalMs) }, { signal });
+    for await (const change of streamed({ wish: "watch stats", lack: noStats }, how, open)) yield statsChangeOf(change);
+  }
+
+  async function* expose(wish: ExposeRequest, how: ExposeOptions = {}): AsyncGenerator<ExposeLine, void, undefined> {
+    const what = { wish: `expose "${wish.namespace}/${wish.service}"`, lack: noExpose };
+    const open = (signal: AbortSignal) => client.exposeService(exposeMessage(wish), { signal });
+    for await (const line of streamed(what, how, open)) yield exposeLineOf(line);
+  }
+
+  async function* stopExpose(
+    wish: StopExposeAsk,
+    how: ExposeOptions = {},
+  ): AsyncGenerator<ExposeLine, void, undefined> {
+    const what = { wish: `stop exposing "${wish.namespace}/${wish.service}"`, lack: noExpose };
+    const open = (signal: AbortSignal) => client.stopExpose(wish, { signal });
+    for await (const line of streamed(what, how, open)) yield exposeLineOf(line);
   }
 
   return {
@@ -114,10 +159,12 @@ export function connectDaemon(options: { readonly socketPath: string; readonly c
     stable: async (how = {}) => (await call("ask the daemon", how, (signal) => client.stable({}, { signal }))).stable,
     stats: async (how = {}) => {
       const ask = (signal: AbortSignal) =>
-        client.stats({}, { signal }).catch((thrown: unknown) => Promise.reject(uncounted(thrown)));
+        client.stats({}, { signal }).catch((thrown: unknown) => Promise.reject(tooOld(thrown, noStats)));
       return statsOf(await call("ask for stats", how, ask));
     },
     watchStats,
+    expose,
+    stopExpose,
     async [Symbol.asyncDispose]() {
       session[Symbol.dispose]();
     },

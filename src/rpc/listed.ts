@@ -10,6 +10,7 @@ import type {
   PodRow,
   PortRow,
 } from "./gen/api/v1/localizer_pb.ts";
+import { exposureOf, type ListedExposure } from "./listed-exposure.ts";
 import { type ServiceStats, serviceStatsOf } from "./service-stats.ts";
 
 /** Which cluster the daemon serves. */
@@ -106,16 +107,20 @@ export interface ServiceList {
   readonly leftOut: readonly LeftOut[];
   /** The label selector that they are picked by; empty: none. */
   readonly selector: string;
+  /** Services whose traffic goes to a local process; none when the daemon is too old to expose any. */
+  readonly exposures: readonly ListedExposure[];
 }
 
 /** The answer, plain. */
-export function serviceListOf({ cluster, notices, services, leftOut, selector }: ListResponse): ServiceList {
+export function serviceListOf(message: ListResponse): ServiceList {
+  const { cluster, notices, services, leftOut, selector, exposures } = message;
   return {
     cluster: cluster && clusterInfoOf(cluster),
     notices: [...notices],
     services: services.map(serviceOf),
     leftOut: leftOut.map(({ namespace, name, status, reason }) => ({ namespace, name, status, reason })),
     selector,
+    exposures: exposures.map(exposureOf),
   };
 }
 

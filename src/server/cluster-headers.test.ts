@@ -67,9 +67,9 @@ describe("clusterHeaders()", () => {
     const client = createClient(LocalizerService, watched.transport);
     await assert.rejects(client.list({}), /No right/);
     assert.deepEqual(watched.names(), [awkward.context, awkward.cluster]);
-    await assert.rejects(Array.fromAsync(client.exposeService({})), (error) => {
+    await assert.rejects(Array.fromAsync(client.exposeService({ namespace: "shop", service: "cart" })), (error) => {
       assert(error instanceof ConnectError);
-      assert.match(error.message, /cannot expose/);
+      assert.match(error.message, /exposes nothing/);
       assert.equal(error.metadata.get("localizer-cluster"), awkward.cluster);
       return true;
     });

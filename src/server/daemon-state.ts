@@ -1,6 +1,8 @@
 /** What the handlers ask of the daemon: the smallest view that answers every call. What it tells are the rows of `List`, with known words. */
 import type { ServiceStatus } from "../model/service-status.ts";
+import type { ExposeLine, ExposeWish, StopExposeWish } from "../rpc/exposing.ts";
 import type { ClusterInfo, LeftOut, ListedPod, ListedPort, ListedService } from "../rpc/listed.ts";
+import type { ListedExposure } from "../rpc/listed-exposure.ts";
 import type { ServiceStats } from "../rpc/service-stats.ts";
 
 /** One port of a tunnel. */
@@ -33,6 +35,20 @@ export interface DaemonState {
   leftOut(): readonly LeftOut[];
   /** The label selector that Services are picked by; empty: none. */
   selector(): string;
+  /**
+   * Lets a Service's traffic go to a local process. Goes on by itself whether the lines are read or not: dropping the iterable
+   * cancels nothing, and neither does `return()`, which nobody calls. It ends when traffic can flow; the last line then has the
+   * step `exposed` and says what leads where (after a dry run it ends without). What it throws has been logged.
+   * @throws LocalizerError from the iterable: why it is not exposed
+   */
+  expose(wish: ExposeWish): AsyncIterable<ExposeLine>;
+  /**
+   * Gives a Service back, in the same manner. It ends when everything is as it was; the last line then has the step `ended`.
+   * @throws LocalizerError from the iterable: `not-found` when it is not exposed, or why not all could be given back
+   */
+  stopExpose(wish: StopExposeWish): AsyncIterable<ExposeLine>;
+  /** Every Service that is exposed, or about to be, or was and failed, in any order. */
+  exposures(): readonly ListedExposure[];
   /** True when every wished-for tunnel is decided and the hosts file is written. */
   isStable(): boolean;
   /** Fires when the stop begins, whoever asked for it. */

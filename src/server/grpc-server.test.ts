@@ -6,9 +6,10 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { cart, ledger, openFakeDaemon, someCluster, temporaryFolder } from "../../test/rpc/fake-daemon.ts";
+import { saying } from "../../test/rpc/fake-exposure.ts";
 import { type ErrorCode, LocalizerError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import { connectDaemon } from "../rpc/client.ts";
@@ -164,18 +165,24 @@ describe("openGrpcServer() calls", () => {
     );
   });
 
-  it("answers the calls of expose with UNIMPLEMENTED and a sentence", async () => {
-    await using daemon = await openFakeDaemon();
-    using raw = rawTransport(daemon.socketPath);
-    const client = createClient(LocalizerService, raw.transport);
-    const who = { namespace: "shop", service: "cart" };
-    for (const stream of [client.exposeService(who), client.stopExpose(who)]) {
-      await assert.rejects(Array.fromAsync(stream), (error) => {
-        assert(error instanceof ConnectError);
-        assert.equal(error.code, Code.Unimplemented);
-        assert.match(error.rawMessage, /"shop\/cart": this version of localizer cannot expose services yet/);
-        return true;
-      });
+  it("answers refused calls of expose with a status and a sentence, and logs a fault", async () => {
+    const failures = [
+      [new LocalizerError("conflict", "Somebody holds it"), Code.FailedPrecondition],
+      [new LocalizerError("not-found", 'There is no Service "shop/cart"'), Code.NotFound],
+      [new LocalizerError("denied", 'No right to "patch" deployments'), Code.PermissionDenied],
+      [new LocalizerError("usage", "Port 99 is none of its ports"), Code.InvalidArgument],
+      [new TypeError("a bug"), Code.Internal],
+    ] as const;
+    for (const [failure, code] of failures) {
+      const refuse = () => saying([], failure);
+      await using daemon = await openFakeDaemon({ expose: refuse, stopExpose: refuse });
+      using raw = rawTransport(daemon.socketPath);
+      const client = createClient(LocalizerService, raw.transport);
+      const who = { namespace: "shop", service: "cart" };
+      for (const stream of [client.exposeService(who), client.stopExpose(who)]) {
+        await assert.rejects(Array.fromAsync(stream), { code, rawMessage: failure.message });
+      }
+      assert.equal(daemon.logged.length, code === Code.Internal ? 2 : 0);
     }
   });
 

@@ -1,7 +1,8 @@
 /** The handlers of api.v1.LocalizerService: ask the daemon, answer with a message; nothing else. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import type { Clock } from "../clock.ts";
+import { exposeWishOf, stopExposeWishOf } from "../rpc/exposing.ts";
 import type {
   ClusterInfoSchema,
   ListServiceSchema,
@@ -9,7 +10,9 @@ import type {
   PortRowSchema,
 } from "../rpc/gen/api/v1/localizer_pb.ts";
 import type { ClusterInfo } from "../rpc/listed.ts";
+import { exposureMessage } from "../rpc/listed-exposure.ts";
 import type { DaemonState, PortRow, ServiceRow } from "./daemon-state.ts";
+import { exposeStream } from "./expose-stream.ts";
 import { statsMessage } from "./stats-messages.ts";
 import { watchStats } from "./watch-stats.ts";
 
@@ -26,6 +29,7 @@ export function localizerService(
       notices: [...state.notices()],
       leftOut: state.leftOut().map((left) => ({ ...left })),
       selector: state.selector(),
+      exposures: state.exposures().map(exposureMessage),
     }),
     ping: () => ({ cluster: cluster() }),
     stable: () => ({ stable: state.isStable(), cluster: cluster() }),
@@ -41,12 +45,8 @@ export function localizerService(
       await stop();
       return {};
     },
-    exposeService({ namespace, service }) {
-      throw notYet(`Cannot expose "${namespace}/${service}"`);
-    },
-    stopExpose({ namespace, service }) {
-      throw notYet(`Cannot stop exposing "${namespace}/${service}"`);
-    },
+    exposeService: (request, { signal }) => exposeStream(state.expose(exposeWishOf(request)), signal),
+    stopExpose: (request, { signal }) => exposeStream(state.stopExpose(stopExposeWishOf(request)), signal),
   };
 }
 
@@ -68,8 +68,4 @@ function serviceMessage(row: ServiceRow): MessageInitShape<typeof ListServiceSch
 
 function portMessage(row: PortRow): MessageInitShape<typeof PortRowSchema> {
   return { ...row };
-}
-
-function notYet(action: string): ConnectError {
-  return new ConnectError(`${action}: this version of localizer cannot expose services yet`, Code.Unimplemented);
 }

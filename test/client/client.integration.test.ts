@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { cart, ledger, openFakeDaemon, someCluster } from "../rpc/fake-daemon.ts";
+import { endLines, exposedCart, saying, startLines } from "../rpc/fake-exposure.ts";
 import { servedStats } from "../rpc/fake-stats.ts";
 import { type InstalledProject, installIntoProject } from "./installed-project.ts";
 
@@ -15,6 +16,7 @@ const ourModules = join(import.meta.dirname, "../../node_modules");
 const program = `
 import { type ClusterInfo, connect, type DaemonClient, isLocalizerError, type ListedService } from "localizer/client";
 import { prometheusText, type ServiceStats, type StatsChange } from "localizer/client";
+import { type ExposeLine, type ExposeRequest, type ListedExposure } from "localizer/client";
 
 const [socketPath] = process.argv.slice(2);
 try {
@@ -33,8 +35,13 @@ try {
     changes.push(change);
     break;
   }
+  const wish: ExposeRequest = { namespace: "shop", service: "cart", portMaps: ["8080:80"], pod: { mesh: "off" } };
+  const lines: ExposeLine[] = [];
+  for await (const line of daemon.expose(wish, { timeoutMs: 5_000 })) lines.push(line);
+  for await (const line of daemon.stopExpose({ namespace: "shop", service: "cart" })) lines.push(line);
+  const { exposures }: { readonly exposures: readonly ListedExposure[] } = await daemon.list();
   const totals = metrics.split("\\n").filter((line) => line.startsWith("localizer_connections_total{"));
-  console.log(JSON.stringify({ found, cluster, notices, rows, firstPort, stable, bytes, totals, changes }));
+  console.log(JSON.stringify({ found, cluster, notices, rows, firstPort, stable, bytes, totals, changes, lines, exposures }));
 } catch (error) {
   if (!isLocalizerError(error)) throw error;
   console.log(JSON.stringify({ code: error.code, message: error.message }));
@@ -51,6 +58,8 @@ services.push();
 await daemon.list({ timeout: 3 });
 daemon.watchStats().services;
 for await (const { removed } of daemon.watchStats({ interval: 3 })) removed.length;
+daemon.expose({ service: "cart" });
+daemon.stopExpose({ namespace: "shop", service: "cart", wait: true });
 `;
 
 const tsconfig = {
@@ -82,7 +91,7 @@ describe("localizer/client in a project that installed the package", () => {
     project.write("tsconfig.json", JSON.stringify({ ...tsconfig, files: ["wrong.ts"] }));
     await assert.rejects(tsc(), ({ stdout }: { stdout: string }) => {
       const lines = [...stdout.matchAll(/^wrong\.ts\((\d+),/gm)].map(([, line]) => Number(line));
-      assert.deepEqual(lines, [3, 5, 6, 7, 8, 9], stdout);
+      assert.deepEqual(lines, [3, 5, 6, 7, 8, 9, 10, 11], stdout);
       return true;
     });
   });
@@ -90,13 +99,18 @@ describe("localizer/client in a project that installed the package", () => {
   it("lists Services, cluster and notices, by the socket that is named or that the environment names", async () => {
     const web = servedStats("shop", "web");
     const notices = () => ["The API server cannot be reached"];
-    await using daemon = await openFakeDaemon({ notices, stats: () => [web] });
+    await using daemon = await openFakeDaemon({
+      ...{ notices, stats: () => [web], exposures: () => [exposedCart] },
+      expose: () => saying(startLines),
+      stopExpose: () => saying(endLines),
+    });
     const cluster = someCluster.cluster();
     const expected = {
       ...{ found: cluster, cluster, notices: ["The API server cannot be reached"] },
       ...{ rows: [cart, ledger], firstPort: 80, stable: true, bytes: 78 },
       totals: ['localizer_connections_total{namespace="shop",service="web",port="80"} 1'],
       changes: JSON.parse(JSON.stringify([{ services: [web], removed: [] }])),
+      ...{ lines: [...startLines, ...endLines], exposures: [exposedCart] },
     };
     const { socketPath } = daemon;
     assert.deepEqual(JSON.parse((await start({}, socketPath)).stdout), expected);

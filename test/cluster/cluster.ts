@@ -4,12 +4,14 @@
  */
 import { type Executables, prepareExecutables, type RuntimeName } from "./executables.ts";
 import { isHealthy } from "./health.ts";
+import { importImage } from "./images.ts";
 import { type ClusterLayout, clusterLayout } from "./layout.ts";
 import { lockCluster } from "./lock.ts";
-import { clusterRecord, readRecord } from "./record.ts";
+import { clusterRecord, readRecord, writeRecord } from "./record.ts";
 import { type Cluster, openCluster } from "./running-cluster.ts";
 import { startFromNothing } from "./start-cluster.ts";
 import { stopCluster } from "./stop-cluster.ts";
+import { sshdImageOf } from "./test-images.ts";
 
 /** What a suite may choose. */
 export interface ClusterOptions {
@@ -39,6 +41,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     await startAnew(layout, executables, log, signal);
   } else {
     log(`Using the test cluster that is up (containerd: ${runtime})`);
+    await bringSshd(layout, executables, signal);
   }
   const { LOCALIZER_TEST_CLUSTER: wish } = process.env;
   const onDispose = async () => {
@@ -76,6 +79,14 @@ async function startAnew(
 async function isUp(layout: ClusterLayout, executables: Executables): Promise<boolean> {
   const wanted = clusterRecord(layout, executables);
   return (await readRecord(layout))?.fingerprint === wanted.fingerprint && (await isHealthy(layout));
+}
+
+/** Puts the image of sshd into a cluster that is up and has none, or another. */
+async function bringSshd(layout: ClusterLayout, executables: Executables, signal?: AbortSignal): Promise<void> {
+  const record = clusterRecord(layout, executables);
+  if ((await readRecord(layout))?.sshd === record.sshd) return;
+  await importImage(layout, executables.runtimeDir, await sshdImageOf(executables.sshd), signal);
+  await writeRecord(layout, record);
 }
 
 function requireRoot(): void {

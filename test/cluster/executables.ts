@@ -5,6 +5,7 @@
 import { dirname, join } from "node:path";
 import { goBuild } from "./go-build.ts";
 import { findExecutable, installPackages } from "./packages.ts";
+import { sshdFiles } from "./sshd-files.ts";
 
 /** Debian's old containerd, or a current one built from Go modules. They differ in what they do wrong. */
 export type RuntimeName = "current" | "debian";
@@ -17,6 +18,8 @@ export interface Executables {
   /** Holds containerd, its shim and ctr: goes first on PATH. */
   readonly runtimeDir: string;
   readonly testApp: string;
+  /** Folder with the files of the image that runs sshd. */
+  readonly sshd: string;
 }
 
 const kubernetes = { version: "v1.34.4", major: "1", minor: "34" } as const;
@@ -54,6 +57,7 @@ export async function prepareExecutables(
     kubebox: join(kubebox, "kubebox"),
     runtimeDir: runtime === "current" ? await buildContainerd(log, signal) : await debianRuntimeDir(),
     testApp: join(testApp, "testapp"),
+    sshd: await sshdFiles(log, signal),
   };
 }
 

@@ -1,12 +1,10 @@
 /**
- * Builds Go commands once and keeps them outside the work tree, in a folder named by a hash of
- * everything that went in. A build that is interrupted leaves nothing that looks finished.
+ * Builds Go commands once and keeps them (build-cache.ts), in a folder named by a hash of everything that went in.
  */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { homedir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { identify } from "./detached-process.ts";
+import { cachedFolder } from "./build-cache.ts";
 import { runCommand } from "./run-command.ts";
 
 /** What to build. All of it goes into the hash. */
@@ -25,28 +23,16 @@ const progressIntervalMs = 15_000;
 /** Builds unless it has been built, and returns the folder that holds the executables. */
 export async function goBuild(build: GoBuild, log: (line: string) => void, signal?: AbortSignal): Promise<string> {
   const env = goEnvironment();
-  const { XDG_CACHE_HOME = join(homedir(), ".cache") } = process.env;
-  const cache = join(XDG_CACHE_HOME, "localizer-testcluster");
-  const folder = join(cache, `${build.name}-${await hashInputs(build, env)}`);
-  if (await isDirectory(folder)) return folder;
-  await mkdir(cache, { recursive: true });
-  await removeAbandoned(cache);
-
-  const unfinished = join(cache, `unfinished-${process.pid}-${build.name}`);
-  await rm(unfinished, { recursive: true, force: true });
-  const progress = new BuildProgress(build.name, log);
-  try {
-    const args = ["build", "-v", "-trimpath", ...(build.flags ?? []), "-o", `${unfinished}/`, ...build.packages];
-    await runCommand("go", args, { cwd: build.sourceDir, env, signal, onErrorLine: (line) => progress.line(line) });
-    await rename(unfinished, folder).catch(async (error: unknown) => {
-      if (!(await isDirectory(folder))) throw error; // Else somebody was faster with the same build.
-    });
-    progress.finished();
-  } finally {
-    progress.stop();
-    await rm(unfinished, { recursive: true, force: true });
-  }
-  return folder;
+  return cachedFolder(`${build.name}-${await hashInputs(build, env)}`, async (folder) => {
+    const progress = new BuildProgress(build.name, log);
+    try {
+      const args = ["build", "-v", "-trimpath", ...(build.flags ?? []), "-o", `${folder}/`, ...build.packages];
+      await runCommand("go", args, { cwd: build.sourceDir, env, signal, onErrorLine: (line) => progress.line(line) });
+      progress.finished();
+    } finally {
+      progress.stop();
+    }
+  });
 }
 
 function goEnvironment(): NodeJS.ProcessEnv {
@@ -69,20 +55,6 @@ async function hashInputs(build: GoBuild, env: NodeJS.ProcessEnv): Promise<strin
     hash.update(JSON.stringify(file)).update(await readFile(join(build.sourceDir, file)));
   }
   return hash.digest("hex").slice(0, 12);
-}
-
-/** Removes what killed builds have left behind. */
-async function removeAbandoned(cache: string): Promise<void> {
-  for (const name of await readdir(cache)) {
-    const pid = /^unfinished-(\d+)-/.exec(name)?.[1];
-    if (pid !== undefined && identify(Number(pid)) === undefined) {
-      await rm(join(cache, name), { recursive: true, force: true });
-    }
-  }
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
 /** Says every 15 seconds how long it has taken and which package is compiled. */

@@ -20,10 +20,13 @@ import { nobodyListens } from "./host-traces.ts";
 import { clusterLayout } from "./layout.ts";
 import { leftovers } from "./leftovers.ts";
 import { mounts } from "./mounts.ts";
+import { readRecord, writeRecord } from "./record.ts";
+import { runCommand } from "./run-command.ts";
 import type { Cluster } from "./running-cluster.ts";
 import { startFromNothing } from "./start-cluster.ts";
 import { stopCluster } from "./stop-cluster.ts";
 import { testApp } from "./test-app.ts";
+import { sshdImage } from "./test-images.ts";
 import { waitFor } from "./wait.ts";
 
 const slot = 1;
@@ -53,6 +56,20 @@ test("startCluster() called twice at once starts one cluster, in which pods run 
   assert.equal(await inPod("-half-close", "-send", "x", `${service}:7004`), "read 1 bytes then EOF\n");
   assert.equal(await inPod("-udp", "-send", "hello", `${service}:7000`), "hello");
   await assert.rejects(inPod("-send", "x", `${service}:7999`), /connection refused/);
+});
+
+test("startCluster() puts the image of sshd into a cluster that is up without it, and starts nothing anew", async () => {
+  const { runtimeDir } = await prepareExecutables("current", quiet);
+  const ctr = (...args: string[]) =>
+    runCommand(join(runtimeDir, "ctr"), ["-a", layout.containerdSocket, "-n", "k8s.io", "images", ...args]);
+  await ctr("rm", sshdImage);
+  const record = await readRecord(layout);
+  assert.ok(record);
+  await writeRecord(layout, { ...record, sshd: undefined });
+  const before = pids();
+  await using _cluster = await startCluster({ layout, log: quiet });
+  assert.match(await ctr("ls", "-q"), new RegExp(`^${sshdImage}$`, "m"));
+  assert.deepEqual([pids(), await readRecord(layout)], [before, record]);
 });
 
 test("startCluster() uses the cluster that is up, and dispose leaves it up", async () => {

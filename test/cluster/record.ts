@@ -1,6 +1,7 @@
 /**
  * The note that a start leaves when it is through: which runtime, and from what. Without it, or
- * when it says something else than would be started now, a cluster is not used again.
+ * when it says something else than would be started now, a cluster is not used again. An image
+ * that no component needs can be put into a cluster that is up, so it is noted apart.
  */
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
@@ -15,6 +16,8 @@ export interface ClusterRecord {
   readonly runtime: RuntimeName;
   /** Hash of every command line, configuration and executable. */
   readonly fingerprint: string;
+  /** Folder of the files of which the image of sshd was made; undefined when the cluster holds none. */
+  readonly sshd: string | undefined;
 }
 
 /** What these executables would start in this place. */
@@ -24,7 +27,7 @@ export function clusterRecord(layout: ClusterLayout, executables: Executables): 
     [kubeletConfig(layout), containerdConfig(layout), cniConfig(layout), executables.testApp],
   ];
   const fingerprint = createHash("sha256").update(JSON.stringify(parts)).digest("hex");
-  return { runtime: executables.runtime, fingerprint };
+  return { runtime: executables.runtime, fingerprint, sshd: executables.sshd };
 }
 
 /** Notes that a cluster is up. */
@@ -41,7 +44,8 @@ export async function readRecord(layout: ClusterLayout): Promise<ClusterRecord |
     return undefined;
   const { runtime, fingerprint } = value;
   if ((runtime !== "current" && runtime !== "debian") || typeof fingerprint !== "string") return undefined;
-  return { runtime, fingerprint };
+  const sshd: unknown = "sshd" in value ? value.sshd : undefined;
+  return { runtime, fingerprint, sshd: typeof sshd === "string" ? sshd : undefined };
 }
 
 function recordFile(layout: ClusterLayout): string {

@@ -19,7 +19,7 @@ import { createNetwork } from "./network.ts";
 import { nodeIsReady } from "./objects.ts";
 import { createPki } from "./pki.ts";
 import { clusterRecord, writeRecord } from "./record.ts";
-import { testImages } from "./test-images.ts";
+import { sshdImageOf, testImages } from "./test-images.ts";
 import { FinalError, together, waitFor } from "./wait.ts";
 
 /** How a start reports and how it is given up. */
@@ -95,6 +95,7 @@ async function importTestImages(layout: ClusterLayout, executables: Executables,
   for (const image of await testImages(executables.testApp)) {
     await importImage(layout, executables.runtimeDir, image, signal);
   }
+  await importImage(layout, executables.runtimeDir, await sshdImageOf(executables.sshd), signal);
 }
 
 /** Waits for something to be ready, but not for a component that has ended. */

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../../src/clock.ts";
+import { LocalizerError } from "../../src/errors.ts";
 import { type LogEntry, Logger } from "../../src/log.ts";
 import type { DaemonState, ServiceRow } from "../../src/server/daemon-state.ts";
 import { type GrpcServer, openGrpcServer } from "../../src/server/grpc-server.ts";
@@ -27,8 +28,16 @@ export const someCluster: Omit<DaemonState, "list" | "isStable" | "stop"> = {
   leftOut: () => [],
   selector: () => "",
   stats: () => [],
+  expose: refuses,
+  stopExpose: refuses,
+  exposures: () => [],
   stopping: new AbortController().signal,
 };
+
+/** What a daemon says whose state does not expose. */
+function refuses(): never {
+  throw new LocalizerError("not-found", "This daemon exposes nothing");
+}
 
 /** A row with something in every field. */
 export const cart: ServiceRow = {

@@ -1,6 +1,7 @@
 /** A command line without a process: what was printed, a clock to step by hand, requests to stop on call. */
-import type { CliIo, StopRequest } from "../../src/cli/io.ts";
+import type { CliIo, StartChild, StopRequest } from "../../src/cli/io.ts";
 import { type Clock, systemClock } from "../../src/clock.ts";
+import { LocalizerError } from "../../src/errors.ts";
 
 /** What `fakeIo` gives beside the `CliIo`. */
 export interface FakeIo extends CliIo {
@@ -13,8 +14,17 @@ export interface FakeIo extends CliIo {
   readonly listening: () => number;
 }
 
+/** What a command line without a process says of programs that a test does not bring. */
+async function noProgram(): Promise<StartChild> {
+  throw new LocalizerError("not-found", "There are no programs here");
+}
+
 /** Name a socket in its environment or flags, else commands look where daemons of this machine are. */
-export function fakeIo(env: NodeJS.ProcessEnv = {}, clock: Clock = systemClock): FakeIo {
+export function fakeIo(
+  env: NodeJS.ProcessEnv = {},
+  clock: Clock = systemClock,
+  prepareChild: CliIo["prepareChild"] = noProgram,
+): FakeIo {
   const out: string[] = [];
   const err: string[] = [];
   const exits: number[] = [];
@@ -29,6 +39,7 @@ export function fakeIo(env: NodeJS.ProcessEnv = {}, clock: Clock = systemClock):
       listeners.add(listener);
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
+    prepareChild,
     exit: (code) => void exits.push(code),
     out: () => out.join(""),
     err: () => err.join(""),

@@ -3,9 +3,11 @@ import { lstatSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { LocalizerError } from "../../src/errors.ts";
+import type { ListedExposure } from "../../src/rpc/listed-exposure.ts";
 import type { ServiceStats } from "../../src/rpc/service-stats.ts";
 import type { ServiceRow } from "../../src/server/daemon-state.ts";
 import { cart, ledger, openFakeDaemon, someCluster, temporaryFolder } from "./fake-daemon.ts";
+import { exposedCart } from "./fake-exposure.ts";
 import { cartStats } from "./fake-stats.ts";
 import { buildGoClient, GoCallError, runGoClient } from "./go-client.ts";
 
@@ -39,6 +41,15 @@ function statsInProtoJson(stats: ServiceStats): unknown {
   return inProtoNames({ ...stats, ports, pools });
 }
 
+function exposureInProtoJson({ since, ports, ...exposure }: ListedExposure): unknown {
+  const counted = ports.map((port) => ({
+    ...port,
+    ...{ connectionsTotal: String(port.connectionsTotal), refused: String(port.refused) },
+    ...{ bytesIn: String(port.bytesIn), bytesOut: String(port.bytesOut) },
+  }));
+  return inProtoNames({ ...exposure, since: String(since), ports: counted });
+}
+
 describe("runGoClient() against openGrpcServer()", () => {
   before(() => buildGoClient().then(() => {}));
 
@@ -48,6 +59,7 @@ describe("runGoClient() against openGrpcServer()", () => {
       notices: () => ["The API server cannot be reached"],
       leftOut: () => [left],
       selector: () => "app=x",
+      exposures: () => [exposedCart],
     });
     assert.deepEqual(await runGoClient(daemon.socketPath, "List", {}, "ours"), {
       services: [inProtoNames({ ...cart, stats: null }), inProtoNames({ ...ledger, stats: null })],
@@ -55,6 +67,7 @@ describe("runGoClient() against openGrpcServer()", () => {
       notices: ["The API server cannot be reached"],
       left_out: [left],
       selector: "app=x",
+      exposures: [exposureInProtoJson(exposedCart)],
     });
     const cluster = inProtoNames(someCluster.cluster());
     assert.deepEqual(await runGoClient(daemon.socketPath, "Ping", {}, "ours"), { cluster });
@@ -82,7 +95,7 @@ describe("runGoClient() against openGrpcServer()", () => {
     const cluster = inProtoNames(someCluster.cluster());
     assert.deepEqual(await runGoClient(listing.socketPath, "Stats", {}, "ours"), { cluster, services: [counted] });
     assert.deepEqual(await runGoClient(listing.socketPath, "List", {}, "ours"), {
-      ...{ cluster, notices: [], left_out: [], selector: "" },
+      ...{ cluster, notices: [], left_out: [], selector: "", exposures: [] },
       services: [Object.assign({}, inProtoNames(cart), { stats: counted })],
     });
     await using watched = await openFakeDaemon({ stats });
@@ -125,11 +138,6 @@ describe("runGoClient() against openGrpcServer()", () => {
     await assert.rejects(
       runGoClient(daemon.socketPath, "List"),
       hasGrpcCode("FailedPrecondition", /taken by "nginx"$/),
-    );
-    const who = { namespace: "shop", service: "cart", port_map: ["8080:80"] };
-    await assert.rejects(
-      runGoClient(daemon.socketPath, "ExposeService", who),
-      hasGrpcCode("Unimplemented", /^Cannot expose "shop\/cart": /),
     );
   });
 

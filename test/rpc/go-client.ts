@@ -21,16 +21,19 @@ export class GoCallError extends Error {
   override readonly name = "GoCallError";
   /** As Go names it: "Unimplemented". */
   readonly grpcCode: string;
+  /** What a stream had brought before it failed; null for a call that is none. */
+  readonly messages: unknown;
 
-  constructor(grpcCode: string, message: string) {
+  constructor(grpcCode: string, message: string, messages: unknown) {
     super(message);
     this.grpcCode = grpcCode;
+    this.messages = messages;
   }
 }
 
 /**
  * Calls a method of LocalizerService ("List"), or "reflect" or "health", and gives the answer as JSON with the names
- * of the .proto file; a stream as a list of messages.
+ * of the .proto file; a stream as a list of messages. It gives up after `deadline`, in Go's words.
  * @throws GoCallError when the call failed
  */
 export async function runGoClient(
@@ -38,11 +41,12 @@ export async function runGoClient(
   method: string,
   request: object = {},
   contract: keyof typeof contracts = "original",
+  { deadline = "10s" }: { readonly deadline?: string } = {},
 ): Promise<unknown> {
   const program = await buildGoClient();
   const { error, stdout, stderr } = await run(program, [
-    "-data",
-    JSON.stringify(request),
+    ...["-timeout", deadline],
+    ...["-data", JSON.stringify(request)],
     socketPath,
     contracts[contract],
     method,
@@ -51,8 +55,8 @@ export async function runGoClient(
   const answer: unknown = JSON.parse(stdout);
   if (error === null) return answer;
   // The program's own form of an error; see `main` in main.go.
-  const { code, message } = answer as { readonly code: string; readonly message: string };
-  throw new GoCallError(code, message);
+  const { code, message, messages } = answer as { readonly code: string; readonly message: string; messages: unknown };
+  throw new GoCallError(code, message, messages);
 }
 
 /** Builds the program if this version of it is not in the cache, and gives its path. Takes half a minute then. */

@@ -18,11 +18,12 @@ export interface MadeConnection {
   readonly runtime: SpdyRuntime;
 }
 
-/** How dials go from now on: whether they wait, fail, and lead to runtimes that answer pings. */
+/** How dials go from now on: whether they wait, fail, and lead to runtimes that answer pings and accept streams. */
 export interface Gate {
   wait: Promise<void> | undefined;
   failure: LocalizerError | undefined;
   answersPings: boolean;
+  acceptsStreams: boolean;
   /** The upgrade succeeds, and the connection is closed before it is handed out. */
   endsEarly: boolean;
   /** What is found out about silent connections. */
@@ -39,7 +40,8 @@ export function pooledPods(options: Partial<PoolOptions> = {}) {
   const clock = new FakeClock();
   const made: MadeConnection[] = [];
   const gate: Gate = {
-    ...{ wait: undefined, failure: undefined, answersPings: false, endsEarly: false },
+    ...{ wait: undefined, failure: undefined, endsEarly: false },
+    ...{ answersPings: false, acceptsStreams: false },
     ...{ path: "alive", addresses: new Set(["10.0.0.1"]) },
   };
   const connect = async (pod: PodRef) => {
@@ -49,6 +51,7 @@ export function pooledPods(options: Partial<PoolOptions> = {}) {
     const connection = new SpdyConnection(near, Buffer.alloc(0), clock, async () => gate.path);
     const runtime = new SpdyRuntime(far);
     runtime.answersPings = gate.answersPings;
+    runtime.acceptsStreams = gate.acceptsStreams;
     made.push({ pod, connection, runtime });
     if (gate.endsEarly) await connection[Symbol.asyncDispose]();
     return connection;

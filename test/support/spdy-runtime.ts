@@ -17,6 +17,8 @@ export class SpdyRuntime {
   readonly frames: Frame[] = [];
   /** Set to have pings answered at once, and not kept. */
   answersPings = false;
+  /** Set to have every stream accepted at once, as runtimes do. */
+  acceptsStreams = false;
   readonly #decoder = new FrameDecoder();
   readonly #waiting = new Set<() => void>();
 
@@ -25,6 +27,9 @@ export class SpdyRuntime {
     socket.on("error", () => {});
     socket.on("data", (chunk: Buffer) => {
       for (const frame of this.#decoder.push(chunk)) {
+        if (frame.kind === "syn" && this.acceptsStreams) {
+          this.send({ kind: "reply", streamId: frame.streamId, fin: false });
+        }
         if (frame.kind === "ping" && this.answersPings) this.send(frame);
         else this.frames.push(frame);
       }

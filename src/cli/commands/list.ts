@@ -17,7 +17,7 @@ export const list: Command = {
   maxOperands: 0,
   summary: "show every Service, its address and how it stands",
   details:
-    "With --namespace, or $LOCALIZER_NAMESPACE, only Services of those namespaces are shown. wide adds names, each port, the pods of headless Services and reasons in full; json has everything; hosts prints the lines of a hosts file, for a daemon that runs without root.",
+    "With --namespace, or $LOCALIZER_NAMESPACE, only Services of those namespaces are shown. What is exposed stands below the Services: PORTS is the port here, then the pod's; IN and OUT are bytes from the cluster to the local process, and back. wide adds names, each port, the pods of headless Services and reasons in full; json has everything; hosts prints the lines of a hosts file, for a daemon that runs without root.",
   flags: {
     output: {
       type: "string",
@@ -37,7 +37,10 @@ export const list: Command = {
     const absent = [...wanted].filter((namespace) => !services.some((service) => service.namespace === namespace));
     const why = absent.map((namespace) => whyAbsent({ namespace }, found)?.message);
     const notices = [...found.notices, ...why.filter((text) => text !== undefined)];
-    io.stdout(format({ ...found, notices, services: services.toSorted(byName) }));
+    const exposures = found.exposures
+      .filter(({ namespace }) => wanted.size === 0 || wanted.has(namespace))
+      .toSorted((a, b) => byName({ ...a, name: a.service }, { ...b, name: b.service }));
+    io.stdout(format({ ...found, notices, services: services.toSorted(byName), exposures }, io.clock.now()));
     return 0;
   },
 };

@@ -9,7 +9,8 @@ import type { CliIo, StopRequest } from "../io.ts";
 
 /** A terminal's Ctrl-C reaches the whole process group, and a parent may pass it on: two so close are one. */
 const sameRequestMs = 500;
-const disposeTimeoutMs = 30_000;
+/** Exposures have 90 s to go back. */
+const disposeTimeoutMs = 120_000;
 
 /** The command without a name. `load` gives what starts the daemon; by default the daemon's room is loaded now. */
 export function runCommand(load: () => Promise<StartDaemon> = loadDaemon): Command {

@@ -1,14 +1,13 @@
 /** `localizer wait`: returns when the daemon, or the Services that were named, are ready. */
 import { LocalizerError } from "../../errors.ts";
-import { isDnsLabel } from "../../model/host-name.ts";
 import type { DaemonClient } from "../../rpc/client.ts";
-import type { ClusterInfo } from "../../rpc/listed.ts";
 import type { Command } from "../command.ts";
 import { daemonClient } from "../daemon-client.ts";
 import { parseDuration } from "../duration.ts";
 import { one } from "../flag-values.ts";
 import type { CliIo } from "../io.ts";
 import { missingServices } from "../readiness.ts";
+import { contextNamespace, parseTarget, type Target } from "../target.ts";
 
 const firstPollMs = 50;
 const maxPollMs = 500;
@@ -30,7 +29,7 @@ export const wait: Command = {
   },
   words: "services",
   async run({ io, flags, operands }) {
-    const targets = operands.map(parseTarget);
+    const targets = operands.map((word) => parseTarget(word, "wait for"));
     const timeoutMs = parseDuration(one(flags, "timeout") ?? "1m", "timeout");
     const { client } = await daemonClient(flags, io);
     await using _client = client;
@@ -41,12 +40,6 @@ export const wait: Command = {
     return 0;
   },
 };
-
-/** Without a namespace the context's is meant. */
-interface Target {
-  readonly namespace: string | undefined;
-  readonly name: string;
-}
 
 interface Look {
   readonly isReady: boolean;
@@ -81,7 +74,7 @@ async function look(client: DaemonClient, targets: readonly Target[], { passedMs
   const list = await client.list(call());
   if (targets.length === 0)
     return { isReady: false, text: ["the daemon is still at work", ...list.notices].join("; ") };
-  const named = targets.map((target) => ({ ...target, namespace: target.namespace ?? namespaceOf(list.cluster) }));
+  const named = targets.map((target) => ({ ...target, namespace: target.namespace ?? contextNamespace(list.cluster) }));
   const wanted = [...new Map(named.map((target) => [`${target.namespace}/${target.name}`, target])).entries()];
   const patience = { isStable, mayPass: passedMs < conflictGraceMs };
   const missing = missingServices(
@@ -92,19 +85,4 @@ async function look(client: DaemonClient, targets: readonly Target[], { passedMs
   if (missing.length > 0) return { isReady: false, text: [...missing, ...list.notices].join("; ") };
   const names = wanted.map(([key]) => key).join(", ");
   return { isReady: true, text: `${names} ${wanted.length === 1 ? "is" : "are"} ready` };
-}
-
-/** The context's namespace, as kubectl takes it. */
-function namespaceOf(cluster: ClusterInfo | undefined): string {
-  return cluster?.namespace || "default";
-}
-
-/** @throws LocalizerError `usage` when the word is neither NAMESPACE/SERVICE nor SERVICE */
-function parseTarget(word: string): Target {
-  const parts = word.split("/");
-  const [first = "", second] = parts;
-  if (parts.length > 2 || !parts.every(isDnsLabel)) {
-    throw new LocalizerError("usage", `Cannot wait for "${word}": want NAMESPACE/SERVICE, or SERVICE alone`);
-  }
-  return second === undefined ? { namespace: undefined, name: first } : { namespace: first, name: second };
 }

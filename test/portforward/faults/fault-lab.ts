@@ -106,6 +106,10 @@ export async function openFaultLab(carrier: FaultCarrier, pool: Pick<Partial<Poo
     setOnUpgrade(answer: (request: UpgradeRequest) => boolean): void {
       onUpgrade = answer;
     },
+    /** The pod leaves its Service. */
+    retire(): void {
+      dialer.retire(pod.uid);
+    },
     /** The port's last error. */
     get code(): ErrorCode | undefined {
       return tunnel.ports[0]?.lastError?.code;

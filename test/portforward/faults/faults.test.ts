@@ -1,6 +1,7 @@
 /** Every fault suite over every carrier. */
 import { describe } from "node:test";
 import { connectionFaults } from "./connection-faults.ts";
+import { departureFaults } from "./departure-faults.ts";
 import { faultCarriers } from "./fault-lab.ts";
 import { streamFaults } from "./stream-faults.ts";
 import { upgradeFaults } from "./upgrade-faults.ts";
@@ -11,6 +12,7 @@ for (const carrier of faultCarriers) {
     if (carrier.engine !== "get-spdy") {
       streamFaults(carrier);
       connectionFaults(carrier);
+      departureFaults(carrier);
     }
     upgradeFaults(carrier);
   });

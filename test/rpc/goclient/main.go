@@ -4,7 +4,8 @@
 //	goclient [-data JSON] [-timeout 10s] SOCKET PROTO METHOD
 //
 // METHOD is a method of LocalizerService, or "reflect" (the services that reflection lists), or "health".
-// A failed call prints {"code": "...", "message": "..."} and exits with 1.
+// A failed call prints {"code": "...", "message": "...", "messages": [...]} and exits with 1; messages are what a stream had
+// brought before it failed.
 package main
 
 import (
@@ -44,7 +45,7 @@ func main() {
 	answer, err := call(ctx, flag.Arg(0), flag.Arg(1), flag.Arg(2), *data)
 	if err != nil {
 		state := status.Convert(err)
-		print(map[string]string{"code": state.Code().String(), "message": state.Message()})
+		print(map[string]any{"code": state.Code().String(), "message": state.Message(), "messages": answer})
 		os.Exit(1)
 	}
 	print(answer)
@@ -90,7 +91,7 @@ func call(ctx context.Context, socket, protoFile, method, data string) (any, err
 	return asJSON(response)
 }
 
-// stream collects every message of a server stream.
+// stream collects every message of a server stream, also of one that fails.
 func stream(ctx context.Context, conn *grpc.ClientConn, path string, request proto.Message, output protoreflect.MessageDescriptor) (any, error) {
 	calling, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, path)
 	if err != nil {
@@ -110,11 +111,11 @@ func stream(ctx context.Context, conn *grpc.ClientConn, path string, request pro
 			return messages, nil
 		}
 		if err != nil {
-			return nil, err
+			return messages, err
 		}
 		value, err := asJSON(message)
 		if err != nil {
-			return nil, err
+			return messages, err
 		}
 		messages = append(messages, value)
 	}

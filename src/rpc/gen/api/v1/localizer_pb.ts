@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file api/v1/localizer.proto.
  */
 export const file_api_v1_localizer: GenFile = /*@__PURE__*/
-  fileDesc("ChZhcGkvdjEvbG9jYWxpemVyLnByb3RvEgZhcGkudjEiTAoURXhwb3NlU2VydmljZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkSEAoIcG9ydF9tYXAYAyADKAkiDQoLTGlzdFJlcXVlc3QiDQoLUGluZ1JlcXVlc3QiNwoRU3RvcEV4cG9zZVJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3NlcnZpY2UYAiABKAkiRwoPQ29uc29sZVJlc3BvbnNlEiMKBWxldmVsGAEgASgOMhQuYXBpLnYxLkNvbnNvbGVMZXZlbBIPCgdtZXNzYWdlGAIgASgJIjQKDFBpbmdSZXNwb25zZRIkCgdjbHVzdGVyGAEgASgLMhMuYXBpLnYxLkNsdXN0ZXJJbmZvIoMBCgtDbHVzdGVySW5mbxIPCgdjb250ZXh0GAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSDgoGc2VydmVyGAMgASgJEhEKCW5hbWVzcGFjZRgEIAEoCRISCgpuYW1lc3BhY2VzGAUgAygJEhsKE3BvcnRfZm9yd2FyZF9lbmdpbmUYBiABKAkiuwIKC0xpc3RTZXJ2aWNlEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIQCghlbmRwb2ludBgEIAEoCRIVCg1zdGF0dXNfcmVhc29uGAUgASgJEgoKAmlwGAYgASgJEg0KBXBvcnRzGAcgAygJEg0KBW5hbWVzGAggAygJEioKDXNraXBwZWRfbmFtZXMYCSADKAsyEy5hcGkudjEuU2tpcHBlZE5hbWUSIgoJcG9ydF9yb3dzGAogAygLMg8uYXBpLnYxLlBvcnRSb3cSHAoEcG9kcxgLIAMoCzIOLmFwaS52MS5Qb2RSb3cSFQoNbmFtZXNfcGVuZGluZxgMIAEoCBIjCgVzdGF0cxgNIAEoCzIULmFwaS52MS5TZXJ2aWNlU3RhdHMiSgoHTGVmdE91dBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIOCgZzdGF0dXMYAyABKAkSDgoGcmVhc29uGAQgASgJIisKC1NraXBwZWROYW1lEgwKBG5hbWUYASABKAkSDgoGcmVhc29uGAIgASgJIoQBCgdQb3J0Um93EgwKBHBvcnQYASABKA0SDgoGc3RhdHVzGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIOCgZsaXN0ZW4YBCABKAkSEgoKcmVhZHlfcG9kcxgFIAEoDRITCgtjb25uZWN0aW9ucxgGIAEoDRISCgpsYXN0X2Vycm9yGAcgASgJIlUKBlBvZFJvdxIQCghob3N0bmFtZRgBIAEoCRIKCgJpcBgCIAEoCRINCgVuYW1lcxgDIAMoCRIeCgVwb3J0cxgEIAMoCzIPLmFwaS52MS5Qb3J0Um93IqEBCgxMaXN0UmVzcG9uc2USJQoIc2VydmljZXMYASADKAsyEy5hcGkudjEuTGlzdFNlcnZpY2USJAoHY2x1c3RlchgCIAEoCzITLmFwaS52MS5DbHVzdGVySW5mbxIPCgdub3RpY2VzGAMgAygJEiEKCGxlZnRfb3V0GAQgAygLMg8uYXBpLnYxLkxlZnRPdXQSEAoIc2VsZWN0b3IYBSABKAkigQEKDFNlcnZpY2VTdGF0cxIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRIOCgZlbmdpbmUYAyABKAkSIAoFcG9ydHMYBCADKAsyES5hcGkudjEuUG9ydFN0YXRzEh4KBXBvb2xzGAUgAygLMg8uYXBpLnYxLlBvZFBvb2wi0QIKCVBvcnRTdGF0cxIMCgRwb3J0GAEgASgNEhAKCGhvc3RuYW1lGAIgASgJEhMKC2Nvbm5lY3Rpb25zGAMgASgNEhkKEWNvbm5lY3Rpb25zX3RvdGFsGAQgASgEEhAKCGJ5dGVzX3VwGAUgASgEEhIKCmJ5dGVzX2Rvd24YBiABKAQSJQoKY29ubmVjdF9tcxgHIAEoCzIRLmFwaS52MS5IaXN0b2dyYW0SDwoHcmV0cmllcxgIIAEoBBIQCghmYWlsdXJlcxgJIAEoBBIvCgxsYXN0X2ZhaWx1cmUYCiABKAsyGS5hcGkudjEuQ29ubmVjdGlvbkZhaWx1cmUSFAoMc2xvd19yZWFkZXJzGAsgASgNEhEKCXNsb3dfcG9kcxgMIAEoDRITCgtidWZmZXJlZF91cBgNIAEoBBIVCg1idWZmZXJlZF9kb3duGA4gASgEIjgKCUhpc3RvZ3JhbRIOCgZib3VuZHMYASADKAESDgoGY291bnRzGAIgAygEEgsKA3N1bRgDIAEoASJQChFDb25uZWN0aW9uRmFpbHVyZRIPCgdtZXNzYWdlGAEgASgJEgwKBGNvZGUYAiABKAkSCwoDcG9kGAMgASgJEg8KB3RpbWVfbXMYBCABKAMi0QEKB1BvZFBvb2wSCwoDcG9kGAEgASgJEgsKA3VpZBgCIAEoCRITCgtjb25uZWN0aW9ucxgDIAEoDRIMCgRmcmVlGAQgASgNEg8KB3N0cmVhbXMYBSABKA0SEQoJbGluZ2VyaW5nGAYgASgNEhAKCGRpYWxsaW5nGAcgASgNEg8KB3dhaXRpbmcYCCABKA0SDgoGcGF1c2VkGAkgASgNEhIKCmJhY2tsb2dnZWQYCiABKA0SEwoGcnR0X21zGAsgASgBSACIAQFCCQoHX3J0dF9tcyIOCgxTdGF0c1JlcXVlc3QiXQoNU3RhdHNSZXNwb25zZRIkCgdjbHVzdGVyGAEgASgLMhMuYXBpLnYxLkNsdXN0ZXJJbmZvEiYKCHNlcnZpY2VzGAIgAygLMhQuYXBpLnYxLlNlcnZpY2VTdGF0cyIoChFXYXRjaFN0YXRzUmVxdWVzdBITCgtpbnRlcnZhbF9tcxgBIAEoDSJiChJXYXRjaFN0YXRzUmVzcG9uc2USJgoIc2VydmljZXMYASADKAsyFC5hcGkudjEuU2VydmljZVN0YXRzEiQKB3JlbW92ZWQYAiADKAsyEy5hcGkudjEuU2VydmljZU5hbWUiLgoLU2VydmljZU5hbWUSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkiBwoFRW1wdHkiRgoOU3RhYmxlUmVzcG9uc2USDgoGc3RhYmxlGAEgASgIEiQKB2NsdXN0ZXIYAiABKAsyEy5hcGkudjEuQ2x1c3RlckluZm8qdgoMQ29uc29sZUxldmVsEh0KGUNPTlNPTEVfTEVWRUxfVU5TUEVDSUZJRUQQABIWChJDT05TT0xFX0xFVkVMX0lORk8QARIWChJDT05TT0xFX0xFVkVMX1dBUk4QAhIXChNDT05TT0xFX0xFVkVMX0VSUk9SEAMy6gMKEExvY2FsaXplclNlcnZpY2USSgoNRXhwb3NlU2VydmljZRIcLmFwaS52MS5FeHBvc2VTZXJ2aWNlUmVxdWVzdBoXLmFwaS52MS5Db25zb2xlUmVzcG9uc2UiADABEkQKClN0b3BFeHBvc2USGS5hcGkudjEuU3RvcEV4cG9zZVJlcXVlc3QaFy5hcGkudjEuQ29uc29sZVJlc3BvbnNlIgAwARIzCgRMaXN0EhMuYXBpLnYxLkxpc3RSZXF1ZXN0GhQuYXBpLnYxLkxpc3RSZXNwb25zZSIAEjMKBFBpbmcSEy5hcGkudjEuUGluZ1JlcXVlc3QaFC5hcGkudjEuUGluZ1Jlc3BvbnNlIgASJgoES2lsbBINLmFwaS52MS5FbXB0eRoNLmFwaS52MS5FbXB0eSIAEjEKBlN0YWJsZRINLmFwaS52MS5FbXB0eRoWLmFwaS52MS5TdGFibGVSZXNwb25zZSIAEjYKBVN0YXRzEhQuYXBpLnYxLlN0YXRzUmVxdWVzdBoVLmFwaS52MS5TdGF0c1Jlc3BvbnNlIgASRwoKV2F0Y2hTdGF0cxIZLmFwaS52MS5XYXRjaFN0YXRzUmVxdWVzdBoaLmFwaS52MS5XYXRjaFN0YXRzUmVzcG9uc2UiADABYgZwcm90bzM");
+  fileDesc("ChZhcGkvdjEvbG9jYWxpemVyLnByb3RvEgZhcGkudjEiuAEKFEV4cG9zZVNlcnZpY2VSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEhAKCHBvcnRfbWFwGAMgAygJEg8KB2RyeV9ydW4YBCABKAgSCwoDeWVzGAUgASgIEhEKCXRha2Vfb3ZlchgGIAEoCBIZChFhbGxvd192b2x1bWVfbG9zcxgHIAEoCBIeCgNwb2QYCCABKAsyES5hcGkudjEuRXhwb3NlUG9kIt8CCglFeHBvc2VQb2QSDQoFaW1hZ2UYASABKAkSFAoMcHVsbF9zZWNyZXRzGAIgAygJEi0KBmxhYmVscxgDIAMoCzIdLmFwaS52MS5FeHBvc2VQb2QuTGFiZWxzRW50cnkSNwoLYW5ub3RhdGlvbnMYBCADKAsyIi5hcGkudjEuRXhwb3NlUG9kLkFubm90YXRpb25zRW50cnkSDAoEbWVzaBgFIAEoCRITCgtjcHVfcmVxdWVzdBgGIAEoCRIWCg5tZW1vcnlfcmVxdWVzdBgHIAEoCRIRCgljcHVfbGltaXQYCCABKAkSFAoMbWVtb3J5X2xpbWl0GAkgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIg0KC0xpc3RSZXF1ZXN0Ig0KC1BpbmdSZXF1ZXN0IkgKEVN0b3BFeHBvc2VSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEg8KB25vX3dhaXQYAyABKAgiVQoPQ29uc29sZVJlc3BvbnNlEiMKBWxldmVsGAEgASgOMhQuYXBpLnYxLkNvbnNvbGVMZXZlbBIPCgdtZXNzYWdlGAIgASgJEgwKBHN0ZXAYAyABKAkiNAoMUGluZ1Jlc3BvbnNlEiQKB2NsdXN0ZXIYASABKAsyEy5hcGkudjEuQ2x1c3RlckluZm8igwEKC0NsdXN0ZXJJbmZvEg8KB2NvbnRleHQYASABKAkSDwoHY2x1c3RlchgCIAEoCRIOCgZzZXJ2ZXIYAyABKAkSEQoJbmFtZXNwYWNlGAQgASgJEhIKCm5hbWVzcGFjZXMYBSADKAkSGwoTcG9ydF9mb3J3YXJkX2VuZ2luZRgGIAEoCSK7AgoLTGlzdFNlcnZpY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGc3RhdHVzGAMgASgJEhAKCGVuZHBvaW50GAQgASgJEhUKDXN0YXR1c19yZWFzb24YBSABKAkSCgoCaXAYBiABKAkSDQoFcG9ydHMYByADKAkSDQoFbmFtZXMYCCADKAkSKgoNc2tpcHBlZF9uYW1lcxgJIAMoCzITLmFwaS52MS5Ta2lwcGVkTmFtZRIiCglwb3J0X3Jvd3MYCiADKAsyDy5hcGkudjEuUG9ydFJvdxIcCgRwb2RzGAsgAygLMg4uYXBpLnYxLlBvZFJvdxIVCg1uYW1lc19wZW5kaW5nGAwgASgIEiMKBXN0YXRzGA0gASgLMhQuYXBpLnYxLlNlcnZpY2VTdGF0cyJKCgdMZWZ0T3V0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIOCgZyZWFzb24YBCABKAkiKwoLU2tpcHBlZE5hbWUSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkihAEKB1BvcnRSb3cSDAoEcG9ydBgBIAEoDRIOCgZzdGF0dXMYAiABKAkSDgoGcmVhc29uGAMgASgJEg4KBmxpc3RlbhgEIAEoCRISCgpyZWFkeV9wb2RzGAUgASgNEhMKC2Nvbm5lY3Rpb25zGAYgASgNEhIKCmxhc3RfZXJyb3IYByABKAkiVQoGUG9kUm93EhAKCGhvc3RuYW1lGAEgASgJEgoKAmlwGAIgASgJEg0KBW5hbWVzGAMgAygJEh4KBXBvcnRzGAQgAygLMg8uYXBpLnYxLlBvcnRSb3cixgEKDExpc3RSZXNwb25zZRIlCghzZXJ2aWNlcxgBIAMoCzITLmFwaS52MS5MaXN0U2VydmljZRIkCgdjbHVzdGVyGAIgASgLMhMuYXBpLnYxLkNsdXN0ZXJJbmZvEg8KB25vdGljZXMYAyADKAkSIQoIbGVmdF9vdXQYBCADKAsyDy5hcGkudjEuTGVmdE91dBIQCghzZWxlY3RvchgFIAEoCRIjCglleHBvc3VyZXMYBiADKAsyEC5hcGkudjEuRXhwb3N1cmUi1gEKCEV4cG9zdXJlEhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEg8KB3Nlc3Npb24YAyABKAkSDQoFc3RhdGUYBCABKAkSDgoGcmVhc29uGAUgASgJEg0KBXNpbmNlGAYgASgDEgsKA3BvZBgHIAEoCRIlCgZvd25lcnMYCCADKAsyFS5hcGkudjEuRXhwb3N1cmVPd25lchIjCgVwb3J0cxgJIAMoCzIULmFwaS52MS5FeHBvc3VyZVBvcnQSDgoGaG9sZGVyGAogASgJIj0KDUV4cG9zdXJlT3duZXISDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJlcGxpY2FzGAMgASgNIrUBCgxFeHBvc3VyZVBvcnQSDQoFbG9jYWwYASABKA0SDgoGcmVtb3RlGAIgASgNEgwKBG5hbWUYAyABKAkSEwoLY29ubmVjdGlvbnMYBCABKA0SGQoRY29ubmVjdGlvbnNfdG90YWwYBSABKAQSEAoIYnl0ZXNfaW4YBiABKAQSEQoJYnl0ZXNfb3V0GAcgASgEEg8KB3JlZnVzZWQYCCABKAQSEgoKbGFzdF9lcnJvchgJIAEoCSKBAQoMU2VydmljZVN0YXRzEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIgCgVwb3J0cxgEIAMoCzIRLmFwaS52MS5Qb3J0U3RhdHMSHgoFcG9vbHMYBSADKAsyDy5hcGkudjEuUG9kUG9vbCLRAgoJUG9ydFN0YXRzEgwKBHBvcnQYASABKA0SEAoIaG9zdG5hbWUYAiABKAkSEwoLY29ubmVjdGlvbnMYAyABKA0SGQoRY29ubmVjdGlvbnNfdG90YWwYBCABKAQSEAoIYnl0ZXNfdXAYBSABKAQSEgoKYnl0ZXNfZG93bhgGIAEoBBIlCgpjb25uZWN0X21zGAcgASgLMhEuYXBpLnYxLkhpc3RvZ3JhbRIPCgdyZXRyaWVzGAggASgEEhAKCGZhaWx1cmVzGAkgASgEEi8KDGxhc3RfZmFpbHVyZRgKIAEoCzIZLmFwaS52MS5Db25uZWN0aW9uRmFpbHVyZRIUCgxzbG93X3JlYWRlcnMYCyABKA0SEQoJc2xvd19wb2RzGAwgASgNEhMKC2J1ZmZlcmVkX3VwGA0gASgEEhUKDWJ1ZmZlcmVkX2Rvd24YDiABKAQiOAoJSGlzdG9ncmFtEg4KBmJvdW5kcxgBIAMoARIOCgZjb3VudHMYAiADKAQSCwoDc3VtGAMgASgBIlAKEUNvbm5lY3Rpb25GYWlsdXJlEg8KB21lc3NhZ2UYASABKAkSDAoEY29kZRgCIAEoCRILCgNwb2QYAyABKAkSDwoHdGltZV9tcxgEIAEoAyLRAQoHUG9kUG9vbBILCgNwb2QYASABKAkSCwoDdWlkGAIgASgJEhMKC2Nvbm5lY3Rpb25zGAMgASgNEgwKBGZyZWUYBCABKA0SDwoHc3RyZWFtcxgFIAEoDRIRCglsaW5nZXJpbmcYBiABKA0SEAoIZGlhbGxpbmcYByABKA0SDwoHd2FpdGluZxgIIAEoDRIOCgZwYXVzZWQYCSABKA0SEgoKYmFja2xvZ2dlZBgKIAEoDRITCgZydHRfbXMYCyABKAFIAIgBAUIJCgdfcnR0X21zIg4KDFN0YXRzUmVxdWVzdCJdCg1TdGF0c1Jlc3BvbnNlEiQKB2NsdXN0ZXIYASABKAsyEy5hcGkudjEuQ2x1c3RlckluZm8SJgoIc2VydmljZXMYAiADKAsyFC5hcGkudjEuU2VydmljZVN0YXRzIigKEVdhdGNoU3RhdHNSZXF1ZXN0EhMKC2ludGVydmFsX21zGAEgASgNImIKEldhdGNoU3RhdHNSZXNwb25zZRImCghzZXJ2aWNlcxgBIAMoCzIULmFwaS52MS5TZXJ2aWNlU3RhdHMSJAoHcmVtb3ZlZBgCIAMoCzITLmFwaS52MS5TZXJ2aWNlTmFtZSIuCgtTZXJ2aWNlTmFtZRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSIHCgVFbXB0eSJGCg5TdGFibGVSZXNwb25zZRIOCgZzdGFibGUYASABKAgSJAoHY2x1c3RlchgCIAEoCzITLmFwaS52MS5DbHVzdGVySW5mbyp2CgxDb25zb2xlTGV2ZWwSHQoZQ09OU09MRV9MRVZFTF9VTlNQRUNJRklFRBAAEhYKEkNPTlNPTEVfTEVWRUxfSU5GTxABEhYKEkNPTlNPTEVfTEVWRUxfV0FSThACEhcKE0NPTlNPTEVfTEVWRUxfRVJST1IQAzLqAwoQTG9jYWxpemVyU2VydmljZRJKCg1FeHBvc2VTZXJ2aWNlEhwuYXBpLnYxLkV4cG9zZVNlcnZpY2VSZXF1ZXN0GhcuYXBpLnYxLkNvbnNvbGVSZXNwb25zZSIAMAESRAoKU3RvcEV4cG9zZRIZLmFwaS52MS5TdG9wRXhwb3NlUmVxdWVzdBoXLmFwaS52MS5Db25zb2xlUmVzcG9uc2UiADABEjMKBExpc3QSEy5hcGkudjEuTGlzdFJlcXVlc3QaFC5hcGkudjEuTGlzdFJlc3BvbnNlIgASMwoEUGluZxITLmFwaS52MS5QaW5nUmVxdWVzdBoULmFwaS52MS5QaW5nUmVzcG9uc2UiABImCgRLaWxsEg0uYXBpLnYxLkVtcHR5Gg0uYXBpLnYxLkVtcHR5IgASMQoGU3RhYmxlEg0uYXBpLnYxLkVtcHR5GhYuYXBpLnYxLlN0YWJsZVJlc3BvbnNlIgASNgoFU3RhdHMSFC5hcGkudjEuU3RhdHNSZXF1ZXN0GhUuYXBpLnYxLlN0YXRzUmVzcG9uc2UiABJHCgpXYXRjaFN0YXRzEhkuYXBpLnYxLldhdGNoU3RhdHNSZXF1ZXN0GhouYXBpLnYxLldhdGNoU3RhdHNSZXNwb25zZSIAMAFiBnByb3RvMw");
 
 /**
  * @generated from message api.v1.ExposeServiceRequest
@@ -30,11 +30,45 @@ export type ExposeServiceRequest = Message<"api.v1.ExposeServiceRequest"> & {
   service: string;
 
   /**
-   * "local:remote", or one number for both.
+   * "local:remote", or one number for both. A remote number is a target port of the Service, else a port of the Service itself; a name
+   * is the port's. Ports that are not named have the same number here as there.
    *
    * @generated from field: repeated string port_map = 3;
    */
   portMap: string[];
+
+  /**
+   * Find out and tell everything, change nothing.
+   *
+   * @generated from field: bool dry_run = 4;
+   */
+  dryRun: boolean;
+
+  /**
+   * Go ahead although the context is a protected one (production).
+   *
+   * @generated from field: bool yes = 5;
+   */
+  yes: boolean;
+
+  /**
+   * Take the place of a session that has given no sign of life for longer than it may.
+   *
+   * @generated from field: bool take_over = 6;
+   */
+  takeOver: boolean;
+
+  /**
+   * Go ahead although scaling to 0 deletes volumes.
+   *
+   * @generated from field: bool allow_volume_loss = 7;
+   */
+  allowVolumeLoss: boolean;
+
+  /**
+   * @generated from field: api.v1.ExposePod pod = 8;
+   */
+  pod?: ExposePod | undefined;
 };
 
 /**
@@ -43,6 +77,73 @@ export type ExposeServiceRequest = Message<"api.v1.ExposeServiceRequest"> & {
  */
 export const ExposeServiceRequestSchema: GenMessage<ExposeServiceRequest> = /*@__PURE__*/
   messageDesc(file_api_v1_localizer, 0);
+
+/**
+ * The pod that stands in for the workload. What is empty stays as the daemon would have it.
+ *
+ * @generated from message api.v1.ExposePod
+ */
+export type ExposePod = Message<"api.v1.ExposePod"> & {
+  /**
+   * With an sshd in it.
+   *
+   * @generated from field: string image = 1;
+   */
+  image: string;
+
+  /**
+   * Names of Secrets in the Service's namespace.
+   *
+   * @generated from field: repeated string pull_secrets = 2;
+   */
+  pullSecrets: string[];
+
+  /**
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: map<string, string> annotations = 4;
+   */
+  annotations: { [key: string]: string };
+
+  /**
+   * off: it asks a service mesh to leave it alone; inherit: it asks for nothing; empty: off.
+   *
+   * @generated from field: string mesh = 5;
+   */
+  mesh: string;
+
+  /**
+   * Quantities as Kubernetes writes them: "50m", "64Mi".
+   *
+   * @generated from field: string cpu_request = 6;
+   */
+  cpuRequest: string;
+
+  /**
+   * @generated from field: string memory_request = 7;
+   */
+  memoryRequest: string;
+
+  /**
+   * @generated from field: string cpu_limit = 8;
+   */
+  cpuLimit: string;
+
+  /**
+   * @generated from field: string memory_limit = 9;
+   */
+  memoryLimit: string;
+};
+
+/**
+ * Describes the message api.v1.ExposePod.
+ * Use `create(ExposePodSchema)` to create a new message.
+ */
+export const ExposePodSchema: GenMessage<ExposePod> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 1);
 
 /**
  * @generated from message api.v1.ListRequest
@@ -55,7 +156,7 @@ export type ListRequest = Message<"api.v1.ListRequest"> & {
  * Use `create(ListRequestSchema)` to create a new message.
  */
 export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 1);
+  messageDesc(file_api_v1_localizer, 2);
 
 /**
  * @generated from message api.v1.PingRequest
@@ -68,7 +169,7 @@ export type PingRequest = Message<"api.v1.PingRequest"> & {
  * Use `create(PingRequestSchema)` to create a new message.
  */
 export const PingRequestSchema: GenMessage<PingRequest> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 2);
+  messageDesc(file_api_v1_localizer, 3);
 
 /**
  * @generated from message api.v1.StopExposeRequest
@@ -83,6 +184,13 @@ export type StopExposeRequest = Message<"api.v1.StopExposeRequest"> & {
    * @generated from field: string service = 2;
    */
   service: string;
+
+  /**
+   * Do not wait until a pod of the workload is ready before ours goes.
+   *
+   * @generated from field: bool no_wait = 3;
+   */
+  noWait: boolean;
 };
 
 /**
@@ -90,7 +198,7 @@ export type StopExposeRequest = Message<"api.v1.StopExposeRequest"> & {
  * Use `create(StopExposeRequestSchema)` to create a new message.
  */
 export const StopExposeRequestSchema: GenMessage<StopExposeRequest> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 3);
+  messageDesc(file_api_v1_localizer, 4);
 
 /**
  * A line for the user's terminal.
@@ -107,6 +215,13 @@ export type ConsoleResponse = Message<"api.v1.ConsoleResponse"> & {
    * @generated from field: string message = 2;
    */
   message: string;
+
+  /**
+   * The step that it belongs to, a word for programs; empty for a plain line.
+   *
+   * @generated from field: string step = 3;
+   */
+  step: string;
 };
 
 /**
@@ -114,7 +229,7 @@ export type ConsoleResponse = Message<"api.v1.ConsoleResponse"> & {
  * Use `create(ConsoleResponseSchema)` to create a new message.
  */
 export const ConsoleResponseSchema: GenMessage<ConsoleResponse> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 4);
+  messageDesc(file_api_v1_localizer, 5);
 
 /**
  * @generated from message api.v1.PingResponse
@@ -131,7 +246,7 @@ export type PingResponse = Message<"api.v1.PingResponse"> & {
  * Use `create(PingResponseSchema)` to create a new message.
  */
 export const PingResponseSchema: GenMessage<PingResponse> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 5);
+  messageDesc(file_api_v1_localizer, 6);
 
 /**
  * Which cluster the daemon serves.
@@ -183,7 +298,7 @@ export type ClusterInfo = Message<"api.v1.ClusterInfo"> & {
  * Use `create(ClusterInfoSchema)` to create a new message.
  */
 export const ClusterInfoSchema: GenMessage<ClusterInfo> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 6);
+  messageDesc(file_api_v1_localizer, 7);
 
 /**
  * @generated from message api.v1.ListService
@@ -277,7 +392,7 @@ export type ListService = Message<"api.v1.ListService"> & {
  * Use `create(ListServiceSchema)` to create a new message.
  */
 export const ListServiceSchema: GenMessage<ListService> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 7);
+  messageDesc(file_api_v1_localizer, 8);
 
 /**
  * Services that are not even listed, and why.
@@ -319,7 +434,7 @@ export type LeftOut = Message<"api.v1.LeftOut"> & {
  * Use `create(LeftOutSchema)` to create a new message.
  */
 export const LeftOutSchema: GenMessage<LeftOut> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 8);
+  messageDesc(file_api_v1_localizer, 9);
 
 /**
  * A name that is not written, and why.
@@ -343,7 +458,7 @@ export type SkippedName = Message<"api.v1.SkippedName"> & {
  * Use `create(SkippedNameSchema)` to create a new message.
  */
 export const SkippedNameSchema: GenMessage<SkippedName> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 9);
+  messageDesc(file_api_v1_localizer, 10);
 
 /**
  * One port of a tunnel.
@@ -396,7 +511,7 @@ export type PortRow = Message<"api.v1.PortRow"> & {
  * Use `create(PortRowSchema)` to create a new message.
  */
 export const PortRowSchema: GenMessage<PortRow> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 10);
+  messageDesc(file_api_v1_localizer, 11);
 
 /**
  * A pod with names of its own.
@@ -430,7 +545,7 @@ export type PodRow = Message<"api.v1.PodRow"> & {
  * Use `create(PodRowSchema)` to create a new message.
  */
 export const PodRowSchema: GenMessage<PodRow> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 11);
+  messageDesc(file_api_v1_localizer, 12);
 
 /**
  * @generated from message api.v1.ListResponse
@@ -466,6 +581,11 @@ export type ListResponse = Message<"api.v1.ListResponse"> & {
    * @generated from field: string selector = 5;
    */
   selector: string;
+
+  /**
+   * @generated from field: repeated api.v1.Exposure exposures = 6;
+   */
+  exposures: Exposure[];
 };
 
 /**
@@ -473,7 +593,189 @@ export type ListResponse = Message<"api.v1.ListResponse"> & {
  * Use `create(ListResponseSchema)` to create a new message.
  */
 export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 12);
+  messageDesc(file_api_v1_localizer, 13);
+
+/**
+ * A Service whose traffic goes to a local process.
+ *
+ * @generated from message api.v1.Exposure
+ */
+export type Exposure = Message<"api.v1.Exposure"> & {
+  /**
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: string service = 2;
+   */
+  service: string;
+
+  /**
+   * A UUID.
+   *
+   * @generated from field: string session = 3;
+   */
+  session: string;
+
+  /**
+   * One of starting, exposed, reconnecting, contended, lost, stopping, failed.
+   *
+   * @generated from field: string state = 4;
+   */
+  state: string;
+
+  /**
+   * @generated from field: string reason = 5;
+   */
+  reason: string;
+
+  /**
+   * When it was asked for, in ms since the Unix epoch.
+   *
+   * @generated from field: int64 since = 6;
+   */
+  since: bigint;
+
+  /**
+   * The pod that stands in for the workload; empty while there is none.
+   *
+   * @generated from field: string pod = 7;
+   */
+  pod: string;
+
+  /**
+   * @generated from field: repeated api.v1.ExposureOwner owners = 8;
+   */
+  owners: ExposureOwner[];
+
+  /**
+   * @generated from field: repeated api.v1.ExposurePort ports = 9;
+   */
+  ports: ExposurePort[];
+
+  /**
+   * Who holds it: "user@host".
+   *
+   * @generated from field: string holder = 10;
+   */
+  holder: string;
+};
+
+/**
+ * Describes the message api.v1.Exposure.
+ * Use `create(ExposureSchema)` to create a new message.
+ */
+export const ExposureSchema: GenMessage<Exposure> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 14);
+
+/**
+ * What was scaled to 0 for an exposure.
+ *
+ * @generated from message api.v1.ExposureOwner
+ */
+export type ExposureOwner = Message<"api.v1.ExposureOwner"> & {
+  /**
+   * "Deployment"
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * What it was set to, and will be again.
+   *
+   * @generated from field: uint32 replicas = 3;
+   */
+  replicas: number;
+};
+
+/**
+ * Describes the message api.v1.ExposureOwner.
+ * Use `create(ExposureOwnerSchema)` to create a new message.
+ */
+export const ExposureOwnerSchema: GenMessage<ExposureOwner> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 15);
+
+/**
+ * One port of an exposure.
+ *
+ * @generated from message api.v1.ExposurePort
+ */
+export type ExposurePort = Message<"api.v1.ExposurePort"> & {
+  /**
+   * Of the local process.
+   *
+   * @generated from field: uint32 local = 1;
+   */
+  local: number;
+
+  /**
+   * Of the pod.
+   *
+   * @generated from field: uint32 remote = 2;
+   */
+  remote: number;
+
+  /**
+   * The Service's name for it; may be empty.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * Open now.
+   *
+   * @generated from field: uint32 connections = 4;
+   */
+  connections: number;
+
+  /**
+   * @generated from field: uint64 connections_total = 5;
+   */
+  connectionsTotal: bigint;
+
+  /**
+   * From the cluster to the local process; those of open connections too.
+   *
+   * @generated from field: uint64 bytes_in = 6;
+   */
+  bytesIn: bigint;
+
+  /**
+   * From the local process to the cluster.
+   *
+   * @generated from field: uint64 bytes_out = 7;
+   */
+  bytesOut: bigint;
+
+  /**
+   * Connections that were closed because nobody listened here.
+   *
+   * @generated from field: uint64 refused = 8;
+   */
+  refused: bigint;
+
+  /**
+   * Why the newest connection failed, "no local process on port 8080" for instance; empty once one has succeeded.
+   *
+   * @generated from field: string last_error = 9;
+   */
+  lastError: string;
+};
+
+/**
+ * Describes the message api.v1.ExposurePort.
+ * Use `create(ExposurePortSchema)` to create a new message.
+ */
+export const ExposurePortSchema: GenMessage<ExposurePort> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 16);
 
 /**
  * What was counted of a service since its tunnel was opened.
@@ -518,7 +820,7 @@ export type ServiceStats = Message<"api.v1.ServiceStats"> & {
  * Use `create(ServiceStatsSchema)` to create a new message.
  */
 export const ServiceStatsSchema: GenMessage<ServiceStats> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 13);
+  messageDesc(file_api_v1_localizer, 17);
 
 /**
  * What was counted of one port.
@@ -621,7 +923,7 @@ export type PortStats = Message<"api.v1.PortStats"> & {
  * Use `create(PortStatsSchema)` to create a new message.
  */
 export const PortStatsSchema: GenMessage<PortStats> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 14);
+  messageDesc(file_api_v1_localizer, 18);
 
 /**
  * @generated from message api.v1.Histogram
@@ -652,7 +954,7 @@ export type Histogram = Message<"api.v1.Histogram"> & {
  * Use `create(HistogramSchema)` to create a new message.
  */
 export const HistogramSchema: GenMessage<Histogram> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 15);
+  messageDesc(file_api_v1_localizer, 19);
 
 /**
  * Why a connection failed.
@@ -692,7 +994,7 @@ export type ConnectionFailure = Message<"api.v1.ConnectionFailure"> & {
  * Use `create(ConnectionFailureSchema)` to create a new message.
  */
 export const ConnectionFailureSchema: GenMessage<ConnectionFailure> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 16);
+  messageDesc(file_api_v1_localizer, 20);
 
 /**
  * The connections through the API server to one pod, which carry streams; none by the engine v4.
@@ -777,7 +1079,7 @@ export type PodPool = Message<"api.v1.PodPool"> & {
  * Use `create(PodPoolSchema)` to create a new message.
  */
 export const PodPoolSchema: GenMessage<PodPool> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 17);
+  messageDesc(file_api_v1_localizer, 21);
 
 /**
  * @generated from message api.v1.StatsRequest
@@ -790,7 +1092,7 @@ export type StatsRequest = Message<"api.v1.StatsRequest"> & {
  * Use `create(StatsRequestSchema)` to create a new message.
  */
 export const StatsRequestSchema: GenMessage<StatsRequest> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 18);
+  messageDesc(file_api_v1_localizer, 22);
 
 /**
  * @generated from message api.v1.StatsResponse
@@ -814,7 +1116,7 @@ export type StatsResponse = Message<"api.v1.StatsResponse"> & {
  * Use `create(StatsResponseSchema)` to create a new message.
  */
 export const StatsResponseSchema: GenMessage<StatsResponse> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 19);
+  messageDesc(file_api_v1_localizer, 23);
 
 /**
  * @generated from message api.v1.WatchStatsRequest
@@ -833,7 +1135,7 @@ export type WatchStatsRequest = Message<"api.v1.WatchStatsRequest"> & {
  * Use `create(WatchStatsRequestSchema)` to create a new message.
  */
 export const WatchStatsRequestSchema: GenMessage<WatchStatsRequest> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 20);
+  messageDesc(file_api_v1_localizer, 24);
 
 /**
  * The first answer has what Stats has, at once; each further one only what has changed since.
@@ -859,7 +1161,7 @@ export type WatchStatsResponse = Message<"api.v1.WatchStatsResponse"> & {
  * Use `create(WatchStatsResponseSchema)` to create a new message.
  */
 export const WatchStatsResponseSchema: GenMessage<WatchStatsResponse> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 21);
+  messageDesc(file_api_v1_localizer, 25);
 
 /**
  * @generated from message api.v1.ServiceName
@@ -881,7 +1183,7 @@ export type ServiceName = Message<"api.v1.ServiceName"> & {
  * Use `create(ServiceNameSchema)` to create a new message.
  */
 export const ServiceNameSchema: GenMessage<ServiceName> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 22);
+  messageDesc(file_api_v1_localizer, 26);
 
 /**
  * @generated from message api.v1.Empty
@@ -894,7 +1196,7 @@ export type Empty = Message<"api.v1.Empty"> & {
  * Use `create(EmptySchema)` to create a new message.
  */
 export const EmptySchema: GenMessage<Empty> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 23);
+  messageDesc(file_api_v1_localizer, 27);
 
 /**
  * @generated from message api.v1.StableResponse
@@ -918,7 +1220,7 @@ export type StableResponse = Message<"api.v1.StableResponse"> & {
  * Use `create(StableResponseSchema)` to create a new message.
  */
 export const StableResponseSchema: GenMessage<StableResponse> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 24);
+  messageDesc(file_api_v1_localizer, 28);
 
 /**
  * @generated from enum api.v1.ConsoleLevel
@@ -961,6 +1263,8 @@ export const ConsoleLevelSchema: GenEnum<ConsoleLevel> = /*@__PURE__*/
  */
 export const LocalizerService: GenService<{
   /**
+   * Ends with OK when traffic can flow. A client that goes away cancels nothing.
+   *
    * @generated from rpc api.v1.LocalizerService.ExposeService
    */
   exposeService: {
@@ -969,6 +1273,8 @@ export const LocalizerService: GenService<{
     output: typeof ConsoleResponseSchema;
   },
   /**
+   * Ends with OK when everything is as it was. A client that goes away cancels nothing.
+   *
    * @generated from rpc api.v1.LocalizerService.StopExpose
    */
   stopExpose: {

@@ -1,0 +1,170 @@
+/**
+ * preflight: everything that is known before anything is changed. Promises that it only reads, that a Service which cannot be exposed is
+ * refused with the reason, and that what will surprise somebody is said. Used by a session, and alone for a dry run.
+ */
+import { codeOf } from "../errors.ts";
+import type { ApiClient } from "../kube/api-client.ts";
+import type { Discovery } from "../kube/discovery.ts";
+import { textAt } from "../kube/json.ts";
+import { kinds, type Objects } from "../kube/objects.ts";
+import { findOwners, type OwnerOf } from "../kube/owners.ts";
+import { nameObject, type ScalableOwner, wouldAdopt } from "../kube/scalable-owner.ts";
+import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
+import { findAdopters } from "./adopters.ts";
+import { autoscalerWarnings } from "./autoscalers.ts";
+import { type Backing, findBacking, listPods } from "./backing.ts";
+import { declaredStateWarnings } from "./declared-state.ts";
+import { readExposable, refusal } from "./exposable-service.ts";
+import { listIfAllowed } from "./list-if-allowed.ts";
+import { meshWarnings } from "./mesh.ts";
+import { checkRights } from "./missing-rights.ts";
+import { otherServiceWarnings } from "./other-services.ts";
+import type { ExposePlan, PlannedOwner } from "./plan.ts";
+import { podSettings } from "./pod-settings.ts";
+import { podSources } from "./pod-source.ts";
+import { mapPorts, mapWarnings } from "./port-map.ts";
+import { quotedList } from "./quoted-list.ts";
+import { markOf } from "./records.ts";
+import { targetPorts } from "./target-ports.ts";
+
+/** What is asked. */
+export interface PreflightComponents {
+  readonly objects: Pick<Objects, "get" | "getScale" | "list">;
+  readonly discovery: Pick<Discovery, "find" | "scalableKinds">;
+  readonly client: Pick<ApiClient, "request">;
+}
+
+/** What the user wants. */
+export interface PreflightWish {
+  readonly key: ServiceKey;
+  /** As on the command line: `8080:80`. */
+  readonly maps: readonly string[];
+  /** Volumes that go with a StatefulSet's pods may go. */
+  readonly allowVolumeLoss: boolean;
+}
+
+/**
+ * Finds out all that a session needs to know.
+ * @throws LocalizerError `not-found` with the nearest names, `denied` naming each right that is missing, `conflict` when the Service is none
+ * that can be exposed, `usage` when an entry of the map is wrong, and as ApiClient.request for what could not be read
+ */
+export async function preflight(
+  components: PreflightComponents,
+  { key, maps, allowVolumeLoss }: PreflightWish,
+  signal?: AbortSignal,
+): Promise<ExposePlan> {
+  const { objects, client } = components;
+  const service = await readExposable(objects, key, signal);
+  const backing = await findBacking(components, service, signal);
+  refuseUnscalable(key, backing);
+  // First, for where owners may not be read it is unknown what the pods are made from.
+  const rightWarnings = await checkRights(client, { key, ...backing }, signal);
+  const sources = podSources(backing);
+  const { ports, warnings: portWarnings } = targetPorts(service, sources);
+  const mapped = mapPorts(maps, ports);
+  const volumeWarnings = checkVolumes(key, backing.owners, allowVolumeLoss);
+  const [namespace, scaling, services, adopters] = await Promise.all([
+    readNamespace(objects, service.namespace, signal),
+    autoscalerWarnings(components, backing.owners, signal),
+    listIfAllowed(objects, kinds.services, service.namespace, signal),
+    findAdopters(objects, { namespace: service.namespace, labels: service.selector }, signal),
+  ]);
+  const below = backing.owners.flatMap((owner) => owner.below);
+  const settings = podSettings({ service, sources, objects: [...backing.pods, ...below], namespace });
+  return {
+    key,
+    serviceUid: service.uid,
+    selector: service.selector,
+    ports: mapped,
+    owners: backing.owners.map((owner) => plannedOwner(owner, service.selector)),
+    pod: settings.pod,
+    adopters,
+    warnings: [
+      ...leftAloneWarnings(backing),
+      ...backing.warnings,
+      ...portWarnings,
+      ...mapWarnings(maps, mapped),
+      ...markWarnings(backing.owners),
+      ...volumeWarnings,
+      ...settings.warnings,
+      ...scaling,
+      ...declaredStateWarnings(backing.owners),
+      ...meshWarnings([...backing.pods, ...sources.map(({ pod }) => pod)], namespace),
+      ...otherServiceWarnings(service, backing.owners, services ?? []),
+      ...(services === undefined
+        ? ["Cannot see which other Services lead to the same pods: you may not list services"]
+        : []),
+      ...rightWarnings,
+    ],
+  };
+}
+
+/**
+ * The owners that the pods of a plan's Service have now, without those of exposures; none that has no pods, and none that may not be
+ * read. Throws as findOwners.
+ */
+export async function plannedOwners(
+  { objects, discovery }: Pick<PreflightComponents, "objects" | "discovery">,
+  { key, selector }: Pick<ExposePlan, "key" | "selector">,
+  signal?: AbortSignal,
+): Promise<readonly PlannedOwner[]> {
+  const pods = await listPods(objects, { namespace: namespaceOf(key), selector }, signal);
+  const starts = pods.map((object) => ({ object }));
+  const { owners } = await findOwners({ objects, discovery }, starts, signal);
+  return owners.map((owner) => plannedOwner(owner, selector));
+}
+
+function refuseUnscalable(key: ServiceKey, { unscalable }: Backing): void {
+  if (unscalable.length === 0) return;
+  const whose = unscalable.map(nameObject).join(", ");
+  throw refusal(key, `pods of it belong to ${whose}, which cannot be scaled to 0`);
+}
+
+/** Gives the warning when the volumes may go. */
+function checkVolumes(key: ServiceKey, owners: readonly ScalableOwner[], isAllowed: boolean): readonly string[] {
+  const losing = owners.filter(({ losesVolumes }) => losesVolumes).map(nameObject);
+  if (losing.length === 0) return [];
+  const what = `scaling ${losing.join(", ")} to 0 deletes its volumes and what is on them (whenScaled: Delete)`;
+  if (!isAllowed) throw refusal(key, `${what}; --allow-volume-loss does it all the same`);
+  return [`${what.charAt(0).toUpperCase()}${what.slice(1)}, which you have allowed`];
+}
+
+/** Pods that stay, because nobody can be scaled for them. */
+function leftAloneWarnings({ bare, gone }: Backing): readonly string[] {
+  const lost = gone.map(
+    (owner) => `${nameObject(owner)} does not exist any more: what is left of its pods is left alone`,
+  );
+  if (bare.length === 0) return lost;
+  const names = bare.map((pod) => textAt(pod, "metadata", "name") ?? "");
+  const [subject, verbs] =
+    names.length === 1
+      ? ["Pod", "has no controller: it is left alone and goes"]
+      : ["Pods", "have no controller: they are left alone and go"];
+  return [`${subject} ${quotedList(names)} ${verbs} on answering beside the local process`, ...lost];
+}
+
+/** Whoever looks at a dry run would wonder about an owner that is at 0 already. */
+function markWarnings(owners: readonly OwnerOf[]): readonly string[] {
+  return owners.flatMap((owner) => {
+    const mark = markOf({ metadata: owner });
+    if (mark === undefined) return [];
+    const before = mark.replicas === undefined ? "" : `, and had ${mark.replicas} replicas before`;
+    return [`${nameObject(owner)} is held by an exposure of "${mark.holder}"${before}`];
+  });
+}
+
+function plannedOwner(owner: OwnerOf, selector: ExposePlan["selector"]): PlannedOwner {
+  const { group, version, plural, kind, namespace, name, uid, replicas, scaleBy } = owner;
+  const known = { group, version, plural, kind, namespace, name, uid, replicas, scaleBy };
+  return { ...known, adopts: wouldAdopt(owner, selector) };
+}
+
+/** Tells of meshes and OpenShift; who may not see it goes without. */
+async function readNamespace(objects: Pick<Objects, "get">, name: string, signal: AbortSignal | undefined) {
+  try {
+    return await objects.get({ group: "", version: "v1", plural: "namespaces", name }, signal);
+  } catch (error) {
+    if (codeOf(error) === "denied" || codeOf(error) === "not-found") return undefined;
+    throw error;
+  }
+}

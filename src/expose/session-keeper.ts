@@ -1,0 +1,225 @@
+/**
+ * Keeps a session as it was begun: signs of life, the connection, the pod, the Service's labels, the owners at 0. One round
+ * after the other looks at everything and mends what differs, woken by whatever changes; it never fights for long, and before it
+ * changes anything after a silence it looks whether the session is still its own.
+ */
+import { type BackoffOptions, backoffMs } from "../backoff.ts";
+import { withTimeout } from "../clock.ts";
+import { codeOf, LocalizerError } from "../errors.ts";
+import type { Followed } from "../kube/object-cache.ts";
+import type { Service } from "../kube/service.ts";
+import { serviceKind } from "../kube/service-watches.ts";
+import { nameOf, namespaceOf } from "../model/service-key.ts";
+import { Bell } from "./bell.ts";
+import { Contention } from "./contention.ts";
+import type { Report } from "./report.ts";
+import { renewLease } from "./session-lease.ts";
+import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
+import { connect, makePod } from "./session-start.ts";
+
+/** How a session fares, and why. */
+export interface Kept {
+  readonly state: "exposed" | "reconnecting" | "contended";
+  readonly reason: string;
+}
+
+/** Why keeping ended: its signal fired; somebody else holds the Lease; the Lease is gone, and all has to go back. */
+export type KeeperEnd = "stopped" | "taken-over" | "lease-gone";
+
+/** What it tells, and when it ends. Neither function may throw. */
+export interface KeepOptions {
+  readonly signal: AbortSignal;
+  readonly onState: (kept: Kept) => void;
+  readonly report: Report;
+}
+
+const retry: BackoffOptions = { baseMs: 250, factor: 2, capMs: 10_000 };
+/** For one try to connect, or to make a pod. */
+const tryMs = 60_000;
+
+/** Keeps it until the signal fires, or it is no longer its own. */
+export async function keepSession(
+  components: SessionComponents,
+  settings: SessionSettings,
+  holdings: SessionHoldings,
+  options: KeepOptions,
+): Promise<KeeperEnd> {
+  const { clock, random = Math.random, log } = components;
+  const { key } = holdings.record;
+  const { signal, onState } = options;
+  const bell = new Bell();
+  await using follows = new AsyncDisposableStack();
+  const where = { namespace: namespaceOf(key), fieldSelector: `metadata.name=${nameOf(key)}` };
+  const service = follows.use(components.cache.follow(serviceKind, where));
+  const contention = follows.use(new Contention(components, settings, holdings));
+  follows.use(holdings.pods.onChange(bell.ring));
+  follows.use(service.onChange(bell.ring));
+  follows.use(contention.onChange(bell.ring));
+  const rounds = new Rounds(components, settings, { holdings, service, contention, options, onLost: bell.ring });
+  for (let failures = 0; !signal.aborted; ) {
+    try {
+      onState(await rounds.run());
+      failures = 0;
+      await bell.wait(clock, rounds.restMs, signal);
+    } catch (thrown) {
+      if (signal.aborted) break;
+      if (thrown instanceof NotOurs) return thrown.end;
+      const { message: reason } = LocalizerError.from(thrown);
+      log.debug("Cannot keep the exposure as it was", { key, failures, error: thrown });
+      onState({ state: "reconnecting", reason });
+      await clock.sleep(backoffMs(failures++, retry, random), signal).catch(() => {});
+    }
+  }
+  return "stopped";
+}
+
+/** The session is somebody else's, or nobody's, from now on. */
+class NotOurs extends Error {
+  readonly end: Exclude<KeeperEnd, "stopped">;
+
+  constructor(end: Exclude<KeeperEnd, "stopped">) {
+    super(end);
+    this.end = end;
+  }
+}
+
+interface RoundParts {
+  readonly holdings: SessionHoldings;
+  readonly service: Followed<Service>;
+  readonly contention: Contention;
+  readonly options: KeepOptions;
+  /** Called when the connection is lost. */
+  readonly onLost: () => void;
+}
+
+class Rounds {
+  readonly #components: SessionComponents;
+  readonly #settings: SessionSettings;
+  readonly #parts: RoundParts;
+  #renewedMs: number;
+  #labels: Readonly<Record<string, string>>;
+
+  constructor(components: SessionComponents, settings: SessionSettings, parts: RoundParts) {
+    this.#components = components;
+    this.#settings = settings;
+    this.#parts = parts;
+    this.#renewedMs = components.clock.monotonic();
+    this.#labels = parts.holdings.plan.selector;
+    this.#followLoss();
+  }
+
+  /** How long it may be left alone if nothing happens. */
+  get restMs(): number {
+    const sinceMs = this.#components.clock.monotonic() - this.#renewedMs;
+    return Math.max(0, Math.min(this.#settings.renewMs - sinceMs, this.#parts.contention.restMs));
+  }
+
+  async run(): Promise<Kept> {
+    const { holdings, contention, options } = this.#parts;
+    const { signal, report, onState } = options;
+    if (this.#components.clock.monotonic() - this.#renewedMs >= this.#settings.renewMs) await this.#renew();
+    if (this.#isPodLost()) await this.#podAnew();
+    else if (holdings.ssh?.closed.aborted !== false) {
+      onState({ state: "reconnecting", reason: LocalizerError.from(holdings.ssh?.closed.reason ?? "").message });
+      await this.#renew();
+      await this.#within("Cannot connect to the pod", (limited) => this.#connect(limited));
+    }
+    await this.#followLabels();
+    if (contention.isMixed) {
+      // What is scaled is scaled by whoever holds the Lease.
+      await this.#renew();
+      const reason = await contention.settle(signal, report);
+      if (reason !== undefined) return { state: "contended", reason };
+    }
+    return { state: "exposed", reason: this.#serviceReason() };
+  }
+
+  /** Looks who holds the Lease, too. @throws NotOurs */
+  async #renew(): Promise<void> {
+    const { holdings, options } = this.#parts;
+    const { lease } = holdings;
+    if (lease === undefined) throw new NotOurs("lease-gone");
+    try {
+      holdings.lease = await renewLease(this.#components, lease, { signal: options.signal });
+      this.#renewedMs = this.#components.clock.monotonic();
+    } catch (error) {
+      if (codeOf(error) === "gone") throw new NotOurs("lease-gone");
+      if (codeOf(error) === "conflict") throw new NotOurs("taken-over");
+      throw error;
+    }
+  }
+
+  #isPodLost(): boolean {
+    const { pod, pods } = this.#parts.holdings;
+    if (pod === undefined) return true;
+    const seen = pods.objects.get(`${pod.ref.namespace}/${pod.name}`);
+    if (seen === undefined || seen.uid !== pod.ref.uid || seen.state.deleting) return true;
+    return seen.state.phase === "Failed" || seen.state.phase === "Succeeded";
+  }
+
+  /** With new keys, and the record untouched. */
+  async #podAnew(): Promise<void> {
+    const { holdings, options } = this.#parts;
+    const { pod: lost, ssh } = holdings;
+    options.onState({ state: "reconnecting", reason: `Pod "${lost?.name ?? ""}" is gone, making another one` });
+    await this.#renew();
+    await ssh?.[Symbol.asyncDispose]();
+    await this.#within("Cannot make a pod in place of the one that is gone", async (signal) => {
+      // An evicted one stays as an object; nothing of it may be selected.
+      await lost?.delete(signal);
+      await makePod(this.#components, this.#settings, holdings, { signal, report: options.report });
+    });
+    this.#labels = holdings.plan.selector;
+    this.#followLoss();
+  }
+
+  async #connect(signal: AbortSignal): Promise<void> {
+    const { holdings, options } = this.#parts;
+    await connect(this.#components, holdings, { signal, report: options.report });
+    this.#followLoss();
+  }
+
+  #followLoss(): void {
+    const { holdings, onLost } = this.#parts;
+    holdings.ssh?.closed.addEventListener("abort", onLost, { once: true });
+    if (holdings.ssh?.closed.aborted === true) onLost();
+  }
+
+  /** The Service may have come to select by other labels. */
+  async #followLabels(): Promise<void> {
+    const { holdings, service, options } = this.#parts;
+    const selector = service.objects.get(holdings.record.key)?.selector;
+    if (selector === undefined || isSame(selector, this.#labels)) return;
+    const dropped = Object.keys(this.#labels).filter((label) => !Object.hasOwn(selector, label));
+    const labels = { ...Object.fromEntries(dropped.map((label) => [label, null])), ...selector };
+    await holdings.pod?.select(labels, options.signal);
+    this.#labels = selector;
+    const message = `Service "${holdings.record.key}" selects by other labels now; the pod has them`;
+    options.report({ level: "warn", step: "labels", message });
+  }
+
+  /** What of the Service the session cannot follow. */
+  #serviceReason(): string {
+    const { holdings, service } = this.#parts;
+    const now = service.objects.get(holdings.record.key);
+    if (now === undefined) return service.status.state === "watching" ? "the Service does not exist any more" : "";
+    const known = new Set(holdings.plan.ports.map(({ servicePort, remote }) => `${servicePort} ${remote}`));
+    const targets = new Map(holdings.plan.ports.map(({ remote, remoteName }) => [remoteName, remote]));
+    const strange = now.ports.filter(({ protocol, port, targetPort }) => {
+      const remote = typeof targetPort === "string" ? targets.get(targetPort) : targetPort;
+      return protocol === "TCP" && !known.has(`${port} ${remote ?? ""}`);
+    });
+    if (strange.length === 0) return "";
+    return `the Service has other ports now (${strange.map(({ port }) => port).join(", ")}); stop and expose it again`;
+  }
+
+  #within(action: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { signal } = this.#parts.options;
+    return withTimeout(this.#components.clock, { action, timeoutMs: tryMs, signal }, work);
+  }
+}
+
+function isSame(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}

@@ -1,0 +1,263 @@
+/**
+ * Begins a session, in an order that leaves the workload untouched until the local process can take its place: journal and
+ * Lease, Secret and pod, SSH and listeners, Ready, the Service's labels, and only then 0 replicas (decision 27). Each step may
+ * be taken again, after an answer that was lost or by a session that has lost its pod.
+ */
+import { type BackoffOptions, backoffMs } from "../backoff.ts";
+import { codeOf, LocalizerError } from "../errors.ts";
+import { addedToPod } from "./added-containers.ts";
+import { unlessUnsupported } from "./dry-run.ts";
+import { persist } from "./persist.ts";
+import type { RecordedOwner } from "./records.ts";
+import type { ExposeStep, Report } from "./report.ts";
+import { describeOwner, type ScaleComponents, scaleDown } from "./scale.ts";
+import { servedPods } from "./served-pods.ts";
+import { leaseRef, renewLease, takeLease } from "./session-lease.ts";
+import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
+import { SessionPod, type WatchedPod } from "./session-pod.ts";
+import { openTunnel } from "./session-tunnel.ts";
+
+/** How a step is taken. */
+export interface StepOptions {
+  readonly signal: AbortSignal;
+  readonly report: Report;
+}
+
+/** sshd needs some tens of milliseconds after its container counts as running. */
+const sshRetry: BackoffOptions = { baseMs: 50, factor: 2, capMs: 1_000 };
+/** What a pod's container waits for without hope, in the kubelet's words. */
+const hopeless =
+  /^(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|CreateContainer.*Error|RunContainerError|CrashLoopBackOff|Evicted|OutOf.*|UnexpectedAdmissionError|NodeAffinity|NodeLost)$/;
+/** Pods that are being deleted leave the slices within a second. */
+const aloneMs = 3_000;
+const lookEveryMs = 50;
+const noUid = "00000000-0000-0000-0000-000000000000";
+
+/**
+ * Has the cluster say no before anything exists: to the pod as it will be in the end, and to 0 replicas of each owner. What it cannot
+ * say before (see dry-run) counts as no refusal.
+ * @throws LocalizerError as the API refuses, with what was refused
+ */
+export async function rehearse(
+  components: ScaleComponents,
+  settings: Pick<SessionSettings, "pod">,
+  { plan, record, mates }: Pick<SessionHoldings, "plan" | "record" | "mates">,
+  signal: AbortSignal,
+): Promise<void> {
+  const lease = { ref: leaseRef(record.key), uid: noUid };
+  const pod = new SessionPod(components, { plan, record, lease, attempt: 1, options: settings.pod });
+  await pod.dryRun(signal).catch(refusedAs(`The cluster refuses the pod that would take the place of "${record.key}"`));
+  const by = { session: record.session, holder: record.holder, mates: mates() };
+  for (const owner of record.owners) {
+    await unlessUnsupported(() => scaleDown(components, owner, by, { signal, dryRun: true })).catch(
+      refusedAs("The cluster refuses the change"),
+    );
+  }
+}
+
+/**
+ * Takes all steps. What was made stands in the holdings, also when it fails.
+ * @throws LocalizerError when a step fails
+ */
+export async function startSession(
+  components: SessionComponents,
+  settings: SessionSettings,
+  holdings: SessionHoldings,
+  options: StepOptions,
+): Promise<void> {
+  const { signal, report } = options;
+  const { record } = holdings;
+  const lasting = { signal };
+  await components.journal.write(settings.server, record);
+  holdings.lease = await persist(components, lasting, () =>
+    takeLease(components, record, { durationMs: settings.leaseMs, signal }),
+  );
+  tell(report, "lease", `Holding Lease "${holdings.lease.ref.name}" as ${record.holder}`);
+  await makePod(components, settings, holdings, options);
+  await scaleOwners(components, settings, holdings, record.owners, options);
+  await alone(components, holdings, signal);
+}
+
+/**
+ * Makes a pod and puts it behind the Service, with the way to the local process open.
+ * @throws LocalizerError when a step fails
+ */
+export async function makePod(
+  components: SessionComponents,
+  settings: SessionSettings,
+  holdings: SessionHoldings,
+  { signal, report }: StepOptions,
+): Promise<void> {
+  const { plan, record, lease } = holdings;
+  if (lease === undefined) throw new LocalizerError("internal", "Cannot make a pod: the session has no Lease");
+  const lasting = { signal };
+  const attempt = holdings.attempts + 1;
+  const pod = new SessionPod(components, { plan, record, lease, attempt, options: settings.pod });
+  holdings.attempts = attempt;
+  holdings.pod = pod;
+  await persist(components, lasting, () => pod.createSecret(signal));
+  const made = await persist(components, lasting, () => pod.createPod(signal));
+  tell(report, "pod", `Made pod "${pod.name}"`);
+  for (const warning of addedToPod(made)) report({ level: "warn", step: "pod", message: warning });
+  await podRunning(holdings, pod, { signal, report });
+  await connect(components, holdings, { signal, report });
+  await podWhen(holdings, pod, (seen) => seen.state.ready || undefined, signal);
+  tell(report, "ready", `Pod "${pod.name}" is ready`);
+  await persist(components, lasting, () => pod.select(pod.labels, signal));
+  await persist(components, lasting, () => pod.selected(signal));
+  tell(report, "labels", `Service "${record.key}" leads to it`);
+}
+
+/**
+ * Opens the way to the local process, over the pod that there is; tries until the signal fires.
+ * @throws LocalizerError `denied` when the host key is another, or a right is missing; the last failure when the signal fires
+ */
+export async function connect(
+  components: SessionComponents,
+  holdings: SessionHoldings,
+  { signal, report }: StepOptions,
+): Promise<void> {
+  const { pod, ports } = holdings;
+  if (pod === undefined) throw new LocalizerError("internal", "Cannot connect: the session has no pod");
+  const { clock, random = Math.random } = components;
+  const wish = { endpoint: { pod: pod.ref, port: pod.sshPort }, identity: pod.identity, ports };
+  for (let attempt = 0; ; attempt++) {
+    try {
+      holdings.ssh = await openTunnel(components, wish, signal);
+      break;
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      components.log.debug("Cannot connect to the pod yet", { pod: pod.name, attempt, error });
+      await clock.sleep(backoffMs(attempt, sshRetry, random), signal).catch(() => {
+        throw error;
+      });
+    }
+  }
+  tell(report, "tunnel", `Connected to pod "${pod.name}"`);
+}
+
+/**
+ * Sets the owners to 0, one after the other, and writes down what they were.
+ * @throws LocalizerError when one of them cannot be
+ */
+export async function scaleOwners(
+  components: SessionComponents,
+  settings: SessionSettings,
+  holdings: SessionHoldings,
+  owners: readonly RecordedOwner[],
+  { signal, report }: StepOptions,
+): Promise<void> {
+  const { session, holder } = holdings.record;
+  const by = { session, holder, mates: holdings.mates() };
+  const scaled = new Map(holdings.record.owners.map((owner) => [owner.uid, owner]));
+  for (const owner of owners) {
+    const replicas = await persist(components, { signal }, () => scaleDown(components, owner, by, { signal }));
+    scaled.set(owner.uid, { ...owner, replicas });
+    tell(report, "scale-down", `${describeOwner(owner)} is set from ${replicas} to 0`);
+  }
+  await writeRecord(components, settings, holdings, { phase: "exposed", owners: [...scaled.values()] }, signal);
+}
+
+/** Until the pods that were scaled away have left the Service, but not for long: others may stand behind it, too. */
+async function alone(components: SessionComponents, { record, pod }: SessionHoldings, signal: AbortSignal) {
+  if (record.owners.length === 0) return;
+  const { clock } = components;
+  const untilMs = clock.monotonic() + aloneMs;
+  while (clock.monotonic() < untilMs) {
+    const served = await persist(components, { signal }, () => servedPods(components, record.key, signal));
+    if (served.every(({ uid, ready }) => !ready || uid === pod?.ref.uid)) return;
+    await clock.sleep(lookEveryMs, signal);
+  }
+}
+
+/** Writes the session's record anew, to the journal and to the Lease. @throws LocalizerError as those */
+export async function writeRecord(
+  components: SessionComponents,
+  settings: SessionSettings,
+  holdings: SessionHoldings,
+  changes: Partial<Pick<SessionHoldings["record"], "phase" | "owners">>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { lease } = holdings;
+  const record = { ...holdings.record, ...changes };
+  holdings.record = record;
+  await components.journal.write(settings.server, record);
+  if (lease === undefined) return;
+  holdings.lease = await persist(components, { signal }, () => renewLease(components, lease, { signal, record }));
+}
+
+/** Until its container runs. What cannot become right fails at once, in the cluster's words; what may is told. */
+async function podRunning(holdings: SessionHoldings, pod: SessionPod, { signal, report }: StepOptions): Promise<void> {
+  let told = "";
+  await podWhen(
+    holdings,
+    pod,
+    ({ state: { phase, problem } }) => {
+      if (problem !== undefined && hopeless.test(problem.reason)) {
+        const said = [problem.reason, problem.message].filter((text) => text !== "").join(": ");
+        throw new LocalizerError("unavailable", `Pod "${pod.name}" does not start: ${said}`);
+      }
+      if (problem !== undefined && told !== problem.reason) {
+        told = problem.reason;
+        const message = `Pod "${pod.name}" waits: ${problem.reason}: ${problem.message}`;
+        report({ level: "warn", step: "pod", message });
+      }
+      return phase === "Running" || undefined;
+    },
+    signal,
+  );
+}
+
+/**
+ * Waits until `pick` gives something of the pod.
+ * @throws LocalizerError `gone` when the pod goes before; whatever `pick` throws; `aborted`
+ */
+async function podWhen<T>(
+  { pods }: SessionHoldings,
+  pod: SessionPod,
+  pick: (seen: WatchedPod) => T | undefined,
+  signal: AbortSignal,
+): Promise<T> {
+  const found = Promise.withResolvers<T>();
+  found.promise.catch(() => {});
+  let wasSeen = false;
+  const look = () => {
+    const seen = pods.objects.get(`${pod.ref.namespace}/${pod.name}`);
+    try {
+      if (seen === undefined) {
+        if (wasSeen) throw new LocalizerError("gone", `Pod "${pod.name}" was deleted`);
+        return;
+      }
+      wasSeen = true;
+      if (seen.state.deleting) throw new LocalizerError("gone", `Pod "${pod.name}" is being deleted`);
+      const value = pick(seen);
+      if (value !== undefined) found.resolve(value);
+    } catch (error) {
+      found.reject(error);
+    }
+  };
+  using _changes = pods.onChange(look);
+  look();
+  const onAbort = () => found.reject(LocalizerError.from(signal.reason, "aborted"));
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await found.promise;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  return ["unavailable", "timeout", "refused", "gone", "conflict"].includes(codeOf(error));
+}
+
+function refusedAs(action: string): (error: unknown) => never {
+  return (error) => {
+    throw LocalizerError.wrap(error, action);
+  };
+}
+
+function tell(report: Report, step: ExposeStep, message: string): void {
+  report({ level: "info", step, message });
+}
