@@ -28,8 +28,6 @@ export interface ExposuresParts {
   readonly clock: Clock;
 }
 
-/** How long a start may take: an image may have to be pulled. */
-const startMs = 180_000;
 /** How long a workload may take to become ready when its exposure is stopped. */
 const readyMs = 300_000;
 /** For all exposures together when the daemon ends (expose-and-security 2.4). */
@@ -69,7 +67,10 @@ export async function openExposing(options: ExposingOptions, parts: ExposuresPar
 }
 
 /** What of the daemon's settings counts here. */
-export type ExposingOptions = Pick<DaemonOptions, "stateDir" | "log" | "version" | "exposeLeaseMs" | "exposeImage">;
+export type ExposingOptions = Pick<
+  DaemonOptions,
+  "stateDir" | "log" | "version" | "exposeLeaseMs" | "exposeStartMs" | "exposeImage"
+>;
 
 /** Makes them. @throws LocalizerError `internal` when this process cannot be told from others */
 export async function openExposures(
@@ -99,7 +100,8 @@ export async function openExposures(
       image: options.exposeImage,
       leaseMs: options.exposeLeaseMs,
       renewMs: options.exposeLeaseMs / renewals,
-      ...{ startMs, readyMs, endMs },
+      startMs: options.exposeStartMs,
+      ...{ readyMs, endMs },
     },
   );
 }

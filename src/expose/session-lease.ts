@@ -166,7 +166,7 @@ async function current(objects: Objects, lease: SeenLease, signal: AbortSignal |
   return now;
 }
 
-/** Deletes the Lease of this session, and no other. One that is gone is fine. Throws as the API. */
+/** Deletes this very Lease, and no other of its name. One that is gone is fine. Throws as the API. */
 export async function dropLease(
   objects: Objects,
   lease: Pick<SeenLease, "ref" | "uid">,
@@ -175,8 +175,10 @@ export async function dropLease(
   try {
     await objects.delete(lease.ref, { uid: lease.uid, signal });
   } catch (error) {
-    // Conflict: another one of that name, which is somebody else's.
-    if (codeOf(error) !== "not-found" && codeOf(error) !== "conflict") throw error;
+    if (codeOf(error) === "not-found") return;
+    // Another one of that name is somebody else's.
+    if (codeOf(error) === "conflict" && (await seeLease(objects, lease.ref, signal))?.uid !== lease.uid) return;
+    throw error;
   }
 }
 

@@ -6,10 +6,11 @@
 import { type BackoffOptions, backoffMs } from "../backoff.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
 import { addedToPod } from "./added-containers.ts";
+import { unlessUnsupported } from "./dry-run.ts";
 import { persist } from "./persist.ts";
 import type { RecordedOwner } from "./records.ts";
 import type { ExposeStep, Report } from "./report.ts";
-import { describeOwner, scaleDown } from "./scale.ts";
+import { describeOwner, type ScaleComponents, scaleDown } from "./scale.ts";
 import { servedPods } from "./served-pods.ts";
 import { leaseRef, renewLease, takeLease } from "./session-lease.ts";
 import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
@@ -33,13 +34,14 @@ const lookEveryMs = 50;
 const noUid = "00000000-0000-0000-0000-000000000000";
 
 /**
- * Has the cluster say no before anything exists: to the pod as it will be in the end, and to 0 replicas of each owner.
+ * Has the cluster say no before anything exists: to the pod as it will be in the end, and to 0 replicas of each owner. What it cannot
+ * say before (see dry-run) counts as no refusal.
  * @throws LocalizerError as the API refuses, with what was refused
  */
 export async function rehearse(
-  components: SessionComponents,
-  settings: SessionSettings,
-  { plan, record, mates }: SessionHoldings,
+  components: ScaleComponents,
+  settings: Pick<SessionSettings, "pod">,
+  { plan, record, mates }: Pick<SessionHoldings, "plan" | "record" | "mates">,
   signal: AbortSignal,
 ): Promise<void> {
   const lease = { ref: leaseRef(record.key), uid: noUid };
@@ -47,7 +49,9 @@ export async function rehearse(
   await pod.dryRun(signal).catch(refusedAs(`The cluster refuses the pod that would take the place of "${record.key}"`));
   const by = { session: record.session, holder: record.holder, mates: mates() };
   for (const owner of record.owners) {
-    await scaleDown(components, owner, by, { signal, dryRun: true }).catch(refusedAs("The cluster refuses the change"));
+    await unlessUnsupported(() => scaleDown(components, owner, by, { signal, dryRun: true })).catch(
+      refusedAs("The cluster refuses the change"),
+    );
   }
 }
 
