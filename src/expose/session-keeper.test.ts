@@ -5,6 +5,7 @@ import { exposedPort } from "../../test/support/expose-plan.ts";
 import { KeeperLab } from "../../test/support/keeper-lab.ts";
 import { LocalizerError } from "../errors.ts";
 import { at, textAt } from "../kube/json.ts";
+import { isPodLost } from "./session-start.ts";
 
 const leases = "leases.coordination.k8s.io";
 const lease = "localizer-cart";
@@ -16,8 +17,7 @@ function renewedAt(keeper: KeeperLab): string {
 
 test("keepSession() gives a sign of life in time, and otherwise writes nothing", async () => {
   await using keeper = await KeeperLab.open();
-  const end = keeper.keep();
-  await keeper.state("exposed");
+  const { end } = await keeper.kept();
   const first = renewedAt(keeper);
   await keeper.lab.clock.advance(14_999);
   assert.deepEqual([keeper.lab.writes, renewedAt(keeper)], [[], first]);
@@ -31,8 +31,7 @@ test("keepSession() gives a sign of life in time, and otherwise writes nothing",
 
 test("keepSession() ends with its signal, and leaves no timer", async () => {
   await using keeper = await KeeperLab.open();
-  const end = keeper.keep();
-  await keeper.state("exposed");
+  const { end } = await keeper.kept();
   keeper.stop();
   assert.equal(await end, "stopped");
   assert.equal(keeper.lab.clock.pending, 0);
@@ -40,8 +39,7 @@ test("keepSession() ends with its signal, and leaves no timer", async () => {
 
 test("keepSession() connects again when SSH is lost: the same pod and key, and all ports", async () => {
   await using keeper = await KeeperLab.open({ ports: [exposedPort(8080), exposedPort(9090)] });
-  void keeper.keep();
-  await keeper.state("exposed");
+  await keeper.kept();
   keeper.connections[0]?.lose();
   await keeper.until(() => keeper.connections.length === 2);
   await keeper.state("exposed");
@@ -54,8 +52,7 @@ test("keepSession() connects again when SSH is lost: the same pod and key, and a
 
 test("keepSession() goes on connecting while the pod does not answer", async () => {
   await using keeper = await KeeperLab.open();
-  void keeper.keep();
-  await keeper.state("exposed");
+  await keeper.kept();
   let left = 5;
   keeper.onDial = () => {
     if (left-- > 0) throw new LocalizerError("refused", "Nobody listens");
@@ -67,8 +64,7 @@ test("keepSession() goes on connecting while the pod does not answer", async () 
 
 test("keepSession() says why it cannot connect, and tries again", async () => {
   await using keeper = await KeeperLab.open();
-  void keeper.keep();
-  await keeper.state("exposed");
+  await keeper.kept();
   let left = 3;
   keeper.onDial = () => {
     if (left-- > 0) throw new LocalizerError("denied", "Another host key");
@@ -95,8 +91,7 @@ for (const [what, lose] of [
     await using keeper = await KeeperLab.open({ replicas: 3 });
     const { lab, holdings, connections } = keeper;
     const { record } = holdings;
-    void keeper.keep();
-    await keeper.state("exposed");
+    await keeper.kept();
     lose(keeper);
     await keeper.until(() => connections.length === 2);
     await keeper.state("exposed");
@@ -113,8 +108,7 @@ for (const [what, lose] of [
 
 test("keepSession() tries again to make a pod, and says what the cluster has against it", async () => {
   await using keeper = await KeeperLab.open();
-  void keeper.keep();
-  await keeper.state("exposed");
+  await keeper.kept();
   keeper.lab.fail(calling("create", "pods"), { kind: "forbidden" }, 2);
   keeper.lab.remove("pods", pod);
   await keeper.state(/^reconnecting: .*pods.* is forbidden/);
@@ -125,11 +119,10 @@ test("keepSession() tries again to make a pod, and says what the cluster has aga
 
 test("keepSession() puts a pod behind the Service that took longer to come than one try", async () => {
   await using keeper = await KeeperLab.open();
-  void keeper.keep();
-  await keeper.state("exposed");
+  await keeper.kept();
   keeper.podsRun = false;
   keeper.lab.remove("pods", pod);
-  await keeper.until(() => keeper.lab.names("pods").includes(`${pod}-2`));
+  await keeper.until(() => keeper.holdings.pod?.name === `${pod}-2` && !isPodLost(keeper.holdings));
   await keeper.lab.clock.advance(60_000);
   await keeper.state(/^reconnecting: Cannot make a pod in place of the one that is gone: no answer within/);
   keeper.podsRun = true;
@@ -141,8 +134,7 @@ test("keepSession() puts a pod behind the Service that took longer to come than 
 
 test("keepSession() does not wait for a connection to a pod that goes meanwhile", async () => {
   await using keeper = await KeeperLab.open();
-  void keeper.keep();
-  await keeper.state("exposed");
+  await keeper.kept();
   const began = keeper.lab.clock.monotonic();
   keeper.onDial = (endpoint) => {
     if (endpoint.pod.name !== pod) return;
@@ -158,8 +150,7 @@ test("keepSession() does not wait for a connection to a pod that goes meanwhile"
 
 test("keepSession() ends when the Lease is gone, and changes nothing any more", async () => {
   await using keeper = await KeeperLab.open();
-  const end = keeper.keep();
-  await keeper.state("exposed");
+  const { end } = await keeper.kept();
   keeper.lab.remove(leases, lease);
   await keeper.lab.clock.advance(15_000);
   assert.equal(await end, "lease-gone");
@@ -174,8 +165,7 @@ for (const [what, happen] of [
 ] satisfies readonly (readonly [string, (keeper: KeeperLab) => unknown])[]) {
   test(`keepSession() changes nothing of a session that was taken over when ${what}`, async () => {
     await using keeper = await KeeperLab.open({ replicas: 3 });
-    const end = keeper.keep();
-    await keeper.state("exposed");
+    const { end } = await keeper.kept();
     keeper.lab.remove(leases, lease);
     keeper.lab.add(leases, lease, { spec: { holderIdentity: `bob@desk/${sessions.bob}` } });
     await happen(keeper);
@@ -187,8 +177,7 @@ for (const [what, happen] of [
 
 test("keepSession() gets over a server that is away, and says so meanwhile", async () => {
   await using keeper = await KeeperLab.open();
-  void keeper.keep();
-  await keeper.state("exposed");
+  await keeper.kept();
   keeper.lab.fail(calling("patch", "leases"), { kind: "failure", code: 503, message: "no etcd" }, 3);
   const first = renewedAt(keeper);
   await keeper.lab.clock.advance(15_000);
@@ -199,8 +188,7 @@ test("keepSession() gets over a server that is away, and says so meanwhile", asy
 
 test("keepSession() gives the pod the labels that the Service has come to select by", async () => {
   await using keeper = await KeeperLab.open();
-  void keeper.keep();
-  await keeper.state("exposed");
+  await keeper.kept();
   keeper.lab.patch("services", "cart", { spec: { selector: { app: null, name: "cart", tier: "web" } } });
   const labels = () => keeper.lab.find("pods", pod)?.metadata.labels ?? {};
   await keeper.until(() => keeper.warnings.length > 0);
@@ -212,8 +200,7 @@ test("keepSession() gives the pod the labels that the Service has come to select
 
 test("keepSession() gives a new pod the labels that the Service selects by now", async () => {
   await using keeper = await KeeperLab.open();
-  void keeper.keep();
-  await keeper.state("exposed");
+  await keeper.kept();
   keeper.lab.patch("services", "cart", { spec: { selector: { app: null, name: "cart" } } });
   await keeper.until(() => keeper.warnings.length > 0);
   keeper.lab.remove("pods", pod);
@@ -226,8 +213,7 @@ test("keepSession() gives a new pod the labels that the Service selects by now",
 
 test("keepSession() says which ports of the Service it does not serve, and when that is over", async () => {
   await using keeper = await KeeperLab.open();
-  void keeper.keep();
-  await keeper.state("exposed");
+  await keeper.kept();
   const port = { name: "http", port: 80, targetPort: 8080 };
   keeper.lab.patch("services", "cart", { spec: { ports: [port, { name: "admin", port: 81 }] } });
   await keeper.state("exposed: the Service has other ports now (81); stop and expose it again");
@@ -242,16 +228,14 @@ test("keepSession() has nothing to say of ports that were never exposed, for the
   const web = { name: "http", port: 80, targetPort: "web" };
   const nowhere = { name: "x", port: 99, targetPort: "nowhere" };
   keeper.lab.patch("services", "cart", { spec: { ports: [web, nowhere] } });
-  void keeper.keep();
-  await keeper.state("exposed");
+  await keeper.kept();
   keeper.lab.patch("services", "cart", { spec: { ports: [web, nowhere, { ...nowhere, name: "y", port: 98 }] } });
   await keeper.state("exposed: the Service has other ports now (98); stop and expose it again");
 });
 
 test("keepSession() says that the Service does not exist any more, until it does again", async () => {
   await using keeper = await KeeperLab.open();
-  void keeper.keep();
-  await keeper.state("exposed");
+  await keeper.kept();
   keeper.lab.remove("services", "cart");
   await keeper.state("exposed: the Service does not exist any more");
   keeper.lab.service();

@@ -119,6 +119,15 @@ export class KeeperLab implements AsyncDisposable {
     return keepSession(this.components, settings, this.holdings, options);
   }
 
+  /** As `keep`, and waits until it is in full swing: all watches are there, and nothing is to be done. */
+  async kept(): Promise<{ readonly end: Promise<KeeperEnd> }> {
+    const end = this.keep();
+    // Pods, Services and slices.
+    await this.until(() => this.lab.server.watches === 3);
+    await this.state("exposed");
+    return { end };
+  }
+
   /** Ends the keeping. */
   stop(): void {
     this.#stop.abort(new LocalizerError("aborted", "Stopped"));
