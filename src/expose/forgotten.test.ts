@@ -217,9 +217,9 @@ test("restoreForgotten() believes no record that is about another namespace or S
 
 test("restoreForgotten() does not stumble over a Lease whose label is no name", async () => {
   await using lab = await ExposeLab.open();
-  const marks = { [labels.managedBy]: "localizer", [labels.session]: sessions.alice, [labels.service]: "A.b" };
+  const marks = { [labels.managedBy]: "localizer", [labels.session]: sessions.alice, [labels.service]: "a.b" };
   const spec = { holderIdentity: `alice@laptop/${sessions.alice}`, leaseDurationSeconds: 5 };
-  lab.add(leases, "localizer-x", { labels: marks, spec });
+  lab.add(leases, "localizer-a.b", { labels: marks, spec });
   const { failures } = await restore(lab);
   assert.deepEqual(failures, []);
 });

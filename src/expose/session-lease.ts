@@ -130,8 +130,8 @@ export function heldSentence(key: ServiceKey, lease: SeenLease | undefined, now:
 
 /**
  * Gives a sign of life, and writes the record if one is given. Gives the Lease afterwards.
- * @throws LocalizerError `gone` when the Lease is not there or another of its name, `conflict` when another session holds it;
- * else as the API
+ * @throws LocalizerError `gone` when the Lease is not there or another of its name, `conflict` when another session holds it,
+ * `unavailable` when it changes all the time; else as the API
  */
 export async function renewLease(
   { objects, clock }: LeaseComponents,
@@ -151,7 +151,9 @@ export async function renewLease(
       const patch = { metadata, spec: { renewTime: microTime(new Date(clock.now())) } };
       return parseLease(await objects.patch(now.ref, patch, { signal })) ?? now;
     } catch (error) {
-      if (codeOf(error) !== "conflict" || attempt >= 3) throw error;
+      if (codeOf(error) !== "conflict") throw error;
+      // Not as a conflict: that would mean that somebody else holds it.
+      if (attempt >= 3) throw new LocalizerError("unavailable", LocalizerError.from(error).message, { cause: error });
     }
   }
 }

@@ -110,7 +110,8 @@ export async function makePod(
 
 /**
  * Opens the way to the local process, over the pod that there is; tries until the signal fires.
- * @throws LocalizerError `denied` when the host key is another, or a right is missing; the last failure when the signal fires
+ * @throws LocalizerError `denied` when the host key is another, or a right is missing; `gone` when the pod goes meanwhile; the last
+ * failure when the signal fires
  */
 export async function connect(
   components: SessionComponents,
@@ -121,19 +122,33 @@ export async function connect(
   if (pod === undefined) throw new LocalizerError("internal", "Cannot connect: the session has no pod");
   const { clock, random = Math.random } = components;
   const wish = { endpoint: { pod: pod.ref, port: pod.sshPort }, identity: pod.identity, ports };
+  const lost = new AbortController();
+  using _changes = holdings.pods.onChange(() => {
+    if (isPodLost(holdings)) lost.abort(new LocalizerError("gone", `Pod "${pod.name}" is gone`));
+  });
+  const either = AbortSignal.any([signal, lost.signal]);
   for (let attempt = 0; ; attempt++) {
     try {
-      holdings.ssh = await openTunnel(components, wish, signal);
+      holdings.ssh = await openTunnel(components, wish, either);
       break;
     } catch (error) {
+      if (lost.signal.aborted) throw lost.signal.reason;
       if (!isPassing(error)) throw error;
       components.log.debug("Cannot connect to the pod yet", { pod: pod.name, attempt, error });
-      await clock.sleep(backoffMs(attempt, sshRetry, random), signal).catch(() => {
-        throw error;
+      await clock.sleep(backoffMs(attempt, sshRetry, random), either).catch(() => {
+        throw lost.signal.aborted ? lost.signal.reason : error;
       });
     }
   }
   tell(report, "tunnel", `Connected to pod "${pod.name}"`);
+}
+
+/** Says whether the pod is not there any more, is about to go, or has ended. */
+export function isPodLost({ pod, pods }: Pick<SessionHoldings, "pod" | "pods">): boolean {
+  if (pod === undefined) return true;
+  const seen = pods.objects.get(`${pod.ref.namespace}/${pod.name}`);
+  if (seen === undefined || seen.uid !== pod.ref.uid || seen.state.deleting) return true;
+  return seen.state.phase === "Failed" || seen.state.phase === "Succeeded";
 }
 
 /**
