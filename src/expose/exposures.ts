@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto";
 import { LocalizerError } from "../errors.ts";
 import { nameOf, namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import { endingOwners, endSession } from "./endings.ts";
-import { endDead, type RestoreComponents } from "./forgotten.ts";
+import { endDead } from "./forgotten.ts";
 import { LineFeed } from "./line-feed.ts";
 import type { LocalSide } from "./local-side.ts";
 import type { ExposedPort, ExposePlan } from "./plan.ts";
@@ -19,6 +19,7 @@ import { describeOwner } from "./scale.ts";
 import { Session, type SessionView } from "./session.ts";
 import { heldSentence, isAlive, leaseRef, seeLease } from "./session-lease.ts";
 import type { SessionComponents, SessionSettings } from "./session-parts.ts";
+import type { SearchComponents } from "./suspects.ts";
 
 /** What is wished for. */
 export interface ExposeWish {
@@ -37,7 +38,7 @@ export interface ExposeWish {
 }
 
 /** What exposures are made from. */
-export interface ExposuresComponents extends SessionComponents, RestoreComponents {
+export interface ExposuresComponents extends SessionComponents, SearchComponents {
   /** Everything that is known before anything is changed. @throws LocalizerError when it cannot be, or must not be, exposed */
   readonly preflight: (
     wish: Pick<ExposeWish, "key" | "maps" | "allowVolumeLoss">,
