@@ -164,7 +164,6 @@ describe("the reaper", { timeout: 240_000 }, () => {
     const script = "console.log(require('fs').readFileSync('/proc/1/status', 'utf8'))";
     const status = await cluster.kubectl([...words, "/bin/node", "-e", script]);
     const peakKb = Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]);
-    console.error(peakKb, await logs());
     assert.ok(peakKb > 0 && peakKb < 128 * 1_024, `${peakKb} kB`);
   });
 
