@@ -99,6 +99,17 @@ describe("reap()", () => {
     assert.ok(reaper.texts().includes("info Could look again"));
   });
 
+  it("leaves the Secret to the garbage collector where it may see none", async () => {
+    await using lab = await ExposeLab.open();
+    await expose(lab);
+    lab.fail(calling("list", "secrets"), { kind: "forbidden" }, 100);
+    await using reaper = start(lab, { graceMs: 0 });
+    await reaper.rounds(1);
+    await until(() => lab.names("leases.coordination.k8s.io").length === 0);
+    assert.deepEqual(lab.names("pods"), []);
+    assert.ok(!reaper.texts().some((text) => text.startsWith("error")));
+  });
+
   it("puts back at once what names a session without a Lease", async () => {
     await using lab = await ExposeLab.open();
     const owner = lab.deployment("web", 0, mark);

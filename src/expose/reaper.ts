@@ -124,14 +124,11 @@ class Reaper {
       try {
         await endSuspect(this.#components, suspect, { ...this.#options, report });
         const what =
-          key === undefined ? `What a forgotten exposure had changed in namespace "${namespace}"` : `"${key}"`;
+          key === undefined
+            ? `What an exposure without a Lease had changed in namespace "${namespace}" is as before`
+            : `"${key}" is as it was before ${lease?.holder || "somebody"} exposed it`;
         // Its holder may have ended it in the meantime: then there was nothing to put back.
-        if (isNews)
-          say({
-            level: "info",
-            step: "ended",
-            message: `${what} is as it was before ${lease?.holder || "somebody"} exposed it`,
-          });
+        if (isNews) say({ level: "info", step: "ended", message: what });
       } catch (thrown) {
         const { code, message } = LocalizerError.from(thrown);
         if (code !== "aborted") report({ level: "error", step: "scale-back", message });
