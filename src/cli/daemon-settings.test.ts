@@ -28,6 +28,7 @@ describe("daemonSettings()", () => {
       engine: undefined,
       exposeImage: undefined,
       exposeLeaseMs: 60_000,
+      exposeStartMs: 180_000,
       allowRootExec: false,
       helper: "auto",
       env: { HOME: "/home/me" },
@@ -53,6 +54,9 @@ describe("daemonSettings()", () => {
       "port-forward-engine": ["WebSocket"],
       "no-helper": ["true"],
       "allow-root-exec": ["yes"],
+      "expose-image": ["sshd:1"],
+      "expose-lease": ["10s"],
+      "expose-timeout": ["1m"],
     });
     assert.equal(read.kubeconfig, resolve("k"));
     assert.equal(read.context, "kind");
@@ -71,6 +75,7 @@ describe("daemonSettings()", () => {
     assert.deepEqual(read.skipPorts, [8080, 9090, 443]);
     assert.equal(read.engine, "websocket");
     assert.equal(read.allowRootExec, true);
+    assert.deepEqual([read.exposeImage, read.exposeLeaseMs, read.exposeStartMs], ["sshd:1", 10_000, 60_000]);
   });
 
   it("takes --short-names without a value for the default", () => {
@@ -86,6 +91,16 @@ describe("daemonSettings()", () => {
       code: "usage",
       message: /belong to the machine$/,
     });
+  });
+
+  it("refuses times in which no exposure can live or start", () => {
+    for (const [name, least] of [
+      ["expose-lease", "3 s"],
+      ["expose-timeout", "5 s"],
+    ] as const) {
+      const message = `Cannot use 1 s for --${name}: want ${least} or more`;
+      assert.throws(() => settings({ [name]: ["1s"] }), { code: "usage", message });
+    }
   });
 
   it("logs to stderr in the level and format that were asked for", () => {
@@ -111,6 +126,8 @@ describe("daemonSettings()", () => {
     ["log-format", "xml"],
     ["port-forward-engine", "spdy"],
     ["no-helper", "maybe"],
+    ["expose-lease", "soon"],
+    ["expose-timeout", "soon"],
   ] as const) {
     it(`refuses --${name} ${value}`, () => {
       assert.throws(() => settings({ [name]: [value] }), { code: "usage", message: new RegExp(`"${value}"`) });

@@ -18,6 +18,8 @@ import { version } from "./version.ts";
 
 /** The API counts a Lease in seconds, and a daemon may be busy for one. */
 const minLeaseMs = 3_000;
+/** Less than no pod becomes ready in. */
+const minStartMs = 5_000;
 
 /** @throws LocalizerError `usage` for the first value that cannot be used */
 export function daemonSettings(flags: FlagValues, io: Pick<CliIo, "env" | "stderr">): DaemonOptions {
@@ -38,7 +40,8 @@ export function daemonSettings(flags: FlagValues, io: Pick<CliIo, "env" | "stder
     skipPorts: many(flags, "skip-port").map((text) => port(/^\d{1,5}$/.test(text) ? Number(text) : text)),
     engine: engineOf(flags),
     exposeImage: one(flags, "expose-image") || undefined,
-    exposeLeaseMs: exposeLeaseOf(flags),
+    exposeLeaseMs: atLeast(minLeaseMs, flags, "expose-lease", "60s"),
+    exposeStartMs: atLeast(minStartMs, flags, "expose-timeout", "3m"),
     allowRootExec: isOn(flags, "allow-root-exec"),
     helper: isOn(flags, "no-helper") ? "none" : "auto",
     env: io.env,
@@ -88,14 +91,11 @@ function engineOf(flags: FlagValues): EngineName | undefined {
   throw new LocalizerError("usage", `Cannot use "${text}" for --port-forward-engine: want one of ${choices}`);
 }
 
-/** @throws LocalizerError `usage` for one that says nothing: renewals, a third of it, are not to be a burden either */
-function exposeLeaseOf(flags: FlagValues): number {
-  const ms = parseDuration(one(flags, "expose-lease") ?? "60s", "expose-lease");
-  if (ms >= minLeaseMs) return ms;
-  throw new LocalizerError(
-    "usage",
-    `Cannot use ${ms / 1_000} s for --expose-lease: want ${minLeaseMs / 1_000} s or more`,
-  );
+/** @throws LocalizerError `usage` for a time so short that it would only do harm */
+function atLeast(minMs: number, flags: FlagValues, name: string, usual: string): number {
+  const ms = parseDuration(one(flags, name) ?? usual, name);
+  if (ms >= minMs) return ms;
+  throw new LocalizerError("usage", `Cannot use ${ms / 1_000} s for --${name}: want ${minMs / 1_000} s or more`);
 }
 
 function shortNamesOf(flags: FlagValues): string | undefined {

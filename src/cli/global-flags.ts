@@ -37,6 +37,10 @@ const texts: Readonly<Record<CliFlagName, Omit<FlagHelp, keyof CliFlag>>> = {
     value: "DURATION",
     text: "without a sign of life for so long an exposure counts as forgotten; default 60s",
   },
+  "expose-timeout": {
+    value: "DURATION",
+    text: "how long an exposure may take to start before it is given up; default 3m",
+  },
   "state-dir": {
     value: "FOLDER",
     text: "the user's own folder for what is remembered; default $XDG_STATE_HOME/localizer",

@@ -38,6 +38,7 @@ function optionsWith(env: NodeJS.ProcessEnv, log: Logger): DaemonOptions {
     allowSuffixes: [],
     skipPorts: [],
     exposeLeaseMs: 60_000,
+    exposeStartMs: 180_000,
     allowRootExec: false,
     helper: "auto",
     env,

@@ -39,6 +39,8 @@ export interface DaemonOptions {
   readonly exposeImage?: string | undefined;
   /** How long an exposure counts as living without a sign of life. */
   readonly exposeLeaseMs: number;
+  /** How long an exposure may take to start: an image may have to be pulled. */
+  readonly exposeStartMs: number;
   /** As plain root: run credential plug-ins all the same. */
   readonly allowRootExec: boolean;
   /** `none`: bind in this process and ask for nothing that needs root. */

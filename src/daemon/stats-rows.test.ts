@@ -65,7 +65,7 @@ test("serviceStats() is undefined for a service that never had a connection", ()
 test("serviceStats() tells the ports that were used, those of its pods too, and the pools of its own pods", async () => {
   await using pair = await tcpPair();
   const clock = new FakeClock();
-  const traffic = new PortTraffic(clock, () => [cart]);
+  const traffic = new PortTraffic(clock, { endpoints: [cart] });
   using connection = traffic.accept(pair.local);
   connection.tries(cart);
   connection.said(10);
@@ -74,7 +74,7 @@ test("serviceStats() tells the ports that were used, those of its pods too, and 
   await answer(connection);
   traffic.bytesDown += 20;
   connection.failed(new LocalizerError("refused", "Nothing listens there"));
-  const ofPod = new PortTraffic(clock, () => []);
+  const ofPod = new PortTraffic(clock, { endpoints: [] });
   ofPod.accept(pair.local)[Symbol.dispose]();
   const pods = [{ hostname: "cart-0", address, ports: [status(81, ofPod), status(82, undefined)], names }];
   const expected = {
@@ -101,7 +101,7 @@ test("serviceStats() tells the ports that were used, those of its pods too, and 
 test("serviceStats() gives figures that do not change afterwards", async () => {
   await using pair = await tcpPair();
   const clock = new FakeClock();
-  const traffic = new PortTraffic(clock, () => []);
+  const traffic = new PortTraffic(clock, { endpoints: [] });
   using connection = traffic.accept(pair.local);
   const before = serviceStats(served(status(80, traffic)), ways);
   const copy = structuredClone(before);

@@ -195,8 +195,10 @@ async function remove(
   try {
     await objects.delete({ ...resource, namespace, name }, { uid, signal });
   } catch (error) {
-    // Conflict: another one of that name, which is not ours.
-    if (codeOf(error) !== "not-found" && codeOf(error) !== "conflict") throw error;
+    if (codeOf(error) === "not-found") return;
+    const isAnother = async () => headOf(await objects.get({ ...resource, namespace, name }, signal)).uid !== uid;
+    // One of that name that was made since is not ours.
+    if (codeOf(error) !== "conflict" || !(await isAnother())) throw error;
   }
 }
 

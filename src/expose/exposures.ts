@@ -5,17 +5,18 @@
  */
 import { randomUUID } from "node:crypto";
 import { LocalizerError } from "../errors.ts";
-import { nameOf, namespaceOf, type ServiceKey } from "../model/service-key.ts";
+import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
+import { crossing } from "./crossing.ts";
 import { endingOwners, endSession } from "./endings.ts";
 import { endDead } from "./forgotten.ts";
 import { LineFeed } from "./line-feed.ts";
 import type { LocalSide } from "./local-side.ts";
 import type { ExposedPort, ExposePlan } from "./plan.ts";
+import { planLines } from "./plan-lines.ts";
 import { type PodWish, podOptions } from "./pod-options.ts";
 import { isProtected } from "./protected-context.ts";
 import { recordedOwner, type SessionRecord } from "./records.ts";
 import type { ExposeLine, Report } from "./report.ts";
-import { describeOwner } from "./scale.ts";
 import { Session, type SessionView } from "./session.ts";
 import { heldSentence, isAlive, leaseRef, seeLease } from "./session-lease.ts";
 import type { SessionComponents, SessionSettings } from "./session-parts.ts";
@@ -188,6 +189,10 @@ export class Exposures implements AsyncDisposable {
     report({ level: "info", step: "preflight", message: `Looking at "${key}" in context "${contextName}"` });
     await this.#makeRoom(wish, report);
     const plan = await this.#components.preflight(wish, signal);
+    for (const other of this.#sessions.values()) {
+      const why = crossing(plan, other.plan);
+      if (why !== undefined) throw new LocalizerError("conflict", `Cannot expose "${key}": ${why}`);
+    }
     for (const line of planLines(plan)) report(line);
     const record: SessionRecord = {
       session: randomUUID(),
@@ -280,17 +285,4 @@ export class Exposures implements AsyncDisposable {
     });
     return { signal: over.signal, [Symbol.dispose]: () => timer[Symbol.dispose]() };
   }
-}
-
-/** What the user reads before anything happens. */
-function planLines({ key, owners, ports, warnings }: ExposePlan): readonly ExposeLine[] {
-  const told = (message: string): ExposeLine => ({ level: "info", step: "preflight", message });
-  const scaled = owners.map((owner) => `${describeOwner(owner)} (${owner.replicas} to 0)`);
-  return [
-    ...ports.map(({ servicePort, remote, local }) =>
-      told(`Port ${servicePort} of "${nameOf(key)}" (${remote} in the pod) will lead to localhost:${local}`),
-    ),
-    told(scaled.length === 0 ? "Nothing has to be scaled down" : `To be scaled down: ${scaled.join(", ")}`),
-    ...warnings.map((message): ExposeLine => ({ level: "warn", step: "preflight", message })),
-  ];
 }

@@ -8,6 +8,7 @@ import { duplexPair } from "../../test/support/duplex-pair.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { isReset } from "../../test/support/tcp-pair.ts";
 import { systemClock } from "../clock.ts";
+import { LocalizerError } from "../errors.ts";
 import { type Port, port } from "../model/port.ts";
 import { localDialer } from "../net/dial-local.ts";
 import { type LocalSide, openLocalSide } from "./local-side.ts";
@@ -229,4 +230,21 @@ test("dispose() resets all connections and takes no more", async () => {
   await once(caller.resume(), "end");
   assert(local.call().channel.destroyed);
   assert.equal(local.side.counts.open, 0);
+});
+
+test("openLocalSide() forgets a failure once a process takes a connection", async () => {
+  const { near, far } = duplexPair();
+  far.on("error", () => {});
+  const listens = [false, true];
+  const dial = async () => {
+    if (listens.shift() === true) return new Socket();
+    throw new LocalizerError("refused", "Nobody listens");
+  };
+  await using side = openLocalSide({ clock: new FakeClock(), dial }, { local: port(1), remote: port(80) });
+  callOf(side);
+  while (side.counts.refused === 0) await turn();
+  assert.equal(side.counts.lastError, "no local process on port 1");
+  side.take(near);
+  await turn();
+  assert.equal(side.counts.lastError, undefined);
 });

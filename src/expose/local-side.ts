@@ -16,6 +16,7 @@ export interface LocalCounts {
   readonly bytesOut: number;
   /** Connections that no local process took. */
   readonly refused: number;
+  /** Why the newest connection failed; absent once one was taken again. */
   readonly lastError?: string;
 }
 
@@ -45,6 +46,7 @@ export function openLocalSide(
     stop.signal.addEventListener("abort", leave, { once: true });
     try {
       const socket = await dial(local, gone.signal);
+      lastError = undefined;
       const failure = await joinLocal(socket, channel, { clock, counts, signal: stop.signal });
       if (failure !== undefined) lastError = failure.message;
     } catch (error) {

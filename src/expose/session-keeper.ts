@@ -7,7 +7,7 @@ import { type BackoffOptions, backoffMs } from "../backoff.ts";
 import { withTimeout } from "../clock.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
 import type { Followed } from "../kube/object-cache.ts";
-import type { Service } from "../kube/service.ts";
+import type { Service, ServicePort } from "../kube/service.ts";
 import { serviceKind } from "../kube/service-watches.ts";
 import { nameOf, namespaceOf } from "../model/service-key.ts";
 import { Bell } from "./bell.ts";
@@ -15,7 +15,7 @@ import { Contention } from "./contention.ts";
 import type { Report } from "./report.ts";
 import { renewLease } from "./session-lease.ts";
 import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
-import { connect, makePod } from "./session-start.ts";
+import { connect, isPodLost, makePod } from "./session-start.ts";
 
 /** How a session fares, and why. */
 export interface Kept {
@@ -97,7 +97,10 @@ class Rounds {
   readonly #settings: SessionSettings;
   readonly #parts: RoundParts;
   #renewedMs: number;
-  #labels: Readonly<Record<string, string>>;
+  /** The Service's labels that the pod has; undefined as long as it has none. */
+  #labels: Readonly<Record<string, string>> | undefined;
+  /** Ports that the Service had from the beginning and that could not be exposed: they lead to names that no container has. */
+  #unexposed: ReadonlySet<string> | undefined;
 
   constructor(components: SessionComponents, settings: SessionSettings, parts: RoundParts) {
     this.#components = components;
@@ -118,7 +121,8 @@ class Rounds {
     const { holdings, contention, options } = this.#parts;
     const { signal, report, onState } = options;
     if (this.#components.clock.monotonic() - this.#renewedMs >= this.#settings.renewMs) await this.#renew();
-    if (this.#isPodLost()) await this.#podAnew();
+    this.#followSelector();
+    if (isPodLost(holdings)) await this.#podAnew();
     else if (holdings.ssh?.closed.aborted !== false) {
       onState({ state: "reconnecting", reason: LocalizerError.from(holdings.ssh?.closed.reason ?? "").message });
       await this.#renew();
@@ -149,14 +153,6 @@ class Rounds {
     }
   }
 
-  #isPodLost(): boolean {
-    const { pod, pods } = this.#parts.holdings;
-    if (pod === undefined) return true;
-    const seen = pods.objects.get(`${pod.ref.namespace}/${pod.name}`);
-    if (seen === undefined || seen.uid !== pod.ref.uid || seen.state.deleting) return true;
-    return seen.state.phase === "Failed" || seen.state.phase === "Succeeded";
-  }
-
   /** With new keys, and the record untouched. */
   async #podAnew(): Promise<void> {
     const { holdings, options } = this.#parts;
@@ -164,13 +160,18 @@ class Rounds {
     options.onState({ state: "reconnecting", reason: `Pod "${lost?.name ?? ""}" is gone, making another one` });
     await this.#renew();
     await ssh?.[Symbol.asyncDispose]();
-    await this.#within("Cannot make a pod in place of the one that is gone", async (signal) => {
-      // An evicted one stays as an object; nothing of it may be selected.
-      await lost?.delete(signal);
-      await makePod(this.#components, this.#settings, holdings, { signal, report: options.report });
-    });
-    this.#labels = holdings.plan.selector;
-    this.#followLoss();
+    this.#labels = undefined;
+    try {
+      await this.#within("Cannot make a pod in place of the one that is gone", async (signal) => {
+        // An evicted one stays as an object; nothing of it may be selected.
+        await lost?.delete(signal);
+        await makePod(this.#components, this.#settings, holdings, { signal, report: options.report });
+      });
+      this.#labels = holdings.plan.selector;
+    } finally {
+      // A pod that was not ready in time may be connected to already: the next rounds do what is left.
+      this.#followLoss();
+    }
   }
 
   async #connect(signal: AbortSignal): Promise<void> {
@@ -185,15 +186,23 @@ class Rounds {
     if (holdings.ssh?.closed.aborted === true) onLost();
   }
 
-  /** The Service may have come to select by other labels. */
-  async #followLabels(): Promise<void> {
-    const { holdings, service, options } = this.#parts;
+  /** The Service may have come to select by other labels; the next pod is made with them, too. */
+  #followSelector(): void {
+    const { holdings, service } = this.#parts;
     const selector = service.objects.get(holdings.record.key)?.selector;
-    if (selector === undefined || isSame(selector, this.#labels)) return;
-    const dropped = Object.keys(this.#labels).filter((label) => !Object.hasOwn(selector, label));
+    if (selector !== undefined) holdings.plan = { ...holdings.plan, selector };
+  }
+
+  async #followLabels(): Promise<void> {
+    const { holdings, options } = this.#parts;
+    const { selector } = holdings.plan;
+    const before = this.#labels;
+    if (before !== undefined && isSame(selector, before)) return;
+    const dropped = Object.keys(before ?? {}).filter((label) => !Object.hasOwn(selector, label));
     const labels = { ...Object.fromEntries(dropped.map((label) => [label, null])), ...selector };
     await holdings.pod?.select(labels, options.signal);
     this.#labels = selector;
+    if (before === undefined) return;
     const message = `Service "${holdings.record.key}" selects by other labels now; the pod has them`;
     options.report({ level: "warn", step: "labels", message });
   }
@@ -209,8 +218,11 @@ class Rounds {
       const remote = typeof targetPort === "string" ? targets.get(targetPort) : targetPort;
       return protocol === "TCP" && !known.has(`${port} ${remote ?? ""}`);
     });
-    if (strange.length === 0) return "";
-    return `the Service has other ports now (${strange.map(({ port }) => port).join(", ")}); stop and expose it again`;
+    const nameOfPort = ({ port, targetPort }: ServicePort) => `${port} ${targetPort}`;
+    this.#unexposed ??= new Set(strange.filter(({ targetPort }) => typeof targetPort === "string").map(nameOfPort));
+    const news = strange.filter((port) => this.#unexposed?.has(nameOfPort(port)) !== true);
+    if (news.length === 0) return "";
+    return `the Service has other ports now (${news.map(({ port }) => port).join(", ")}); stop and expose it again`;
   }
 
   #within(action: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {

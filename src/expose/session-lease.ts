@@ -74,7 +74,7 @@ export function parseLease(object: unknown): SeenLease | undefined {
     since: textAt(object, "spec", "acquireTime") ?? "",
     renewed: textAt(object, "spec", "renewTime") ?? "",
     durationMs: (numberAt(object, "spec", "leaseDurationSeconds") ?? defaultDurationMs / 1_000) * 1_000,
-    record: readRecord(annotationOf(object, annotations.record)),
+    record: readRecord(annotationOf(object, annotations.record), { namespace, name }),
   };
 }
 
@@ -130,8 +130,8 @@ export function heldSentence(key: ServiceKey, lease: SeenLease | undefined, now:
 
 /**
  * Gives a sign of life, and writes the record if one is given. Gives the Lease afterwards.
- * @throws LocalizerError `gone` when the Lease is not there or another of its name, `conflict` when another session holds it;
- * else as the API
+ * @throws LocalizerError `gone` when the Lease is not there or another of its name, `conflict` when another session holds it,
+ * `unavailable` when it changes all the time; else as the API
  */
 export async function renewLease(
   { objects, clock }: LeaseComponents,
@@ -151,7 +151,9 @@ export async function renewLease(
       const patch = { metadata, spec: { renewTime: microTime(new Date(clock.now())) } };
       return parseLease(await objects.patch(now.ref, patch, { signal })) ?? now;
     } catch (error) {
-      if (codeOf(error) !== "conflict" || attempt >= 3) throw error;
+      if (codeOf(error) !== "conflict") throw error;
+      // Not as a conflict: that would mean that somebody else holds it.
+      if (attempt >= 3) throw new LocalizerError("unavailable", LocalizerError.from(error).message, { cause: error });
     }
   }
 }
@@ -166,7 +168,7 @@ async function current(objects: Objects, lease: SeenLease, signal: AbortSignal |
   return now;
 }
 
-/** Deletes the Lease of this session, and no other. One that is gone is fine. Throws as the API. */
+/** Deletes this very Lease, and no other of its name. One that is gone is fine. Throws as the API. */
 export async function dropLease(
   objects: Objects,
   lease: Pick<SeenLease, "ref" | "uid">,
@@ -175,8 +177,10 @@ export async function dropLease(
   try {
     await objects.delete(lease.ref, { uid: lease.uid, signal });
   } catch (error) {
-    // Conflict: another one of that name, which is somebody else's.
-    if (codeOf(error) !== "not-found" && codeOf(error) !== "conflict") throw error;
+    if (codeOf(error) === "not-found") return;
+    // Another one of that name is somebody else's.
+    if (codeOf(error) === "conflict" && (await seeLease(objects, lease.ref, signal))?.uid !== lease.uid) return;
+    throw error;
   }
 }
 
@@ -210,9 +214,17 @@ function splitLast(text: string, mark: string): readonly string[] {
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-function readRecord(text: string | undefined): SessionRecord | undefined {
+/** What is about another Lease, or reaches into other namespaces, was not written by localizer: who restores may have more rights than who wrote. */
+function readRecord(
+  text: string | undefined,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+): SessionRecord | undefined {
   try {
-    return text === undefined ? undefined : parseRecord(text);
+    if (text === undefined) return undefined;
+    const record = parseRecord(text);
+    const own = leaseRef(record.key);
+    const isOwn = own.namespace === namespace && own.name === name;
+    return isOwn && record.owners.every((owner) => owner.namespace === namespace) ? record : undefined;
   } catch {
     // Somebody has edited it: the owners' annotations have to do.
     return undefined;

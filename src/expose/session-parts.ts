@@ -43,7 +43,8 @@ export interface SessionPort {
 
 /** What a session holds. Its parts write here what they have made, so that an end knows. */
 export interface SessionHoldings {
-  readonly plan: ExposePlan;
+  /** Its selector follows the Service's. */
+  plan: ExposePlan;
   readonly ports: readonly SessionPort[];
   /** Of this session and those beside it in this process. */
   readonly mates: () => readonly string[];

@@ -4,7 +4,6 @@
  */
 import type { Clock } from "../clock.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
-import { apiStatusOf } from "../kube/api-status.ts";
 import { at, textsAt } from "../kube/json.ts";
 import type { Followed, ObjectCache, ObjectKind } from "../kube/object-cache.ts";
 import { headOf, kinds, type ObjectRef, type Objects } from "../kube/objects.ts";
@@ -14,6 +13,7 @@ import type { Port } from "../model/port.ts";
 import { namespaceOf } from "../model/service-key.ts";
 import { makeKeyPair } from "../ssh/key-pair.ts";
 import type { SshIdentity } from "../ssh/ssh-connection.ts";
+import { unlessUnsupported } from "./dry-run.ts";
 import type { ExposePlan } from "./plan.ts";
 import type { PodOptions } from "./pod-options.ts";
 import { labels as labelNames, type SessionRecord, sessionSelector } from "./records.ts";
@@ -34,7 +34,6 @@ export interface WatchedPod {
 /** What it works with. */
 export interface SessionPodComponents {
   readonly objects: Objects;
-  readonly cache: Pick<ObjectCache, "follow">;
   readonly clock: Clock;
 }
 
@@ -195,15 +194,6 @@ function withLabels(pod: object, more: Readonly<Record<string, string>>): object
 function objectAt(value: unknown, field: string): object {
   const found = at(value, field);
   return typeof found === "object" && found !== null ? found : {};
-}
-
-/** "the webhook does not support dry run": then nobody can say before. */
-async function unlessUnsupported(run: () => Promise<unknown>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    if (!/does not support dry.?run/i.test(apiStatusOf(error)?.message ?? "")) throw error;
-  }
 }
 
 async function unlessGone(run: () => Promise<void>): Promise<void> {

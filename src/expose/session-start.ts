@@ -6,10 +6,11 @@
 import { type BackoffOptions, backoffMs } from "../backoff.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
 import { addedToPod } from "./added-containers.ts";
+import { unlessUnsupported } from "./dry-run.ts";
 import { persist } from "./persist.ts";
 import type { RecordedOwner } from "./records.ts";
 import type { ExposeStep, Report } from "./report.ts";
-import { describeOwner, scaleDown } from "./scale.ts";
+import { describeOwner, type ScaleComponents, scaleDown } from "./scale.ts";
 import { servedPods } from "./served-pods.ts";
 import { leaseRef, renewLease, takeLease } from "./session-lease.ts";
 import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
@@ -33,13 +34,14 @@ const lookEveryMs = 50;
 const noUid = "00000000-0000-0000-0000-000000000000";
 
 /**
- * Has the cluster say no before anything exists: to the pod as it will be in the end, and to 0 replicas of each owner.
+ * Has the cluster say no before anything exists: to the pod as it will be in the end, and to 0 replicas of each owner. What it cannot
+ * say before (see dry-run) counts as no refusal.
  * @throws LocalizerError as the API refuses, with what was refused
  */
 export async function rehearse(
-  components: SessionComponents,
-  settings: SessionSettings,
-  { plan, record, mates }: SessionHoldings,
+  components: ScaleComponents,
+  settings: Pick<SessionSettings, "pod">,
+  { plan, record, mates }: Pick<SessionHoldings, "plan" | "record" | "mates">,
   signal: AbortSignal,
 ): Promise<void> {
   const lease = { ref: leaseRef(record.key), uid: noUid };
@@ -47,7 +49,9 @@ export async function rehearse(
   await pod.dryRun(signal).catch(refusedAs(`The cluster refuses the pod that would take the place of "${record.key}"`));
   const by = { session: record.session, holder: record.holder, mates: mates() };
   for (const owner of record.owners) {
-    await scaleDown(components, owner, by, { signal, dryRun: true }).catch(refusedAs("The cluster refuses the change"));
+    await unlessUnsupported(() => scaleDown(components, owner, by, { signal, dryRun: true })).catch(
+      refusedAs("The cluster refuses the change"),
+    );
   }
 }
 
@@ -106,7 +110,8 @@ export async function makePod(
 
 /**
  * Opens the way to the local process, over the pod that there is; tries until the signal fires.
- * @throws LocalizerError `denied` when the host key is another, or a right is missing; the last failure when the signal fires
+ * @throws LocalizerError `denied` when the host key is another, or a right is missing; `gone` when the pod goes meanwhile; the last
+ * failure when the signal fires
  */
 export async function connect(
   components: SessionComponents,
@@ -117,19 +122,33 @@ export async function connect(
   if (pod === undefined) throw new LocalizerError("internal", "Cannot connect: the session has no pod");
   const { clock, random = Math.random } = components;
   const wish = { endpoint: { pod: pod.ref, port: pod.sshPort }, identity: pod.identity, ports };
+  const lost = new AbortController();
+  using _changes = holdings.pods.onChange(() => {
+    if (isPodLost(holdings)) lost.abort(new LocalizerError("gone", `Pod "${pod.name}" is gone`));
+  });
+  const either = AbortSignal.any([signal, lost.signal]);
   for (let attempt = 0; ; attempt++) {
     try {
-      holdings.ssh = await openTunnel(components, wish, signal);
+      holdings.ssh = await openTunnel(components, wish, either);
       break;
     } catch (error) {
+      if (lost.signal.aborted) throw lost.signal.reason;
       if (!isPassing(error)) throw error;
       components.log.debug("Cannot connect to the pod yet", { pod: pod.name, attempt, error });
-      await clock.sleep(backoffMs(attempt, sshRetry, random), signal).catch(() => {
-        throw error;
+      await clock.sleep(backoffMs(attempt, sshRetry, random), either).catch(() => {
+        throw lost.signal.aborted ? lost.signal.reason : error;
       });
     }
   }
   tell(report, "tunnel", `Connected to pod "${pod.name}"`);
+}
+
+/** Says whether the pod is not there any more, is about to go, or has ended. */
+export function isPodLost({ pod, pods }: Pick<SessionHoldings, "pod" | "pods">): boolean {
+  if (pod === undefined) return true;
+  const seen = pods.objects.get(`${pod.ref.namespace}/${pod.name}`);
+  if (seen === undefined || seen.uid !== pod.ref.uid || seen.state.deleting) return true;
+  return seen.state.phase === "Failed" || seen.state.phase === "Succeeded";
 }
 
 /**

@@ -1,5 +1,4 @@
 /** One exposure from its beginning to its end: starts, is kept, and puts everything back, whatever happens in between. */
-import { withTimeout } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import { endingOwners, endSession } from "./endings.ts";
@@ -87,6 +86,10 @@ export class Session {
     return this.#wish.record.key;
   }
 
+  get plan(): ExposePlan {
+    return this.#wish.plan;
+  }
+
   get id(): string {
     return this.#wish.record.session;
   }
@@ -123,20 +126,26 @@ export class Session {
     await started;
   }
 
-  async #start(report: Report): Promise<void> {
+  async #start(tell: Report): Promise<void> {
     const { signal } = this.#over;
-    const timeoutMs = this.#settings.startMs;
+    let lastWarning = "";
+    const report: Report = (line) => {
+      if (line.level === "warn") lastWarning = line.message;
+      tell(line);
+    };
+    const { startMs } = this.#settings;
+    const late = new AbortController();
+    const sentence = `Cannot expose "${this.key}": it did not start within ${Math.round(startMs / 1_000)} s`;
     try {
       await this.rehearse();
-      await withTimeout(
-        this.#components.clock,
-        { action: `Cannot expose "${this.key}"`, timeoutMs, signal },
-        (limited) => startSession(this.#components, this.#settings, this.#holdings, { signal: limited, report }),
-      );
+      using _limit = this.#components.clock.after(startMs, () => late.abort(new LocalizerError("timeout", sentence)));
+      const limited = AbortSignal.any([signal, late.signal]);
+      await startSession(this.#components, this.#settings, this.#holdings, { signal: limited, report });
       this.#state = "exposed";
     } catch (thrown) {
       const error = LocalizerError.from(thrown);
-      throw await this.#undo(error, report);
+      const isOver = late.signal.aborted && !signal.aborted;
+      throw await this.#undo(isOver ? lateError(sentence, lastWarning, error) : error, report);
     }
   }
 
@@ -233,6 +242,13 @@ export class Session {
     this.#state = state;
     this.#reason = reason;
   }
+}
+
+/** With what stood in the way: what was told last, else what was tried last. */
+function lateError(sentence: string, lastWarning: string, cause: LocalizerError): LocalizerError {
+  const tried = cause.code === "aborted" || cause.code === "timeout" ? "" : cause.message;
+  const why = lastWarning || tried;
+  return new LocalizerError("timeout", why === "" ? sentence : `${sentence}; ${why}`, { cause });
 }
 
 /** Two ports of the Service may lead to one of the pod: it listens once, and the first of them takes. */

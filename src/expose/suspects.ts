@@ -7,9 +7,10 @@ import { type Discovery, type ServedKind, splitApiVersion } from "../kube/discov
 import { at, flagAt, listAt, textAt } from "../kube/json.ts";
 import { headOf, kinds } from "../kube/objects.ts";
 import { scaleWay } from "../kube/scalable-owner.ts";
+import { isDnsLabel } from "../model/host-name.ts";
 import { type ServiceKey, serviceKey } from "../model/service-key.ts";
 import { type EndingOwner, endingOwners } from "./endings.ts";
-import { labels, managedSelector, markOf } from "./records.ts";
+import { labels, leaseName, managedSelector, markOf } from "./records.ts";
 import type { Report } from "./report.ts";
 import type { ScaleComponents } from "./scale.ts";
 import { parseLease, type SeenLease } from "./session-lease.ts";
@@ -128,10 +129,11 @@ function isScaledByOwner(item: unknown, scalable: readonly ServedKind[]): boolea
   return scalable.some((kind) => kind.kind === textAt(controller, "kind") && kind.group === group);
 }
 
-/** Where the record cannot be read: the label has the Service's name, unless that is too long for one. */
+/** Where the record cannot be read: the label has the Service's name, which the Lease is named after. */
 function keyOfLabel(lease: unknown): ServiceKey | undefined {
-  const service = textAt(at(lease, "metadata", "labels"), labels.service);
+  const service = textAt(at(lease, "metadata", "labels"), labels.service) ?? "";
   const { namespace, name } = headOf(lease);
-  if (service === undefined || name !== `localizer-${service}`) return undefined;
-  return serviceKey(namespace, service);
+  if (!isDnsLabel(service)) return undefined;
+  const key = serviceKey(namespace, service);
+  return leaseName(key) === name ? key : undefined;
 }

@@ -33,6 +33,7 @@ export const cliFlags = {
   "port-forward-engine": { type: "string" },
   "expose-image": { type: "string" },
   "expose-lease": { type: "string" },
+  "expose-timeout": { type: "string" },
   "state-dir": { type: "string" },
   "root-state-dir": { type: "string" },
   user: { type: "string" },

@@ -228,7 +228,7 @@ function wrongNamespace(): Refusal {
 function generatedName({ generateName }: Readonly<Record<string, unknown>>): string | undefined {
   if (typeof generateName !== "string" || generateName === "") return undefined;
   const letters = "bcdfghjklmnpqrstvwxz2456789";
-  return generateName + Array.from({ length: 5 }, () => letters[randomInt(letters.length)]).join("");
+  return generateName.slice(0, 58) + Array.from({ length: 5 }, () => letters[randomInt(letters.length)]).join("");
 }
 
 function checkVersion(resource: ResourceDefinition, { metadata }: ApiObject, draft: ObjectDraft): void {

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { duplexPair } from "../../test/support/duplex-pair.ts";
-import { until } from "../../test/support/event-loop.ts";
+import { turns, until } from "../../test/support/event-loop.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
 import { LoopbackListen } from "../../test/support/loopback-listen.ts";
 import { LocalizerError } from "../errors.ts";
@@ -15,6 +17,9 @@ import { port } from "../model/port.ts";
 import { Balancer } from "./balancer.ts";
 import type { PortTraffic } from "./port-traffic.ts";
 import { TunnelPort } from "./tunnel-port.ts";
+
+setFlagsFromString("--expose-gc");
+const collect: unknown = runInNewContext("gc");
 
 function endpoint(uid: string): Endpoint {
   return { pod: { namespace: "shop", name: `cart-${uid}`, uid }, port: port(8080) };
@@ -64,6 +69,29 @@ async function heard(pod: Duplex, length: number): Promise<string> {
 test("TunnelPort has no counters before its first connection", async () => {
   await using opened = await openPort(["a"]);
   assert.deepEqual([opened.tunnelPort.traffic, opened.tunnelPort.status.traffic], [undefined, undefined]);
+});
+
+test("TunnelPort's counters keep nothing of a connection that is over, the first one either", async () => {
+  await using opened = await openPort(["a"]);
+  const useOnce = async () => {
+    const app = opened.connect();
+    app.write("question");
+    const pod = await opened.pod(0);
+    await heard(pod, 8);
+    app.end();
+    pod.end();
+    await until(() => opened.traffic.connections === 0);
+    opened.pods.length = 0;
+    return new WeakRef(pod);
+  };
+  const channel = await useOnce();
+  assert.ok(typeof collect === "function");
+  for (let round = 0; round < 100 && channel.deref() !== undefined; round++) {
+    // Who has dereferenced it holds it until the turn is over.
+    await turns();
+    collect();
+  }
+  assert.equal(channel.deref(), undefined);
 });
 
 test("TunnelPort counts the bytes of a connection that is still open, those before the pod's first byte too", async () => {

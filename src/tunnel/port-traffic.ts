@@ -32,6 +32,11 @@ export interface Backpressure {
   readonly bufferedDown: number;
 }
 
+/** The pods that the next connection could go to, now. */
+export interface ReadyEndpoints {
+  readonly endpoints: readonly Endpoint[];
+}
+
 /** Counts since the port was first used; a port that is closed and opened anew begins again. */
 export class PortTraffic implements ByteCounts {
   /** Bytes that were read from applications, whatever became of them. */
@@ -53,12 +58,15 @@ export class PortTraffic implements ByteCounts {
    */
   readonly firstByte = new Histogram();
   readonly #clock: Clock;
-  readonly #ready: () => readonly Endpoint[];
+  readonly #ready: ReadyEndpoints;
   /** Undefined while there are none: an empty set takes 200 bytes. */
   #open: Set<CountedConnection> | undefined;
 
-  /** @param ready the pods that the next connection could go to */
-  constructor(clock: Clock, ready: () => readonly Endpoint[]) {
+  /**
+   * @param ready kept as long as this, and so no function: one made where the first connection is served would keep that
+   * connection with its buffers for good
+   */
+  constructor(clock: Clock, ready: ReadyEndpoints) {
     this.#clock = clock;
     this.#ready = ready;
   }
@@ -81,7 +89,7 @@ export class PortTraffic implements ByteCounts {
 
   /** By UID the pods that are ready, and those that connections are open to. */
   get pods(): ReadonlySet<string> {
-    const uids = new Set(this.#ready().map(({ pod }) => pod.uid));
+    const uids = new Set(this.#ready.endpoints.map(({ pod }) => pod.uid));
     for (const { endpoint } of this.#open ?? []) if (endpoint !== undefined) uids.add(endpoint.pod.uid);
     return uids;
   }

@@ -131,7 +131,7 @@ export class TunnelPort implements AsyncDisposable {
     const { clock, isReset, log, peerEnd } = this.#components;
     const { signal } = stop;
     if (isReset !== undefined) this.#stuck ??= new StuckCallers(clock, isReset);
-    this.#traffic ??= new PortTraffic(clock, () => this.#search.pods.endpoints);
+    this.#traffic ??= new PortTraffic(clock, this.#search.pods);
     using counted = this.#traffic.accept(local);
     using _stuck = this.#stuck?.watch(local, stop);
     let error: LocalizerError | undefined;

@@ -14,12 +14,14 @@ export type EffectFault =
   | { readonly kind: "refused"; readonly status: 403 | 409 | 500 }
   /** It is done, and the answer is lost. */
   | { readonly kind: "answer-lost" }
-  /** Nothing answers, so many times. */
-  | { readonly kind: "away"; readonly times: number };
+  /** Nothing answers, so many times: at once, or only after too long a time. */
+  | { readonly kind: "away" | "late"; readonly times: number };
 
 /** Which effect, counted from 0, and what happens. */
 export interface EffectPlan {
   readonly at: number;
+  /** Count reads of the API instead. */
+  readonly amongReads?: boolean;
   readonly fault: EffectFault;
 }
 
@@ -27,6 +29,8 @@ export interface EffectPlan {
 export class FaultGate {
   /** Names of all so far: `PATCH deployments`. */
   readonly effects: string[] = [];
+  /** Names of all reads so far. */
+  readonly reads: string[] = [];
   /** Resolves when the daemon was killed. */
   readonly killed: Promise<void>;
   readonly #plan: EffectPlan | undefined;
@@ -37,12 +41,16 @@ export class FaultGate {
   constructor(plan?: EffectPlan) {
     this.#plan = plan;
     this.killed = this.#kill.promise;
-    this.#awayLeft = plan?.fault.kind === "away" ? plan.fault.times : 0;
+    this.#awayLeft = plan !== undefined && "times" in plan.fault ? plan.fault.times : 0;
   }
 
   /** A read: never ends for a dead daemon. */
-  async read<T>(run: () => Promise<T>): Promise<T> {
+  async read<T>(name: string, run: () => Promise<T>): Promise<T> {
     if (this.#isDead) return await never();
+    const isChosen = this.#plan?.amongReads === true && this.reads.length === this.#plan.at;
+    if (isChosen) this.#away(name, this.#plan.fault);
+    this.reads.push(name);
+    if (isChosen) refuse(name, this.#plan.fault);
     const value = await run();
     return this.#isDead ? await never() : value;
   }
@@ -73,6 +81,16 @@ export class FaultGate {
     return this.#isDead ? await never() : value;
   }
 
+  /** The same call, tried again, is the same one. */
+  #away(name: string, fault: EffectFault | undefined): void {
+    if ((fault?.kind !== "away" && fault?.kind !== "late") || this.#awayLeft === 0) return;
+    this.#awayLeft--;
+    throw new LocalizerError(
+      fault.kind === "away" ? "unavailable" : "timeout",
+      `Cannot ${name}: told to be ${fault.kind}`,
+    );
+  }
+
   async #die(): Promise<never> {
     this.#isDead = true;
     this.#kill.resolve();
@@ -92,10 +110,12 @@ export function gatedClient(
         request.method === "GET" ||
         request.path.includes("dryRun=All") ||
         request.path.includes("selfsubjectaccessreviews");
-      return isHarmless ? gate.read(run) : gate.effect(`${request.method} ${kindOf(request.path)}`, run);
+      return isHarmless
+        ? gate.read(`${request.method} ${kindOf(request.path)}`, run)
+        : gate.effect(`${request.method} ${kindOf(request.path)}`, run);
     },
-    getJson: (path, options) => gate.read(() => client.getJson(path, options)),
-    getList: (path, read, options) => gate.read(() => client.getList(path, read, options)),
+    getJson: (path, options) => gate.read(path, () => client.getJson(path, options)),
+    getList: (path, read, options) => gate.read(path, () => client.getList(path, read, options)),
     watch: (path, options) => client.watch(path, options),
   };
 }
@@ -116,6 +136,12 @@ export class GatedJournal extends Journal {
   override remove(session: string): Promise<void> {
     return this.#gate.effect("journal remove", () => super.remove(session));
   }
+}
+
+function refuse(name: string, fault: EffectFault | undefined): void {
+  if (fault?.kind !== "refused") return;
+  const { status } = fault;
+  throw statusError(`Cannot ${name}`, status, { code: status, message: "told to fail", reason: "Told" });
 }
 
 /** `/apis/apps/v1/namespaces/shop/deployments/cart?x` is of deployments. */

@@ -31,8 +31,11 @@ export function missingForOpenSsh(): string | undefined {
   return undefined;
 }
 
-/** Starts one that lets the client listen on the ports, and nothing else. */
-export async function startOpenSsh({ allowed }: { allowed: readonly number[] }): Promise<OpenSshServer> {
+/** Starts one that lets the client listen on the ports, and nothing else. `more` are directives that come before those of the pod. */
+export async function startOpenSsh(options: {
+  allowed: readonly number[];
+  more?: readonly string[];
+}): Promise<OpenSshServer> {
   const folder = mkdtempSync(join(tmpdir(), "localizer-sshd-"));
   chmodSync(folder, 0o755);
   await using stack = new AsyncDisposableStack();
@@ -40,7 +43,7 @@ export async function startOpenSsh({ allowed }: { allowed: readonly number[] }):
   const user = stack.use(throwawayUser(folder));
   const [hostKey, clientKey] = [makeKeyPair(), makeKeyPair()];
   const { sshd, environment } = findSshd(folder);
-  const config = writeConfig(folder, { owner: user, hostKey, clientKey, allowed });
+  const config = writeConfig(folder, { owner: user, hostKey, clientKey, ...options });
   const socket = join(folder, "relay");
   const relay = spawn(
     "unshare",
@@ -119,13 +122,16 @@ function writeConfig(
     hostKey: KeyPair;
     clientKey: KeyPair;
     allowed: readonly number[];
+    more?: readonly string[];
   },
 ): string {
-  const { owner, hostKey, clientKey, allowed } = options;
+  const { owner, hostKey, clientKey, allowed, more = [] } = options;
   const files = {
     hostkey: hostKey.privateKey,
     authorized_keys: `restrict,port-forwarding ${clientKey.publicKey}\n`,
     sshd_config: [
+      // Of two the first counts.
+      ...more,
       "Port 2222",
       "ListenAddress 127.0.0.1",
       "ListenAddress ::1",

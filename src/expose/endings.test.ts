@@ -1,0 +1,288 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  calling,
+  cart,
+  ExposeLab,
+  exampleOwner,
+  exampleRecord,
+  finished,
+  keptLines,
+  sessions,
+} from "../../test/support/expose-lab.ts";
+import { codeOf, type LocalizerError } from "../errors.ts";
+import { type EndingSession, endingOwners, endSession } from "./endings.ts";
+import { annotations, labels, type SessionRecord } from "./records.ts";
+import { takeLease } from "./session-lease.ts";
+
+const lease = "localizer-cart";
+const leases = "leases.coordination.k8s.io";
+const deployments = "deployments.apps";
+
+function held(...names: readonly string[]) {
+  return { [annotations.session]: names.join(","), [annotations.replicas]: "3", [annotations.holder]: "alice@laptop" };
+}
+
+/** A session of "shop/cart" in full: owner at 0, pod in the slice, Secret, Lease. */
+async function exposed(lab: ExposeLab, parts: Partial<SessionRecord> = {}) {
+  lab.service();
+  const owner = lab.deployment("cart", 0, held(sessions.alice));
+  const pod = lab.pod("localizer-cart-0a1b2c3d", sessions.alice);
+  lab.slice([{ pod }]);
+  lab.add("secrets", "localizer-cart-0a1b2c3d", { labels: { [labels.session]: sessions.alice } });
+  const record = exampleRecord({ owners: [{ ...owner, replicas: 3 }], ...parts });
+  await takeLease(lab.components, record, { durationMs: 60_000 });
+  const session: EndingSession = {
+    session: record.session,
+    namespace: "shop",
+    key: cart,
+    owners: endingOwners(record),
+  };
+  lab.writes.length = 0;
+  return { owner, pod, session };
+}
+
+function end(lab: ExposeLab, session: EndingSession, { waitMs = 0, signal = new AbortController().signal } = {}) {
+  const { report, lines } = keptLines();
+  const ended = finished(lab.clock, endSession(lab.components, session, { signal, report, waitMs }));
+  const told = () => lines.map(({ level, step, message }) => `${level} ${step}: ${message}`);
+  return { ended, told };
+}
+
+/** The controllers of a cluster: whoever has the Service's label is in the slice. */
+function followSlices(lab: ExposeLab): Disposable {
+  return lab.server.store.subscribe(({ resource }) => {
+    if (resource.plural !== "pods") return;
+    const pods = lab.server.store.list(resource, "shop");
+    lab.slice(pods.filter(({ metadata }) => metadata.labels?.app === "cart").map((pod) => ({ pod })));
+  });
+}
+
+test("endSession() puts the owners back, takes the pod out of the Service, and deletes pod, Secret and Lease, in this order", async () => {
+  await using lab = await ExposeLab.open();
+  const { session, owner } = await exposed(lab);
+  using _slices = followSlices(lab);
+  const { ended, told } = end(lab, session);
+  await ended;
+  assert.deepEqual(lab.writes, [
+    "PATCH deployments/cart",
+    "PATCH pods/localizer-cart-0a1b2c3d",
+    "DELETE pods/localizer-cart-0a1b2c3d",
+    "DELETE secrets/localizer-cart-0a1b2c3d",
+    `DELETE leases/${lease}`,
+  ]);
+  assert.deepEqual(lab.owner(owner), { replicas: 3, annotations: {} });
+  assert.deepEqual(told(), [
+    'info scale-back: Deployment "shop/cart" is set to 3 again',
+    'info clean-up: Pod "localizer-cart-0a1b2c3d" leaves the service',
+  ]);
+});
+
+test("endSession() does nothing the second time", async () => {
+  await using lab = await ExposeLab.open();
+  const { session } = await exposed(lab);
+  using _slices = followSlices(lab);
+  await end(lab, session).ended;
+  const writes = lab.writes.length;
+  const { ended, told } = end(lab, session, { waitMs: 60_000 });
+  await ended;
+  assert.equal(lab.writes.length, writes);
+  assert.deepEqual(told(), []);
+});
+
+for (const [at, verb, plural] of [
+  ["the owner's patch", "patch", "deployments"],
+  ["the list of pods", "list", "pods"],
+  ["the pod's patch", "patch", "pods"],
+  ["the pod's end", "delete", "pods"],
+  ["the list of Secrets", "list", "secrets"],
+  ["the Secret's end", "delete", "secrets"],
+  ["the Lease's end", "delete", "leases"],
+] as const) {
+  test(`endSession() that was denied at ${at} keeps the Lease, and is completed by another run`, async () => {
+    await using lab = await ExposeLab.open();
+    const { session, owner } = await exposed(lab);
+    using _slices = followSlices(lab);
+    lab.fail(calling(verb, plural), { kind: "forbidden" });
+    await assert.rejects(end(lab, session).ended, (error) => codeOf(error) === "denied");
+    assert.deepEqual(lab.names(leases), [lease]);
+    await end(lab, session).ended;
+    assert.deepEqual([lab.names("pods"), lab.names("secrets"), lab.names(leases)], [[], [], []]);
+    assert.deepEqual(lab.owner(owner), { replicas: 3, annotations: {} });
+  });
+
+  test(`endSession() gets over a server that is away at ${at}, and tells of it`, async () => {
+    await using lab = await ExposeLab.open();
+    const { session, owner } = await exposed(lab);
+    using _slices = followSlices(lab);
+    lab.fail(calling(verb, plural), { kind: "failure", code: 503 }, 2);
+    const { ended, told } = end(lab, session);
+    await ended;
+    assert.equal(told().filter((line) => line.startsWith("warn clean-up: Trying again: ")).length, 1);
+    assert.deepEqual([lab.names("pods"), lab.names("secrets"), lab.names(leases)], [[], [], []]);
+    assert.deepEqual(lab.owner(owner), { replicas: 3, annotations: {} });
+  });
+}
+
+test("endSession() tries each owner though one fails; pod, Secret and Lease then stay, and it says how many are left", async () => {
+  await using lab = await ExposeLab.open();
+  const { session, owner, pod } = await exposed(lab);
+  const [second, third] = [
+    lab.deployment("second", 0, held(sessions.alice)),
+    lab.widget("third", 0, held(sessions.alice)),
+  ];
+  const owners = [owner, second, third].map(({ replicas, ...one }) => one);
+  lab.fail(calling("patch", "deployments"), { kind: "forbidden" }, 2);
+  const { ended, told } = end(lab, { ...session, owners });
+  await assert.rejects(ended, (error: LocalizerError) => {
+    assert.equal(error.code, "denied");
+    assert.match(
+      error.message,
+      /"cart" is forbidden: .*; 2 owners are still as the exposure left it, and its records are kept/,
+    );
+    return true;
+  });
+  assert.deepEqual(lab.owner(third), { replicas: 3, annotations: {} });
+  assert.deepEqual([lab.names("pods"), lab.names(leases)], [[pod.metadata.name], [lease]]);
+  assert.equal(lab.names("secrets").length, 1);
+  assert.equal(told().filter((line) => line.startsWith("error scale-back: ")).length, 2);
+});
+
+test("endSession() touches nothing of another session", async () => {
+  await using lab = await ExposeLab.open();
+  lab.service();
+  const shared = lab.deployment("cart", 0, held(sessions.bob, sessions.alice));
+  const foreign = lab.deployment("other", 0, held(sessions.bob));
+  lab.pod("bobs", sessions.bob);
+  lab.pod("somebodys");
+  lab.add("secrets", "bobs", { labels: { [labels.session]: sessions.bob } });
+  await takeLease(lab.components, exampleRecord({ session: sessions.bob }), { durationMs: 60_000 });
+  lab.writes.length = 0;
+  const owners = [shared, foreign].map(({ replicas, ...owner }) => ({ ...owner, fallback: 9 }));
+  const { ended, told } = end(lab, { session: sessions.alice, namespace: "shop", key: cart, owners });
+  await ended;
+  assert.deepEqual(lab.writes, ["PATCH deployments/cart"]);
+  assert.deepEqual(lab.owner(shared), { replicas: 0, annotations: held(sessions.bob) });
+  assert.deepEqual(lab.owner(foreign), { replicas: 0, annotations: held(sessions.bob) });
+  assert.deepEqual(told(), ['info scale-back: Deployment "shop/cart" stays at 0 for another exposure']);
+});
+
+test("endSession() says of each owner what became of it", async () => {
+  await using lab = await ExposeLab.open();
+  const gone = { ...lab.deployment("gone", 0), uid: "uid-of-an-earlier-one" };
+  const left = lab.deployment("left", 5, held(sessions.alice));
+  const untouched = lab.deployment("untouched", 2);
+  const owners = [gone, left, untouched].map(({ replicas, ...owner }) => owner);
+  const { ended, told } = end(
+    lab,
+    { session: sessions.alice, namespace: "shop", key: cart, owners },
+    { waitMs: 9_000 },
+  );
+  await ended;
+  assert.deepEqual(told(), [
+    'info scale-back: Deployment "shop/gone" does not exist any more',
+    'info scale-back: Deployment "shop/left" stays at 5, which somebody has set it to meanwhile',
+  ]);
+});
+
+test("endSession() keeps the pod in the Service until one of the workload is ready", async () => {
+  await using lab = await ExposeLab.open();
+  const { session, pod } = await exposed(lab);
+  const { report, lines } = keptLines();
+  const { signal } = new AbortController();
+  const ended = endSession(lab.components, session, { signal, report, waitMs: 60_000 });
+  await lab.clock.asleep();
+  await lab.clock.advance(250);
+  await lab.clock.asleep();
+  assert.deepEqual(lab.writes, ["PATCH deployments/cart"]);
+  const own = lab.pod("cart-x");
+  lab.slice([{ pod }, { pod: own }]);
+  await lab.clock.advance(250);
+  using _slices = followSlices(lab);
+  await finished(lab.clock, ended);
+  assert.deepEqual(lab.names("pods"), ["cart-x"]);
+  assert.deepEqual(
+    lines.filter(({ step }) => step === "workload").map(({ message }) => message),
+    ['Waiting for a pod of "shop/cart" to be ready', 'A pod of "shop/cart" is ready'],
+  );
+});
+
+test("endSession() ends without the workload when that does not become ready in time, and says so", async () => {
+  await using lab = await ExposeLab.open();
+  const { session } = await exposed(lab);
+  using _slices = followSlices(lab);
+  const { ended, told } = end(lab, session, { waitMs: 10_000 });
+  await ended;
+  const sentence = 'No pod of "shop/cart" became ready within 10 s; the exposure ends all the same';
+  assert.ok(told().includes(`warn workload: ${sentence}`));
+  assert.deepEqual(lab.names(leases), []);
+});
+
+test("endSession() waits for the pod to leave the slice, 3 s at most, before it deletes it", async () => {
+  await using lab = await ExposeLab.open();
+  const { session } = await exposed(lab);
+  const began = lab.clock.monotonic();
+  await end(lab, session).ended;
+  const tookMs = lab.clock.monotonic() - began;
+  assert.ok(tookMs >= 3_000 && tookMs < 3_100, String(tookMs));
+  assert.deepEqual(lab.names("pods"), []);
+});
+
+test("endSession() does not wait for a Service that is gone, nor for a pod that has none of its labels", async () => {
+  await using lab = await ExposeLab.open();
+  const { session, pod } = await exposed(lab);
+  lab.remove("services", "cart");
+  await end(lab, session).ended;
+  assert.ok(!lab.writes.includes(`PATCH pods/${pod.metadata.name}`));
+  assert.deepEqual(lab.names("pods"), []);
+});
+
+test("endSession() deletes a pod that never got the Service's labels at once", async () => {
+  await using lab = await ExposeLab.open();
+  const { session } = await exposed(lab);
+  lab.patch("services", "cart", { spec: { selector: { app: "another" } } });
+  lab.patch("pods", "localizer-cart-0a1b2c3d", { metadata: { labels: { app: null } } as object });
+  await end(lab, session).ended;
+  assert.ok(!lab.writes.includes("PATCH pods/localizer-cart-0a1b2c3d"));
+});
+
+test("endSession() without a key leaves Leases alone: none of this session is left", async () => {
+  await using lab = await ExposeLab.open();
+  const { session, owner } = await exposed(lab);
+  await end(lab, { ...session, key: undefined }).ended;
+  assert.deepEqual(lab.owner(owner).replicas, 3);
+  assert.deepEqual([lab.names("pods"), lab.names("secrets"), lab.names(leases)], [[], [], [lease]]);
+});
+
+test("endSession() ends with its signal, with the last failure, and leaves what is not done for a later time", async () => {
+  await using lab = await ExposeLab.open();
+  const { session, owner } = await exposed(lab);
+  lab.fail((call) => call !== undefined, { kind: "failure", code: 503 }, Number.POSITIVE_INFINITY);
+  const stop = new AbortController();
+  const { report } = keptLines();
+  const ended = endSession(lab.components, session, { signal: stop.signal, report, waitMs: 0 });
+  await lab.clock.asleep();
+  stop.abort();
+  await assert.rejects(ended, (error: LocalizerError) => {
+    assert.equal(error.code, "unavailable");
+    assert.match(error.message, /an owner is still as the exposure left it/);
+    return true;
+  });
+  assert.deepEqual(lab.owner(owner), { replicas: 0, annotations: held(sessions.alice) });
+  assert.equal(lab.clock.pending, 0);
+});
+
+test("endingOwners() give numbers only of a session that has scaled all of them", () => {
+  const owners = [exampleOwner({ replicas: 3 })];
+  const { replicas, ...owner } = exampleOwner();
+  assert.deepEqual(endingOwners(exampleRecord({ owners, phase: "exposed" })), [{ ...owner, fallback: replicas }]);
+  assert.deepEqual(endingOwners(exampleRecord({ owners, phase: "starting" })), [owner]);
+});
+
+test("endSession() does not raise an owner without annotations of a session that has not scaled it yet", async () => {
+  await using lab = await ExposeLab.open();
+  const { session, owner } = await exposed(lab, { phase: "starting" });
+  lab.patch(deployments, "cart", { metadata: { annotations: null } as object });
+  await end(lab, session).ended;
+  assert.equal(lab.owner(owner).replicas, 0);
+});
