@@ -223,7 +223,7 @@ export class Exposures implements AsyncDisposable {
     } finally {
       await session.release();
     }
-    report({ level: "info", step: "ended", message: "The cluster would allow it; nothing was changed" });
+    report({ level: "info", step: "ended", message: "The cluster would allow it" });
     return undefined;
   }
 
