@@ -117,11 +117,8 @@ export function exposeRequest(flags: FlagValues): Omit<ExposeRequest, "namespace
   };
 }
 
-/** Where the workload's environment shall go. @throws LocalizerError `usage` for an empty path */
+/** Where the workload's environment shall go. */
 export function environmentFlags(flags: FlagValues): EnvironmentFlags {
-  for (const name of ["env-file", "env-json"]) {
-    if (one(flags, name) === "") throw new LocalizerError("usage", `Cannot use an empty --${name}: want a path`);
-  }
   return {
     dotenv: one(flags, "env-file"),
     json: one(flags, "env-json"),

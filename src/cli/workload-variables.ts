@@ -48,7 +48,7 @@ export async function bringEnvironment(
   for (const [path, text] of files) {
     if (path === undefined) continue;
     await writePrivate(resolve(path), text(environment));
-    say({ level: "info", message: `Wrote ${variables.length} variables of container "${container}" to "${path}"` });
+    say({ level: "info", message: `Wrote ${counted(variables)} of container "${container}" to "${path}"` });
   }
   for (const message of notices) say({ level: "warn", message });
   for (const { name, reason } of omitted) {
@@ -69,8 +69,13 @@ function programVariables(
 ): ProgramVariables {
   const given = variables.filter(({ name }) => !ofThisMachine.includes(name));
   const kept = variables.flatMap(({ name }) => (ofThisMachine.includes(name) ? [name] : []));
-  const besides = kept.length === 0 ? "" : `; ${kept.join(", ")} stay as they are here`;
-  const message = `The program gets ${given.length} variables of container "${container}"${besides}`;
+  const besides =
+    kept.length === 0 ? "" : `; ${kept.join(", ")} ${kept.length === 1 ? "stays as it is" : "stay as they are"} here`;
+  const message = `The program gets ${counted(given)} of container "${container}"${besides}`;
   say({ level: "info", message });
   return Object.fromEntries(given.map(({ name, value }) => [name, value]));
+}
+
+function counted({ length }: readonly unknown[]): string {
+  return length === 1 ? "1 variable" : `${length} variables`;
 }
