@@ -16,8 +16,8 @@ export interface Child {
   readonly passOn: (request: StopRequest) => void;
 }
 
-/** Starts a program that was looked for. @throws LocalizerError `not-found` or `denied` */
-export type StartChild = () => Promise<Child>;
+/** Starts a program that was looked for, with these variables beside its own. @throws LocalizerError `not-found` or `denied` */
+export type StartChild = (variables?: Readonly<Record<string, string>>) => Promise<Child>;
 
 /** The process, as commands see it. */
 export interface CliIo {
