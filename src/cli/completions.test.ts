@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { cluster } from "./commands/cluster.ts";
 import { completion } from "./commands/completion.ts";
 import { down } from "./commands/down.ts";
 import { list } from "./commands/list.ts";
@@ -50,6 +51,17 @@ describe("completionAt()", () => {
     assert.equal(fits("--state-dir="), "files");
     assert.equal(fits("list", "--namespace", "s"), "namespaces");
     assert.deepEqual(fits("--context", ""), []);
+  });
+
+  it("offers what a command means by a flag of all commands", () => {
+    const offered = (command: typeof cluster) => {
+      const { fits: found } = completionAt([command.name, "--"], [cluster, list]);
+      assert.ok(typeof found !== "string");
+      return found.filter(({ word }) => word === "--namespace").map(({ text }) => text);
+    };
+    assert.deepEqual(offered(cluster), ["where it runs; default localizer"]);
+    assert.match(offered(list).join(), /^only Services of this namespace/);
+    assert.deepEqual(completionAt(["cluster", ""], [cluster]).fits, [{ word: "manifest", text: "" }]);
   });
 
   it("takes a flag after --short-names for a flag", () => {

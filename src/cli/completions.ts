@@ -27,7 +27,7 @@ export function completionAt(words: readonly string[], commands: readonly Comman
   if (pending !== undefined && !(pending.optional && typed.startsWith("-"))) {
     return { before: "", typed, fits: valuesOf(pending) };
   }
-  const flags = { ...command?.flags, ...globalFlags };
+  const flags = { ...globalFlags, ...command?.flags };
   const [, name = "", value] = /^--([^=]+)=(.*)$/s.exec(typed) ?? [];
   if (value !== undefined) {
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;

@@ -6,6 +6,7 @@ import { LocalizerError } from "../errors.ts";
 import { formatJson, formatText, isLogLevel, type LogEntry, Logger, type LogLevel, logLevels } from "../log.ts";
 import { detachedVariable } from "../model/detached.ts";
 import { type EngineName, engineNames, isEngineName } from "../model/engine-name.ts";
+import { homeFolder } from "../model/home-folder.ts";
 import { hostName, isDnsLabel } from "../model/host-name.ts";
 import { parseServiceRange } from "../model/loopback.ts";
 import { port } from "../model/port.ts";
@@ -31,7 +32,7 @@ export function daemonSettings(flags: FlagValues, io: Pick<CliIo, "env" | "stder
     range: parseServiceRange(one(flags, "ip-cidr") ?? "127.0.0.0/8"),
     hostsFile: pathOf(flags, "hosts-file"),
     socket: pathOf(flags, "socket"),
-    stateDir: pathOf(flags, "state-dir") ?? defaultStateFolder(io.env, io.env.HOME || homedir()),
+    stateDir: pathOf(flags, "state-dir") ?? defaultStateFolder(io.env, homeFolder(io.env, homedir)),
     rootStateDir: pathOf(flags, "root-state-dir"),
     selector: one(flags, "selector"),
     shortNames: shortNamesOf(flags),

@@ -4,7 +4,7 @@ import type { ErrorCode } from "../errors.ts";
 /** Commands that ask a running daemon and do nothing else. */
 const questions: ReadonlySet<string> = new Set(["list", "ping", "stats", "metrics", "down"]);
 /** Those that speak to the cluster, or start what does. */
-const starters: ReadonlySet<string> = new Set(["", "up"]);
+const starters: ReadonlySet<string> = new Set(["", "up", "restore"]);
 
 /** One sentence for the user, or none where the error says all. `command` is empty for the daemon itself. */
 export function hintFor(code: ErrorCode, command: string): string | undefined {

@@ -7,6 +7,7 @@ import { LocalizerError } from "../errors.ts";
 import type { Command } from "./command.ts";
 import { parseCommandLine } from "./command-line.ts";
 import { cleanup } from "./commands/cleanup.ts";
+import { cluster } from "./commands/cluster.ts";
 import { completion } from "./commands/completion.ts";
 import { down } from "./commands/down.ts";
 import { expose } from "./commands/expose.ts";
@@ -14,6 +15,7 @@ import { helpCommand } from "./commands/help.ts";
 import { list } from "./commands/list.ts";
 import { metrics } from "./commands/metrics.ts";
 import { ping } from "./commands/ping.ts";
+import { restore } from "./commands/restore.ts";
 import { runCommand } from "./commands/run.ts";
 import { stats } from "./commands/stats.ts";
 import { up } from "./commands/up.ts";
@@ -35,7 +37,8 @@ export async function main(
   daemon: Command = runCommand(),
   starter: Command = up,
 ): Promise<number> {
-  const commands = [daemon, starter, list, wait, expose, ping, stats, metrics, down, cleanup, completion, version];
+  const asking = [list, wait, expose, ping, stats, metrics, down];
+  const commands = [daemon, starter, ...asking, cleanup, restore, cluster, completion, version];
   const help = helpCommand(commands);
   const [first, ...rest] = argv;
   // What fails before the command line is understood is about the command that it seems to name.
@@ -45,7 +48,7 @@ export async function main(
   try {
     if (first === completeWord) return await complete(rest, [...commands, help], io);
     const { command, flags: given, operands, program } = parseCommandLine(argv, [...commands, help]);
-    const flags = withEnvironment(given, io.env, { ...command.flags, ...globalFlags });
+    const flags = withEnvironment(given, io.env, { ...globalFlags, ...command.flags });
     name = command.name;
     isDebug = one(flags, "log-level")?.toLowerCase() === "debug";
     if (isOn(flags, "help")) {

@@ -28,12 +28,13 @@ import type * as listed from "../rpc/listed.ts";
 import type * as exposed from "../rpc/listed-exposure.ts";
 import type * as counted from "../rpc/service-stats.ts";
 import type * as stats from "../rpc/stats.ts";
+import type * as environment from "../rpc/workload-environment.ts";
 import { defaultSocket } from "./default-socket.ts";
 import * as prometheus from "./prometheus-text.ts";
 
 /**
- * The running daemon: `list`, `ping`, `stable`, `stats`, `watchStats`, `expose`, `stopExpose`, `kill`. Every call has a deadline,
- * 30 s unless its options say otherwise; `watchStats`, `expose` and `stopExpose` have it for their first answer.
+ * The running daemon: `list`, `ping`, `stable`, `stats`, `watchStats`, `expose`, `stopExpose`, `workloadEnvironment`, `kill`. Every call
+ * has a deadline, 30 s unless its options say otherwise; `watchStats`, `expose` and `stopExpose` have it for their first answer.
  */
 export type DaemonClient = RpcDaemonClient;
 /** What every call takes: a signal that ends it early, and how long it may take in milliseconds. */
@@ -50,6 +51,12 @@ export type ExposePodWish = exposing.ExposePodWish;
 export type StopExposeRequest = exposing.StopExposeAsk;
 /** What `expose` and `stopExpose` tell, step by step. */
 export type ExposeLine = exposing.ExposeLine;
+/** Whose environment `workloadEnvironment` tells, and whether with what comes from Secrets. */
+export type EnvironmentRequest = environment.EnvironmentAsk;
+/** What it tells. */
+export type WorkloadEnvironment = environment.WorkloadEnvironment;
+/** A variable without a value, and why. */
+export type OmittedVariable = environment.OmittedVariable;
 /** A Service of the list whose traffic goes to a local process. */
 export type ListedExposure = exposed.ListedExposure;
 /** How it stands: starting, exposed, reconnecting, contended, lost, stopping, failed, or a newer daemon's word. */

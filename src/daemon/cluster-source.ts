@@ -6,6 +6,7 @@ import { plainRootRefusal } from "../helper/user.ts";
 import { type Cluster, type LoadedCluster, loadCluster } from "../kube/kubeconfig.ts";
 import type { KubeconfigSource } from "../kube/kubeconfig-merge.ts";
 import type { Logger } from "../log.ts";
+import { homeFolder } from "../model/home-folder.ts";
 import { CurrentContext, fileMark } from "./current-context.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
 
@@ -36,5 +37,5 @@ export function followCurrentContext(
 }
 
 function kubeconfigOf({ kubeconfig, env }: ClusterSettings): KubeconfigSource {
-  return { path: kubeconfig, env, home: env.HOME ?? homedir(), readFile: (path) => readFile(path) };
+  return { path: kubeconfig, env, home: homeFolder(env, homedir), readFile: (path) => readFile(path) };
 }

@@ -223,6 +223,7 @@ function daemonState(parts: {
     selector: () => options.selector ?? "",
     isStable: () => controller.isStable,
     ...exposeState(exposing.exposures, options.log.child("expose")),
+    workloadEnvironment: exposing.environment,
     stopping: stopping.signal,
     stop: () => works.disposeAsync(),
   };

@@ -7,6 +7,7 @@ import { Exposures } from "../expose/exposures.ts";
 import { Journal, type ProcessWitness } from "../expose/journal.ts";
 import { openLocalSide } from "../expose/local-side.ts";
 import { plannedOwners, preflight } from "../expose/preflight.ts";
+import { workloadEnv } from "../expose/workload-env.ts";
 import { isRunning, type ProcessIdentity, processIdentity } from "../helper/process-identity.ts";
 import type { ApiClient } from "../kube/api-client.ts";
 import { Discovery } from "../kube/discovery.ts";
@@ -14,8 +15,10 @@ import { numberAt, textAt } from "../kube/json.ts";
 import type { Cluster } from "../kube/kubeconfig.ts";
 import type { ObjectCache } from "../kube/object-cache.ts";
 import { Objects } from "../kube/objects.ts";
+import { serviceKey } from "../model/service-key.ts";
 import { localDialer } from "../net/dial-local.ts";
 import type { DialPod } from "../portforward/dial-pod.ts";
+import type { EnvironmentWish, WorkloadEnvironment } from "../rpc/workload-environment.ts";
 import { connectSsh } from "../ssh/ssh-client.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
 
@@ -40,6 +43,8 @@ export interface Exposing extends AsyncDisposable {
   readonly exposures: Exposures;
   /** What could not be put back, a sentence each. */
   readonly notices: readonly string[];
+  /** The environment of the workload behind a Service. Throws as workloadEnv. */
+  readonly environment: (wish: EnvironmentWish) => Promise<WorkloadEnvironment>;
 }
 
 /** Makes them, and begins to put back what dead daemons have left. @throws LocalizerError as `openExposures` */
@@ -54,12 +59,18 @@ export async function openExposing(options: ExposingOptions, parts: ExposuresPar
       notices = [LocalizerError.from(error).message];
     },
   );
+  const stopping = new AbortController();
   return {
     exposures,
+    environment({ namespace, service, portMaps: maps, secrets }) {
+      const wish = { key: serviceKey(namespace, service), maps, secrets };
+      return workloadEnv(newReaders(parts.client), wish, stopping.signal);
+    },
     get notices() {
       return notices;
     },
     async [Symbol.asyncDispose]() {
+      stopping.abort(new LocalizerError("aborted", "Stopped"));
       await exposures[Symbol.asyncDispose]();
       await recovering;
     },
@@ -81,8 +92,7 @@ export async function openExposures(
   const objects = new Objects(client);
   const discovery = new Discovery(client);
   const dialLocal = localDialer({ clock });
-  // A new one each time: kinds come and go while a daemon lives.
-  const seen = () => ({ objects, discovery: new Discovery(client), client });
+  const seen = () => ({ ...newReaders(client), client });
   return new Exposures(
     {
       ...{ objects, discovery, cache, dial, connectSsh, clock, log },
@@ -104,6 +114,11 @@ export async function openExposures(
       ...{ readyMs, endMs },
     },
   );
+}
+
+/** New ones each time: kinds come and go while a daemon lives. */
+function newReaders(client: ApiClient) {
+  return { objects: new Objects(client), discovery: new Discovery(client) };
 }
 
 /** A container may run as a uid without a name. */

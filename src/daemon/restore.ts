@@ -1,7 +1,9 @@
 /** `localizer restore`: puts back what exposures have left whose daemons are gone, from any machine, with or without a daemon. */
 import { systemClock as clock } from "../clock.ts";
-import { type RestoreResult, type RestoreScope, restoreForgotten } from "../expose/forgotten.ts";
+import { type RestoreOptions, type RestoreResult, type RestoreScope, restoreForgotten } from "../expose/forgotten.ts";
+import { reap } from "../expose/reaper.ts";
 import type { ExposeLine } from "../expose/report.ts";
+import type { SearchComponents } from "../expose/suspects.ts";
 import { ApiClient } from "../kube/api-client.ts";
 import { Discovery } from "../kube/discovery.ts";
 import { Objects } from "../kube/objects.ts";
@@ -18,24 +20,59 @@ export interface RestoreRequest {
   readonly report: (line: ExposeLine) => void;
 }
 
-/** What is loaded by the command, and not before. */
-export type RunRestore = (
-  options: DaemonOptions,
-  request: RestoreRequest,
-  signal: AbortSignal,
-) => Promise<RestoreResult & { readonly where: string }>;
+/** What came of one look, and where it was: `namespace "shop" of context "test"`. */
+export type Restored = RestoreResult & { readonly where: string };
 
-/**
- * Looks once, and puts back.
- * @throws LocalizerError when the cluster cannot be reached, or nothing may be looked at; `aborted`
- */
-export const runRestore: RunRestore = async (options, { scope, waitMs, graceMs, report }, signal) => {
+/** What is loaded by the command, and not before. */
+export interface Restorer {
+  /**
+   * Looks once, and puts back.
+   * @throws LocalizerError when the cluster cannot be reached, or nothing may be looked at; `aborted`
+   */
+  once(options: DaemonOptions, request: RestoreRequest, signal: AbortSignal): Promise<Restored>;
+  /**
+   * Looks every so often until the signal fires; `onStart` gets where. Failures are reported, and the next look tries again.
+   * @throws LocalizerError when no kubeconfig can be used
+   */
+  repeatedly(
+    options: DaemonOptions,
+    request: RestoreRequest & { readonly everyMs: number; readonly onStart: (where: string) => void },
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
+/** The real one. */
+export const restorer: Restorer = {
+  async once(options, request, signal) {
+    await using place = await placeOf(options, request);
+    const result = await restoreForgotten(place.components, place.scope, optionsOf(request, signal));
+    return { ...result, where: place.where };
+  },
+  async repeatedly(options, request, signal) {
+    await using place = await placeOf(options, request);
+    request.onStart(place.where);
+    const { namespaces } = place.scope;
+    await reap(place.components, { ...optionsOf(request, signal), everyMs: request.everyMs, namespaces });
+  },
+};
+
+async function placeOf(options: DaemonOptions, { scope: asked }: RestoreRequest) {
   await using stack = new AsyncDisposableStack();
   const cluster = stack.use(await clusterOf(options, clock));
   const client = stack.use(new ApiClient({ cluster, clock }, { version: options.version }));
-  const where = scope === "context" ? { namespace: cluster.namespace ?? "default" } : scope;
-  const components = { objects: new Objects(client), discovery: new Discovery(client), clock };
-  const result = await restoreForgotten(components, where, { signal, report, waitMs, graceMs });
-  const place = where.namespace === undefined ? "all namespaces" : `namespace "${where.namespace}"`;
-  return { ...result, where: `${place} of context "${cluster.contextName}"` };
-};
+  const components: SearchComponents = { objects: new Objects(client), discovery: new Discovery(client), clock };
+  const scope = asked === "context" ? { namespaces: [cluster.namespace ?? "default"] } : asked;
+  const where = `${describePlaces(scope.namespaces)} of context "${cluster.contextName}"`;
+  const works = stack.move();
+  return { components, scope, where, [Symbol.asyncDispose]: () => works.disposeAsync() };
+}
+
+function optionsOf({ waitMs, graceMs, report }: RestoreRequest, signal: AbortSignal): RestoreOptions {
+  return { signal, report, waitMs, graceMs };
+}
+
+function describePlaces(namespaces: readonly string[] | undefined): string {
+  if (namespaces === undefined) return "all namespaces";
+  const names = namespaces.map((name) => `"${name}"`).join(", ");
+  return namespaces.length === 1 ? `namespace ${names}` : `namespaces ${names}`;
+}

@@ -8,7 +8,7 @@ import { LocalizerError } from "../errors.ts";
 import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import { crossing } from "./crossing.ts";
 import { endingOwners, endSession } from "./endings.ts";
-import { endDead, type RestoreComponents } from "./forgotten.ts";
+import { endDead } from "./forgotten.ts";
 import { LineFeed } from "./line-feed.ts";
 import type { LocalSide } from "./local-side.ts";
 import type { ExposedPort, ExposePlan } from "./plan.ts";
@@ -20,6 +20,7 @@ import type { ExposeLine, Report } from "./report.ts";
 import { Session, type SessionView } from "./session.ts";
 import { heldSentence, isAlive, leaseRef, seeLease } from "./session-lease.ts";
 import type { SessionComponents, SessionSettings } from "./session-parts.ts";
+import type { SearchComponents } from "./suspects.ts";
 
 /** What is wished for. */
 export interface ExposeWish {
@@ -38,7 +39,7 @@ export interface ExposeWish {
 }
 
 /** What exposures are made from. */
-export interface ExposuresComponents extends SessionComponents, RestoreComponents {
+export interface ExposuresComponents extends SessionComponents, SearchComponents {
   /** Everything that is known before anything is changed. @throws LocalizerError when it cannot be, or must not be, exposed */
   readonly preflight: (
     wish: Pick<ExposeWish, "key" | "maps" | "allowVolumeLoss">,
@@ -222,7 +223,7 @@ export class Exposures implements AsyncDisposable {
     } finally {
       await session.release();
     }
-    report({ level: "info", step: "ended", message: "The cluster would allow it; nothing was changed" });
+    report({ level: "info", step: "ended", message: "The cluster would allow it" });
     return undefined;
   }
 

@@ -140,7 +140,7 @@ test("restoreForgotten() looks in all namespaces, or in the one that is given", 
   const shop = lab.deployment("cart", 0, held(sessions.alice));
   const annotated = { annotations: held(sessions.bob), spec: { replicas: 0 } };
   const bank = lab.add("deployments.apps", "vault", annotated, "bank").metadata;
-  assert.equal((await restore(lab, { namespace: "shop" })).restored, 1);
+  assert.equal((await restore(lab, { namespaces: ["shop"] })).restored, 1);
   assert.equal(lab.owner(shop).replicas, 3);
   assert.equal(lab.find("deployments.apps", "vault", "bank")?.metadata.resourceVersion, bank.resourceVersion);
   assert.equal((await restore(lab)).restored, 1);
@@ -154,7 +154,7 @@ test("restoreForgotten() of one Service leaves other Services' Leases alone, and
   const orphan = lab.deployment("orphan", 0, held(sessions.carol));
   await take(lab, { owners: [own] });
   await take(lab, { session: sessions.bob, key: serviceKey("shop", "other"), owners: [other] });
-  assert.equal((await restore(lab, { namespace: "shop", key: cart })).restored, 2);
+  assert.equal((await restore(lab, { namespaces: ["shop"], key: cart })).restored, 2);
   assert.deepEqual(
     [own, other, orphan].map((owner) => lab.owner(owner).replicas),
     [3, 0, 3],

@@ -2,28 +2,17 @@
  * Finds sessions whose holders are gone and puts back what they have changed, from whatever is left of them: their Leases, or
  * the annotations of the owners alone. Promises that a session that gives a sign of life is left alone, whoever holds it.
  */
-import { codeOf, LocalizerError } from "../errors.ts";
-import type { Discovery } from "../kube/discovery.ts";
-import { at, textAt } from "../kube/json.ts";
-import { headOf, kinds } from "../kube/objects.ts";
-import { scaleWay } from "../kube/scalable-owner.ts";
-import { isDnsLabel } from "../model/host-name.ts";
-import { type ServiceKey, serviceKey } from "../model/service-key.ts";
-import { type EndingOwner, endingOwners, endSession } from "./endings.ts";
-import { labels, leaseName, managedSelector, markOf } from "./records.ts";
+import { LocalizerError } from "../errors.ts";
+import type { ServiceKey } from "../model/service-key.ts";
+import { endSession } from "./endings.ts";
 import type { Report } from "./report.ts";
-import type { ScaleComponents } from "./scale.ts";
-import { isAlive, parseLease, type SeenLease } from "./session-lease.ts";
-
-/** What it works with. */
-export interface RestoreComponents extends ScaleComponents {
-  readonly discovery: Pick<Discovery, "scalableKinds">;
-}
+import { isAlive, type SeenLease } from "./session-lease.ts";
+import { findSuspects, type SearchComponents, type Suspect, scalableKinds } from "./suspects.ts";
 
 /** Where to look. */
 export interface RestoreScope {
-  /** All namespaces when undefined. */
-  readonly namespace?: string | undefined;
+  /** All when undefined. */
+  readonly namespaces?: readonly string[] | undefined;
   /** Only sessions of this Service; then owners that name a session without a Lease are looked at in its namespace. */
   readonly key?: ServiceKey | undefined;
 }
@@ -48,46 +37,39 @@ export interface RestoreOptions {
   readonly graceMs?: number;
 }
 
-/** A session that may be dead. */
-interface Suspect {
-  readonly session: string;
-  readonly namespace: string;
-  readonly key: ServiceKey | undefined;
-  readonly lease: SeenLease | undefined;
-  readonly owners: Map<string, EndingOwner>;
-}
-
 /**
  * Looks for sessions, watches those with a Lease for as long as they promised a sign of life, and ends those without.
  * @throws LocalizerError when it cannot look at all; `aborted`
  */
 export async function restoreForgotten(
-  components: RestoreComponents,
-  scope: RestoreScope,
-  { signal, report, waitMs, graceMs = 0 }: RestoreOptions,
+  components: SearchComponents,
+  { namespaces, key }: RestoreScope,
+  options: RestoreOptions,
 ): Promise<RestoreResult> {
-  const suspects = await findSuspects(components, scope, signal, report);
+  const { signal, report, graceMs = 0 } = options;
+  const kinds = await scalableKinds(components, options);
+  const suspects: Suspect[] = [];
+  for (const namespace of namespaces ?? [undefined]) {
+    suspects.push(...(await findSuspects(components, { namespace, key }, kinds, options)));
+  }
   const alive: SeenLease[] = [];
   const failures: LocalizerError[] = [];
   let restored = 0;
   await Promise.all(
-    suspects.map(async ({ lease, session, namespace, key, owners }) => {
+    suspects.map(async (suspect) => {
+      const { lease } = suspect;
       try {
         if (lease !== undefined) {
           const patient = { ...lease, durationMs: lease.durationMs + graceMs };
           const seconds = Math.round(patient.durationMs / 1_000);
-          const message = `Waiting up to ${seconds} s for a sign of life of ${lease.holder || "somebody"}, who exposes "${key}"`;
+          const message = `Waiting up to ${seconds} s for a sign of life of ${describeHolder(suspect)}`;
           report({ level: "info", step: "preflight", message });
           if (await isAlive(components, patient, signal)) {
             alive.push(lease);
             return;
           }
         }
-        await endSession(
-          components,
-          { session, namespace, key, owners: [...owners.values()] },
-          { signal, report, waitMs },
-        );
+        await endSuspect(components, suspect, options);
         restored++;
       } catch (error) {
         failures.push(LocalizerError.from(error));
@@ -99,87 +81,28 @@ export async function restoreForgotten(
 
 /** Ends the session of a Lease that has been watched, and found dead. Throws as `endSession`. */
 export async function endDead(
-  components: RestoreComponents,
+  components: SearchComponents,
   lease: SeenLease,
   key: ServiceKey,
-  options: { readonly signal: AbortSignal; readonly report: Report; readonly waitMs: number },
+  options: RestoreOptions,
 ): Promise<void> {
   const { namespace = "" } = lease.ref;
-  const suspects = await findSuspects(components, { namespace }, options.signal, options.report);
+  const suspects = await findSuspects(components, { namespace }, await scalableKinds(components, options), options);
   const owners = suspects.find(({ session }) => session === lease.session)?.owners ?? new Map();
   await endSession(components, { session: lease.session, namespace, key, owners: [...owners.values()] }, options);
 }
 
-async function findSuspects(
-  components: RestoreComponents,
-  scope: RestoreScope,
-  signal: AbortSignal,
-  report: Report,
-): Promise<readonly Suspect[]> {
-  const where = scope.namespace === undefined ? {} : { namespace: scope.namespace };
-  // Owners before Leases: a session takes its Lease before it marks an owner, so no living one is found without.
-  const found = await markedSuspects(components, where, signal, report);
-  const leases = await components.objects.list(kinds.leases, { ...where, labelSelector: managedSelector }, signal);
-  for (const object of leases) {
-    const lease = parseLease(object);
-    if (lease === undefined) continue;
-    const key = lease.record?.key ?? keyOfLabel(object);
-    const owners = new Map(found.get(lease.session)?.owners);
-    // These know more: a number.
-    if (lease.record !== undefined) for (const owner of endingOwners(lease.record)) owners.set(owner.uid, owner);
-    found.set(lease.session, { session: lease.session, namespace: lease.ref.namespace ?? "", key, lease, owners });
-  }
-  const { key } = scope;
-  return [...found.values()].filter(
-    (suspect) => key === undefined || suspect.key === key || suspect.lease === undefined,
-  );
+/** Ends it. Throws as `endSession`. */
+export async function endSuspect(
+  components: SearchComponents,
+  { session, namespace, key, owners }: Suspect,
+  options: RestoreOptions,
+): Promise<void> {
+  await endSession(components, { session, namespace, key, owners: [...owners.values()] }, options);
 }
 
-/** Owners say themselves which session has scaled them: the one record that outlives a deleted Lease. */
-async function markedSuspects(
-  { objects, discovery }: RestoreComponents,
-  where: { readonly namespace?: string },
-  signal: AbortSignal,
-  report: Report,
-): Promise<Map<string, Suspect>> {
-  const found = new Map<string, Suspect>();
-  const { kinds: scalable, failures } = await discovery.scalableKinds(signal);
-  for (const { message } of failures) report({ level: "warn", step: "preflight", message });
-  for (const { group, version, plural, kind } of scalable) {
-    const resource = { group, version, plural };
-    const scaleBy = scaleWay(resource);
-    let items: readonly unknown[];
-    try {
-      items = await objects.list(resource, where, signal);
-    } catch (error) {
-      if (codeOf(error) !== "denied" && codeOf(error) !== "not-found") throw error;
-      const message = `Did not look at ${resource.plural}: ${LocalizerError.from(error).message}`;
-      if (codeOf(error) === "denied") report({ level: "warn", step: "preflight", message });
-      continue;
-    }
-    for (const item of items) {
-      const { name, namespace, uid } = headOf(item);
-      for (const session of markOf(item)?.sessions ?? []) {
-        const suspect = found.get(session) ?? {
-          session,
-          namespace,
-          key: undefined,
-          lease: undefined,
-          owners: new Map(),
-        };
-        found.set(session, suspect);
-        suspect.owners.set(uid, { ...resource, kind, namespace, name, uid, scaleBy });
-      }
-    }
-  }
-  return found;
-}
-
-/** Where the record cannot be read: the label has the Service's name, which the Lease is named after. */
-function keyOfLabel(lease: unknown): ServiceKey | undefined {
-  const service = textAt(at(lease, "metadata", "labels"), labels.service) ?? "";
-  const { namespace, name } = headOf(lease);
-  if (!isDnsLabel(service)) return undefined;
-  const key = serviceKey(namespace, service);
-  return leaseName(key) === name ? key : undefined;
+/** `alice@laptop, who exposes "shop/cart"`, for messages. */
+export function describeHolder({ lease, key, namespace }: Pick<Suspect, "lease" | "key" | "namespace">): string {
+  const what = key === undefined ? `a service of namespace "${namespace}"` : `"${key}"`;
+  return `${lease?.holder || "somebody"}, who exposes ${what}`;
 }

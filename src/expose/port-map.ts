@@ -51,6 +51,13 @@ export function mapWarnings(maps: readonly string[], ports: readonly ExposedPort
   ];
 }
 
+/** The ports, those that entries name first. @throws LocalizerError as `mapPorts` */
+export function namedFirst<T extends ServedPort>(maps: readonly string[], ports: readonly T[]): readonly T[] {
+  const named = maps.flatMap((text) => [...parseEntry(text, ports).remotes]);
+  const found = named.flatMap((remote) => ports.filter((port) => port.remote === remote));
+  return [...new Set([...found, ...ports])];
+}
+
 function parseEntry(text: string, ports: readonly ServedPort[]): Entry {
   const [localText = "", remoteText = localText, ...rest] = text.split(":");
   const local = portOf(localText);

@@ -25,6 +25,8 @@ export interface ApiRequest {
   readonly body?: unknown;
   /** Of the body; `application/json` unless given (a patch needs its own). */
   readonly contentType?: string;
+  /** What the answer may be; `application/json` unless given. */
+  readonly accept?: string;
   readonly signal?: AbortSignal | undefined;
   /** 15,000 unless given. Time in which somebody logs in does not count. */
   readonly timeoutMs?: number;
@@ -155,6 +157,7 @@ export class ApiClient implements AsyncDisposable {
     const { method, path, signal } = request;
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const headers = {
+      ...(request.accept === undefined ? {} : { accept: request.accept }),
       ...(method === "GET" ? { "accept-encoding": "gzip" } : {}),
       ...(body === undefined ? {} : { "content-type": request.contentType ?? "application/json" }),
       ...(body === undefined ? {} : { "content-length": String(body.length) }),

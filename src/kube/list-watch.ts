@@ -29,6 +29,11 @@ export function probePath(scope: ListScope): string {
   return withQuery(scope, { limit: "1" });
 }
 
+/** Path of a page of the list: `limit` objects at the most, those behind what `from` (`metadata.continue` of the page before) names. */
+export function pagePath(scope: ListScope, limit: number, from: string): string {
+  return withQuery(scope, { limit: String(limit), ...(from === "" ? {} : { continue: from }) });
+}
+
 /** Path of a watch for what happens after `resourceVersion`, which the server ends after `timeoutSeconds`. */
 export function watchPath(scope: ListScope, resourceVersion: string, timeoutSeconds: number): string {
   const query = { watch: "1", allowWatchBookmarks: "true", resourceVersion, timeoutSeconds: String(timeoutSeconds) };

@@ -1,7 +1,7 @@
 /** Reading and writing single objects by what they are, instead of by paths. Used by whatever changes something in the cluster. */
 import type { ApiClient } from "./api-client.ts";
 import { at, listAt, textAt } from "./json.ts";
-import { type ApiResource, listPath } from "./list-watch.ts";
+import { type ApiResource, listPath, pagePath } from "./list-watch.ts";
 
 /** One object, by its kind and name. */
 export interface ObjectRef extends ApiResource {
@@ -32,6 +32,10 @@ export const kinds = {
   leases: { group: "coordination.k8s.io", version: "v1", plural: "leases" },
 } as const satisfies Readonly<Record<string, ApiResource>>;
 
+/** Kubernetes "API concepts": servers answer with the metadata alone, and with all of it where they know no better. */
+const metadataOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+const pageSize = 500;
+
 /** Reads and writes objects. All methods throw as ApiClient.request. */
 export class Objects {
   readonly #client: Pick<ApiClient, "request">;
@@ -58,6 +62,25 @@ export class Objects {
   ): Promise<readonly unknown[]> {
     const path = listPath({ resource, ...scope }, "");
     return listAt(await this.#client.request({ method: "GET", path, signal }), "items");
+  }
+
+  /**
+   * The metadata of all objects of a kind, however many: a page at a time, consistent among each other.
+   * @throws LocalizerError `expired` when the reader took minutes for a page
+   */
+  async *heads(
+    resource: ApiResource,
+    { namespace }: { readonly namespace?: string },
+    signal?: AbortSignal,
+  ): AsyncGenerator<unknown, void, undefined> {
+    const scope = { resource, ...(namespace === undefined ? {} : { namespace }) };
+    let from = "";
+    do {
+      const path = pagePath(scope, pageSize, from);
+      const page = await this.#client.request({ method: "GET", path, accept: metadataOnly, signal });
+      yield* listAt(page, "items");
+      from = textAt(page, "metadata", "continue") ?? "";
+    } while (from !== "");
   }
 
   /** Gives what was made. @throws LocalizerError `conflict` when the name is taken */

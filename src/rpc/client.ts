@@ -12,6 +12,12 @@ import { type ClusterInfo, clusterInfoOf, type ServiceList, serviceListOf } from
 import { type Stats, type StatsChange, statsChangeOf, statsOf } from "./stats.ts";
 import { fromConnectError } from "./status.ts";
 import { UnixSession } from "./unix-session.ts";
+import {
+  type EnvironmentAsk,
+  environmentAskMessage,
+  environmentOf,
+  type WorkloadEnvironment,
+} from "./workload-environment.ts";
 
 /** How long a call may take (30 s if not said), and what ends it early. */
 export interface CallOptions {
@@ -62,6 +68,11 @@ export interface DaemonClient extends AsyncDisposable {
   expose(wish: ExposeRequest, options?: ExposeOptions): AsyncIterable<ExposeLine>;
   /** Gives the Service back: the same lines, the end when everything is as it was. Throws `not-found` when it is not exposed. */
   stopExpose(wish: StopExposeAsk, options?: ExposeOptions): AsyncIterable<ExposeLine>;
+  /**
+   * What the workload behind a Service has in its environment, also while it is exposed. Throws besides as `expose` does for a Service
+   * that cannot be exposed.
+   */
+  workloadEnvironment(wish: EnvironmentAsk, options?: CallOptions): Promise<WorkloadEnvironment>;
 }
 
 /** Stats are not told more often. */
@@ -72,6 +83,7 @@ const defaultTimeoutMs = 30_000;
 /** What older daemons lack. */
 const noStats = "counts nothing";
 const noExpose = "cannot expose services";
+const noEnvironment = "cannot tell the environment of a workload";
 
 /** Makes a client. Connects with the first call; dispose hangs up, also on calls that still wait. */
 export function connectDaemon(options: { readonly socketPath: string; readonly clock?: Clock }): DaemonClient {
@@ -165,6 +177,14 @@ export function connectDaemon(options: { readonly socketPath: string; readonly c
     watchStats,
     expose,
     stopExpose,
+    workloadEnvironment: async (wish, how = {}) => {
+      const ask = (signal: AbortSignal) =>
+        client
+          .workloadEnvironment(environmentAskMessage(wish), { signal })
+          .catch((thrown: unknown) => Promise.reject(tooOld(thrown, noEnvironment)));
+      const what = `ask for the environment of "${wish.namespace}/${wish.service}"`;
+      return environmentOf(await call(what, how, ask));
+    },
     async [Symbol.asyncDispose]() {
       session[Symbol.dispose]();
     },

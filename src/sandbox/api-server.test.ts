@@ -100,3 +100,17 @@ test("a fault that is taken back does not happen", async () => {
   fault[Symbol.dispose]();
   await client.getJson("/version");
 });
+
+test("a lost answer is one of a request that was done", async () => {
+  await using t = await startSandbox();
+  t.server.faults.onRequest((call) => call?.verb === "create", { kind: "lost-answer" });
+  const path = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+  await assert.rejects(t.client().request({ method: "POST", path, body: { metadata: { name: "a" } } }), {
+    code: "unavailable",
+  });
+  const leases = t.server.store.list(t.server.resource("leases.coordination.k8s.io"));
+  assert.deepEqual(
+    leases.map(({ metadata }) => metadata.name),
+    ["a"],
+  );
+});

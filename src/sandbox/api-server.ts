@@ -1,7 +1,7 @@
 /**
  * sandbox: a simulated Kubernetes API server in this process, for trying localizer without a cluster and for faults that a
  * real one does not produce on command. Promises to answer as the real one does, which test/contract holds it to, and to
- * fail as it is told. Used by tests; a whole simulated cluster will grow around it.
+ * fail as it is told. Used by tests; `cluster/` has what works on its objects.
  */
 import { gzipSync } from "node:zlib";
 import type { Clock } from "../clock.ts";
@@ -122,7 +122,7 @@ export async function startSandboxApiServer(clock: Clock, options: SandboxOption
       const call = readCall(exchange.request, resources);
       const fault = plans.take(call);
       if (fault === undefined) answer(exchange, call);
-      else failWith(fault, { exchange, call, clock }, () => guarded(exchange, () => answer(exchange, call)));
+      else failWith(fault, { exchange, call, clock }, (to) => guarded(to, () => answer(to, call)));
     } catch (error) {
       refuse(exchange, error);
     }

@@ -22,6 +22,8 @@ export type Fault =
   | { readonly kind: "reset" }
   /** The connection is cut. */
   | { readonly kind: "cut" }
+  /** What is asked for is done, and the connection is cut before the answer. */
+  | { readonly kind: "lost-answer" }
   /** The right answer, so many milliseconds late. */
   | { readonly kind: "slow"; readonly ms: number };
 

@@ -10,9 +10,15 @@ export function withDefaults({ group, plural }: ResourceDefinition, object: ApiO
     const labels = { "kubernetes.io/metadata.name": metadata.name, ...metadata.labels };
     return { ...object, metadata: { ...metadata, labels }, status: status ?? { phase: "Active" } };
   }
+  const template = textsAt(spec, "template", "metadata", "labels");
+  const hasNoLabels = Object.keys(metadata.labels ?? {}).length === 0;
+  const labelled =
+    plural === "replicationcontrollers" && hasNoLabels && template !== undefined
+      ? { metadata: { ...metadata, labels: template } }
+      : {};
   const phase = group === "" && plural === "pods" ? { status: status ?? { phase: "Pending" } } : {};
   const complete = isObject(spec) ? specDefaults[`${group}/${plural}`]?.(spec) : undefined;
-  return { ...object, ...phase, ...(complete === undefined ? {} : { spec: complete }) };
+  return { ...object, ...labelled, ...phase, ...(complete === undefined ? {} : { spec: complete }) };
 }
 
 type Spec = Readonly<Record<string, unknown>>;

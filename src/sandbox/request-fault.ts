@@ -15,10 +15,10 @@ export interface FaultyRequest {
 }
 
 /**
- * Applies the fault; `answer` gives the right answer, for those faults that come to it in the end.
+ * Applies the fault; `answer` sends the right answer, for those faults that come to it in the end.
  * @throws Refusal when the fault is one
  */
-export function failWith(fault: Fault, { exchange, call, clock }: FaultyRequest, answer: () => void): void {
+export function failWith(fault: Fault, { exchange, call, clock }: FaultyRequest, answer: (to: Exchange) => void): void {
   switch (fault.kind) {
     case "unauthorized":
       throw unauthorized();
@@ -46,8 +46,12 @@ export function failWith(fault: Fault, { exchange, call, clock }: FaultyRequest,
     case "cut":
       exchange.cut();
       return;
+    case "lost-answer":
+      answer({ ...exchange, respond() {}, write() {}, end() {} });
+      exchange.cut();
+      return;
     case "slow": {
-      const timer = clock.after(fault.ms, answer);
+      const timer = clock.after(fault.ms, () => answer(exchange));
       exchange.closed.addEventListener("abort", () => timer[Symbol.dispose](), { once: true });
       return;
     }

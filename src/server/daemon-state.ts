@@ -4,6 +4,7 @@ import type { ExposeLine, ExposeWish, StopExposeWish } from "../rpc/exposing.ts"
 import type { ClusterInfo, LeftOut, ListedPod, ListedPort, ListedService } from "../rpc/listed.ts";
 import type { ListedExposure } from "../rpc/listed-exposure.ts";
 import type { ServiceStats } from "../rpc/service-stats.ts";
+import type { EnvironmentWish, WorkloadEnvironment } from "../rpc/workload-environment.ts";
 
 /** One port of a tunnel. */
 export interface PortRow extends ListedPort {
@@ -49,6 +50,11 @@ export interface DaemonState {
   stopExpose(wish: StopExposeWish): AsyncIterable<ExposeLine>;
   /** Every Service that is exposed, or about to be, or was and failed, in any order. */
   exposures(): readonly ListedExposure[];
+  /**
+   * What the workload behind a Service has in its environment. Reads from the cluster and changes nothing.
+   * @throws LocalizerError `not-found`, `conflict` or `usage` as for an exposure; else as the API says no
+   */
+  workloadEnvironment(wish: EnvironmentWish): Promise<WorkloadEnvironment>;
   /** True when every wished-for tunnel is decided and the hosts file is written. */
   isStable(): boolean;
   /** Fires when the stop begins, whoever asked for it. */

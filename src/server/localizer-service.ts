@@ -11,6 +11,7 @@ import type {
 } from "../rpc/gen/api/v1/localizer_pb.ts";
 import type { ClusterInfo } from "../rpc/listed.ts";
 import { exposureMessage } from "../rpc/listed-exposure.ts";
+import { environmentMessage, environmentWishOf } from "../rpc/workload-environment.ts";
 import type { DaemonState, PortRow, ServiceRow } from "./daemon-state.ts";
 import { exposeStream } from "./expose-stream.ts";
 import { statsMessage } from "./stats-messages.ts";
@@ -46,6 +47,8 @@ export function localizerService(
       return {};
     },
     exposeService: (request, { signal }) => exposeStream(state.expose(exposeWishOf(request)), signal),
+    workloadEnvironment: async (request) =>
+      environmentMessage(await state.workloadEnvironment(environmentWishOf(request))),
     stopExpose: (request, { signal }) => exposeStream(state.stopExpose(stopExposeWishOf(request)), signal),
   };
 }

@@ -139,7 +139,8 @@ export function workloadSuite(target: WorkloadTarget): void {
   test("a ReplicationController is scaled like the others", limits, async () => {
     const { metadata, spec } = workload("old", 1);
     const body = { metadata, spec: { replicas: 1, template: spec.template } };
-    await send("POST", `${core}/replicationcontrollers`, body);
+    const made = await send("POST", `${core}/replicationcontrollers`, body);
+    assert.equal(textAt(made, "metadata", "labels", "app"), "old");
     const pod = await eventually(async () => (await pods("old"))[0]);
     assert.equal(textAt(controller(pod), "kind"), "ReplicationController");
     const scale = await send("PATCH", `${core}/replicationcontrollers/old/scale`, { spec: { replicas: 0 } });

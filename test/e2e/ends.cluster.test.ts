@@ -9,6 +9,7 @@ import { waitFor } from "../cluster/wait.ts";
 import { connectError } from "./echo.ts";
 import { type LocalizerPlace, type LocalizerRun, localizerPlace, startLocalizer } from "./localizer-run.ts";
 import { descendants, isAlive } from "./processes.ts";
+import { killWhole } from "./whole-run.ts";
 
 const namespace = "e2e-ends";
 const name = `app.${namespace}.svc`;
@@ -58,7 +59,7 @@ describe("the end of localizer", () => {
 
       const killed = await startLocalizer({ kubeconfig: cluster.kubeconfig, place });
       await named(killed);
-      await killAll(killed);
+      await killWhole(killed);
       assert.match(
         killed.hosts(),
         new RegExp(name.replaceAll(".", "\\.")),
@@ -126,14 +127,4 @@ function nothingLeft(place: LocalizerPlace, before: Buffer): void {
   assert.deepEqual(readFileSync(place.hostsFile), before);
   assert.equal(existsSync(place.socket), false);
   assert.equal(lstatSync(place.socket, { throwIfNoEntry: false }), undefined, "the link is gone, dangling or not");
-}
-
-async function killAll(run: LocalizerRun): Promise<void> {
-  assert.ok(run.child.pid !== undefined);
-  const parts = descendants(run.child.pid);
-  // Stopped first, so that none notices the end of another.
-  for (const pid of [run.child.pid, ...parts]) process.kill(pid, "SIGSTOP");
-  for (const pid of [run.child.pid, ...parts]) process.kill(pid, "SIGKILL");
-  await run.exited;
-  await waitFor("all parts to end", () => !parts.some(isAlive), { timeoutMs: 5_000, intervalMs: 10 });
 }

@@ -4,10 +4,19 @@ import type { ExposeLine, ExposeRequest } from "../../src/rpc/exposing.ts";
 import type { ListedExposure } from "../../src/rpc/listed-exposure.ts";
 import type { LocalizerRun } from "../e2e/localizer-run.ts";
 
-/** Exposes; gives all lines once traffic can flow. Throws what the daemon says. */
-export async function expose(run: LocalizerRun, wish: ExposeRequest): Promise<readonly ExposeLine[]> {
+/** Exposes; gives all lines once traffic can flow, each also as it comes. Throws what the daemon says. */
+export async function expose(
+  run: LocalizerRun,
+  wish: ExposeRequest,
+  onLine: (line: ExposeLine) => void = () => {},
+): Promise<readonly ExposeLine[]> {
   await using client = connectDaemon({ socketPath: run.place.socket });
-  return await Array.fromAsync(client.expose(wish));
+  const lines: ExposeLine[] = [];
+  for await (const line of client.expose(wish)) {
+    onLine(line);
+    lines.push(line);
+  }
+  return lines;
 }
 
 /** Stops; gives all lines once all is back. Throws what the daemon says. */

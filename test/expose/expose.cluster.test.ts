@@ -5,6 +5,7 @@ import { waitFor } from "../cluster/wait.ts";
 import type { LocalizerRun } from "../e2e/localizer-run.ts";
 import { accountObjects, accountToken, writeUserKubeconfig } from "../e2e/service-account.ts";
 import { failuresOf, startSteadyClient } from "../e2e/steady-client.ts";
+import { runGoClient } from "../rpc/go-client.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { expose, exposureOf, stopExpose } from "./daemon-client.ts";
 import { type ExposePlace, freePort, openExposePlace, restricted, restrictedApp, scaledState } from "./expose-place.ts";
@@ -110,6 +111,22 @@ describe("expose, in a restricted namespace, with the role edit", () => {
     assert.equal(echo?.lastError, `no local process on port ${nobody}`);
     assert.ok((echo?.refused ?? 0) >= 1);
     await stopExpose(daemon, { namespace, service: "cart" });
+  });
+
+  test("the original's Go client exposes and stops, and sees progress and errors", async () => {
+    const { namespace } = place;
+    const { socket } = daemon.place;
+    const request = { namespace, service: "cart" };
+    const patient = { deadline: "60s" };
+    await assert.rejects(runGoClient(socket, "ExposeService", { ...request, service: "carts" }, "original", patient), {
+      grpcCode: "NotFound",
+      message: /did you mean "cart"\?/,
+    });
+    const lines = JSON.stringify(await runGoClient(socket, "ExposeService", request, "original", patient));
+    assert.match(lines, /is set from 2 to 0.*is exposed: port 80 leads to/);
+    assert.equal(Reflect.get(Object(scaledState(await place.get("deployment", "cart"))), "replicas"), 0);
+    const ended = JSON.stringify(await runGoClient(socket, "StopExpose", request, "original", patient));
+    assert.match(ended, /is set to 2 again.*is as it was before/);
   });
 
   test("what cannot be exposed is refused, and nothing is left", async () => {

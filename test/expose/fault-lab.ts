@@ -127,7 +127,7 @@ async function openNamespace(sandbox: Sandbox, workloads: Workloads, namespace: 
       const client = sandbox.client();
       const components = { objects: new Objects(client), discovery: new Discovery(client), clock };
       const signal = AbortSignal.timeout(30_000);
-      return await restoreForgotten(components, { namespace }, { signal, report: () => {}, waitMs: 0 });
+      return await restoreForgotten(components, { namespaces: [namespace] }, { signal, report: () => {}, waitMs: 0 });
     },
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   };

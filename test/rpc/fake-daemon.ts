@@ -31,6 +31,7 @@ export const someCluster: Omit<DaemonState, "list" | "isStable" | "stop"> = {
   expose: refuses,
   stopExpose: refuses,
   exposures: () => [],
+  workloadEnvironment: async () => refuses(),
   stopping: new AbortController().signal,
 };
 

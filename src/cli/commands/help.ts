@@ -50,8 +50,13 @@ function helpOf(command: Command): string {
     `Usage:\n  ${usage}`,
     paragraph(command.details),
     flags,
-    `Flags for all commands:\n${flagLines(globalFlags)}`,
+    `Flags for all commands:\n${flagLines(withoutOwn(globalFlags, command))}`,
   );
+}
+
+/** A command may give a flag of all commands a meaning of its own. */
+function withoutOwn(flags: Readonly<Record<string, FlagHelp>>, { flags: own }: Command) {
+  return Object.fromEntries(Object.entries(flags).filter(([name]) => own[name] === undefined));
 }
 
 function flagLines(flags: Readonly<Record<string, FlagHelp>>): string {

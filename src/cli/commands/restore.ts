@@ -1,35 +1,46 @@
 /** `localizer restore`: puts back what exposures have left whose daemons are gone, from any machine. */
-import type { RestoreRequest, RunRestore } from "../../daemon/restore.ts";
+import type { Restored, RestoreRequest, Restorer } from "../../daemon/restore.ts";
 import { LocalizerError } from "../../errors.ts";
 import { isDnsLabel } from "../../model/host-name.ts";
 import { serviceKey } from "../../model/service-key.ts";
 import type { Command } from "../command.ts";
-import { daemonSettings } from "../daemon-settings.ts";
+import { daemonSettings, namespacesOf } from "../daemon-settings.ts";
 import { parseDuration } from "../duration.ts";
-import { type FlagValues, isOn, many, one } from "../flag-values.ts";
+import { type FlagValues, isOn, one } from "../flag-values.ts";
 import type { CliIo } from "../io.ts";
 import { oneLine } from "../table.ts";
 
 /** How long a workload may take to become ready before the forgotten pod goes; `--no-wait`: not at all. */
 const readyMs = 300_000;
+/** Each look is a list of every scalable kind. */
+const minEveryMs = 1_000;
 
 /** Exits with 0 also when there was nothing to restore, with the code of the first failure else. */
 export const restore: Command = restoreCommand();
 
 /** The command; `load` gives what restores, by default from the daemon's room. */
-export function restoreCommand(load: () => Promise<RunRestore> = loadRestore): Command {
+export function restoreCommand(load: () => Promise<Restorer> = loadRestorer): Command {
   return {
     name: "restore",
     operands: "[[NAMESPACE/]SERVICE]",
     maxOperands: 1,
     summary: "put back what forgotten exposures have changed in the cluster",
     details:
-      "Looks in the context's namespace unless told otherwise. An exposure counts as forgotten when it gives no sign of life for as long as it has promised one (60 s, if its owner has not chosen otherwise), which is watched; a living one is never touched, whoever it belongs to. Needs no daemon.",
+      "Looks in the context's namespace unless told otherwise. An exposure counts as forgotten when it gives no sign of life for as long as it has promised one (60 s, if its owner has not chosen otherwise), which is watched; a living one is never touched, whoever it belongs to. Needs no daemon. `localizer cluster manifest` prints what does this in the cluster itself, all the time.",
     flags: {
-      all: { type: "boolean", text: "look in all namespaces" },
-      "no-wait": { type: "boolean", text: "do not wait until a workload is ready before the forgotten pod goes" },
-      grace: { type: "string", value: "DURATION", text: "so much longer it may be silent; default 0s" },
-      every: { type: "string", value: "DURATION", text: "look again and again, until stopped" },
+      all: { type: "boolean", env: false, text: "look in all namespaces" },
+      "no-wait": {
+        type: "boolean",
+        env: false,
+        text: "do not wait until a workload is ready before the forgotten pod goes",
+      },
+      grace: { type: "string", value: "DURATION", env: false, text: "so much longer it may be silent; default 0s" },
+      every: {
+        type: "string",
+        value: "DURATION",
+        env: false,
+        text: "look again and again, until stopped, and say only what is new",
+      },
     },
     words: "services",
     async run({ io, flags, operands }) {
@@ -42,25 +53,19 @@ export function restoreCommand(load: () => Promise<RunRestore> = loadRestore): C
         graceMs: parseDuration(one(flags, "grace") ?? "0s", "grace"),
         report: ({ level, message }) => io.stdout(`${level === "info" ? "" : `${level}: `}${oneLine(message)}\n`),
       };
-      const every = one(flags, "every");
-      const run = await load();
-      if (every === undefined) return await once(io, run(options, request, stop.signal));
-      const everyMs = parseDuration(every, "every");
-      while (!stop.signal.aborted) {
-        await once(io, run(options, request, stop.signal)).catch((thrown: unknown) => {
-          const { code, message } = LocalizerError.from(thrown);
-          if (code !== "aborted") io.stderr(`localizer: ${oneLine(message)}\n`);
-        });
-        await io.clock.sleep(everyMs, stop.signal).catch(() => {});
-      }
+      const everyMs = everyOf(flags, request.scope);
+      const restorer = await load();
+      if (everyMs === undefined) return say(io, await restorer.once(options, request, stop.signal));
+      const onStart = (where: string) =>
+        io.stdout(`Looking for forgotten exposures in ${oneLine(where)}, every ${everyMs / 1_000} s\n`);
+      await restorer.repeatedly(options, { ...request, everyMs, onStart }, stop.signal);
       return 0;
     },
   };
 }
 
 /** Says what came of it. @throws LocalizerError the first failure */
-async function once(io: CliIo, running: ReturnType<RunRestore>): Promise<number> {
-  const { restored, alive, failures, where } = await running;
+function say(io: CliIo, { restored, alive, failures, where }: Restored): number {
   for (const { holder, ref } of alive) {
     io.stdout(
       `Left alone: "${ref.namespace}/${ref.name}" of ${oneLine(holder || "somebody")}, who gives signs of life\n`,
@@ -74,29 +79,41 @@ async function once(io: CliIo, running: ReturnType<RunRestore>): Promise<number>
   return 0;
 }
 
+/** @throws LocalizerError `usage` when it would be a burden to the API server, or a single Service is named with it */
+function everyOf(flags: FlagValues, scope: RestoreRequest["scope"]): number | undefined {
+  const text = one(flags, "every");
+  if (text === undefined) return undefined;
+  const ms = parseDuration(text, "every");
+  if (ms < minEveryMs) {
+    throw new LocalizerError("usage", `Cannot use "${text}" for --every: want ${minEveryMs / 1_000} s or more`);
+  }
+  if (scope === "context" || scope.key === undefined) return ms;
+  throw new LocalizerError("usage", "Cannot look at one service --every so often: name its namespace, or --all");
+}
+
 /** @throws LocalizerError `usage` when the words do not go together, or are no names */
 function scopeOf(flags: FlagValues, operands: readonly string[]): RestoreRequest["scope"] {
-  const [namespace, ...more] = many(flags, "namespace");
-  if (more.length > 0) throw new LocalizerError("usage", "Cannot restore several namespaces at once: use --all");
+  const namespaces = namespacesOf(flags, "namespace");
   const all = isOn(flags, "all");
   const [word] = operands;
-  if (all && (namespace !== undefined || word !== undefined)) {
+  if (all && (namespaces.length > 0 || word !== undefined)) {
     throw new LocalizerError("usage", "Cannot restore --all and a namespace or service: choose one of them");
   }
   if (all) return {};
-  if (word === undefined) return namespace === undefined ? "context" : { namespace };
+  if (word === undefined) return namespaces.length === 0 ? "context" : { namespaces: [...new Set(namespaces)] };
   const parts = word.split("/");
   if (parts.length > 2 || !parts.every(isDnsLabel)) {
     throw new LocalizerError("usage", `Cannot restore "${word}": want NAMESPACE/SERVICE, or SERVICE with --namespace`);
   }
   const [first = "", second] = parts;
-  const place = second === undefined ? namespace : first;
-  if (place === undefined) {
-    throw new LocalizerError("usage", `Cannot restore "${word}": want NAMESPACE/SERVICE, or --namespace with it`);
+  const [namespace, ...more] = second === undefined ? namespaces : [first];
+  if (namespace === undefined || more.length > 0) {
+    const want = more.length > 0 ? "want one --namespace with it" : "want NAMESPACE/SERVICE, or --namespace with it";
+    throw new LocalizerError("usage", `Cannot restore "${word}": ${want}`);
   }
-  return { namespace: place, key: serviceKey(place, second ?? first) };
+  return { namespaces: [namespace], key: serviceKey(namespace, second ?? first) };
 }
 
-async function loadRestore(): Promise<RunRestore> {
-  return (await import("../../daemon/restore.ts")).runRestore;
+async function loadRestorer(): Promise<Restorer> {
+  return (await import("../../daemon/restore.ts")).restorer;
 }

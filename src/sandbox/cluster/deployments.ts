@@ -14,7 +14,8 @@ import {
   keyOf,
   type ObjectKey,
 } from "./controller.ts";
-import { claim, controllerReference, ownersToLookAt } from "./owners.ts";
+import { claim, controllerOf, controllerReference, ownersToLookAt } from "./owners.ts";
+import { hasEnded } from "./pods.ts";
 import { orNone } from "./replica-sets.ts";
 
 const hashLabel = "pod-template-hash";
@@ -24,6 +25,7 @@ export function deploymentController(server: ControlledServer): Controller {
   const { store, objects } = server;
   const deployments = server.resource("deployments.apps");
   const replicaSets = server.resource("replicasets.apps");
+  const pods = server.resource("pods");
   const by = { manager: controllerManager };
 
   const reconcile = ({ namespace, name }: ObjectKey): undefined => {
@@ -38,7 +40,7 @@ export function deploymentController(server: ControlledServer): Controller {
     const old = own.filter((set) => !isNew(set));
     const scale = (set: ApiObject, replicas: number, annotations: object = {}) =>
       objects.patch(place, set.metadata.name, { metadata: { annotations }, spec: { replicas } }, by);
-    const mustWait = textAt(object, "spec", "strategy", "type") === "Recreate" && total(old, "replicas") > 0;
+    const mustWait = textAt(object, "spec", "strategy", "type") === "Recreate" && havePods(old);
     const found = own.find(isNew);
     if (mustWait) for (const set of old) scale(set, 0);
     else {
@@ -58,6 +60,12 @@ export function deploymentController(server: ControlledServer): Controller {
     writeStatus(object, own, found);
   };
 
+  /** Those on their way out count, too. */
+  const havePods = (sets: readonly ApiObject[]) =>
+    sets.some(({ metadata }) =>
+      store.list(pods, metadata.namespace).some((pod) => controllerOf(pod)?.uid === metadata.uid && !hasEnded(pod)),
+    );
+
   function writeStatus(object: ApiObject, own: readonly ApiObject[], newest: ApiObject | undefined): void {
     const ready = total(own, "readyReplicas");
     const status = {
@@ -75,7 +83,11 @@ export function deploymentController(server: ControlledServer): Controller {
     name: "deployments",
     keysOf(change) {
       if (isOf(change, deployments)) return [keyOf(deployments, change.object)];
-      return isOf(change, replicaSets) ? ownersToLookAt(server, deployments, change) : [];
+      if (isOf(change, replicaSets)) return ownersToLookAt(server, deployments, change);
+      if (!isOf(change, pods) || change.type !== "DELETED") return [];
+      const { namespace } = change.object.metadata;
+      const set = store.get(replicaSets, namespace, controllerOf(change.object)?.name ?? "");
+      return set === undefined ? [] : ownersToLookAt(server, deployments, { object: set, previous: undefined });
     },
     reconcile,
   };

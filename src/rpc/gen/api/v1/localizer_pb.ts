@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file api/v1/localizer.proto.
  */
 export const file_api_v1_localizer: GenFile = /*@__PURE__*/
-  fileDesc("ChZhcGkvdjEvbG9jYWxpemVyLnByb3RvEgZhcGkudjEiuAEKFEV4cG9zZVNlcnZpY2VSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEhAKCHBvcnRfbWFwGAMgAygJEg8KB2RyeV9ydW4YBCABKAgSCwoDeWVzGAUgASgIEhEKCXRha2Vfb3ZlchgGIAEoCBIZChFhbGxvd192b2x1bWVfbG9zcxgHIAEoCBIeCgNwb2QYCCABKAsyES5hcGkudjEuRXhwb3NlUG9kIt8CCglFeHBvc2VQb2QSDQoFaW1hZ2UYASABKAkSFAoMcHVsbF9zZWNyZXRzGAIgAygJEi0KBmxhYmVscxgDIAMoCzIdLmFwaS52MS5FeHBvc2VQb2QuTGFiZWxzRW50cnkSNwoLYW5ub3RhdGlvbnMYBCADKAsyIi5hcGkudjEuRXhwb3NlUG9kLkFubm90YXRpb25zRW50cnkSDAoEbWVzaBgFIAEoCRITCgtjcHVfcmVxdWVzdBgGIAEoCRIWCg5tZW1vcnlfcmVxdWVzdBgHIAEoCRIRCgljcHVfbGltaXQYCCABKAkSFAoMbWVtb3J5X2xpbWl0GAkgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIg0KC0xpc3RSZXF1ZXN0Ig0KC1BpbmdSZXF1ZXN0IkgKEVN0b3BFeHBvc2VSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEg8KB25vX3dhaXQYAyABKAgiVQoPQ29uc29sZVJlc3BvbnNlEiMKBWxldmVsGAEgASgOMhQuYXBpLnYxLkNvbnNvbGVMZXZlbBIPCgdtZXNzYWdlGAIgASgJEgwKBHN0ZXAYAyABKAkiNAoMUGluZ1Jlc3BvbnNlEiQKB2NsdXN0ZXIYASABKAsyEy5hcGkudjEuQ2x1c3RlckluZm8igwEKC0NsdXN0ZXJJbmZvEg8KB2NvbnRleHQYASABKAkSDwoHY2x1c3RlchgCIAEoCRIOCgZzZXJ2ZXIYAyABKAkSEQoJbmFtZXNwYWNlGAQgASgJEhIKCm5hbWVzcGFjZXMYBSADKAkSGwoTcG9ydF9mb3J3YXJkX2VuZ2luZRgGIAEoCSK7AgoLTGlzdFNlcnZpY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGc3RhdHVzGAMgASgJEhAKCGVuZHBvaW50GAQgASgJEhUKDXN0YXR1c19yZWFzb24YBSABKAkSCgoCaXAYBiABKAkSDQoFcG9ydHMYByADKAkSDQoFbmFtZXMYCCADKAkSKgoNc2tpcHBlZF9uYW1lcxgJIAMoCzITLmFwaS52MS5Ta2lwcGVkTmFtZRIiCglwb3J0X3Jvd3MYCiADKAsyDy5hcGkudjEuUG9ydFJvdxIcCgRwb2RzGAsgAygLMg4uYXBpLnYxLlBvZFJvdxIVCg1uYW1lc19wZW5kaW5nGAwgASgIEiMKBXN0YXRzGA0gASgLMhQuYXBpLnYxLlNlcnZpY2VTdGF0cyJKCgdMZWZ0T3V0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIOCgZyZWFzb24YBCABKAkiKwoLU2tpcHBlZE5hbWUSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkihAEKB1BvcnRSb3cSDAoEcG9ydBgBIAEoDRIOCgZzdGF0dXMYAiABKAkSDgoGcmVhc29uGAMgASgJEg4KBmxpc3RlbhgEIAEoCRISCgpyZWFkeV9wb2RzGAUgASgNEhMKC2Nvbm5lY3Rpb25zGAYgASgNEhIKCmxhc3RfZXJyb3IYByABKAkiVQoGUG9kUm93EhAKCGhvc3RuYW1lGAEgASgJEgoKAmlwGAIgASgJEg0KBW5hbWVzGAMgAygJEh4KBXBvcnRzGAQgAygLMg8uYXBpLnYxLlBvcnRSb3cixgEKDExpc3RSZXNwb25zZRIlCghzZXJ2aWNlcxgBIAMoCzITLmFwaS52MS5MaXN0U2VydmljZRIkCgdjbHVzdGVyGAIgASgLMhMuYXBpLnYxLkNsdXN0ZXJJbmZvEg8KB25vdGljZXMYAyADKAkSIQoIbGVmdF9vdXQYBCADKAsyDy5hcGkudjEuTGVmdE91dBIQCghzZWxlY3RvchgFIAEoCRIjCglleHBvc3VyZXMYBiADKAsyEC5hcGkudjEuRXhwb3N1cmUi1gEKCEV4cG9zdXJlEhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEg8KB3Nlc3Npb24YAyABKAkSDQoFc3RhdGUYBCABKAkSDgoGcmVhc29uGAUgASgJEg0KBXNpbmNlGAYgASgDEgsKA3BvZBgHIAEoCRIlCgZvd25lcnMYCCADKAsyFS5hcGkudjEuRXhwb3N1cmVPd25lchIjCgVwb3J0cxgJIAMoCzIULmFwaS52MS5FeHBvc3VyZVBvcnQSDgoGaG9sZGVyGAogASgJIj0KDUV4cG9zdXJlT3duZXISDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJlcGxpY2FzGAMgASgNIrUBCgxFeHBvc3VyZVBvcnQSDQoFbG9jYWwYASABKA0SDgoGcmVtb3RlGAIgASgNEgwKBG5hbWUYAyABKAkSEwoLY29ubmVjdGlvbnMYBCABKA0SGQoRY29ubmVjdGlvbnNfdG90YWwYBSABKAQSEAoIYnl0ZXNfaW4YBiABKAQSEQoJYnl0ZXNfb3V0GAcgASgEEg8KB3JlZnVzZWQYCCABKAQSEgoKbGFzdF9lcnJvchgJIAEoCSKBAQoMU2VydmljZVN0YXRzEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIgCgVwb3J0cxgEIAMoCzIRLmFwaS52MS5Qb3J0U3RhdHMSHgoFcG9vbHMYBSADKAsyDy5hcGkudjEuUG9kUG9vbCLRAgoJUG9ydFN0YXRzEgwKBHBvcnQYASABKA0SEAoIaG9zdG5hbWUYAiABKAkSEwoLY29ubmVjdGlvbnMYAyABKA0SGQoRY29ubmVjdGlvbnNfdG90YWwYBCABKAQSEAoIYnl0ZXNfdXAYBSABKAQSEgoKYnl0ZXNfZG93bhgGIAEoBBIlCgpjb25uZWN0X21zGAcgASgLMhEuYXBpLnYxLkhpc3RvZ3JhbRIPCgdyZXRyaWVzGAggASgEEhAKCGZhaWx1cmVzGAkgASgEEi8KDGxhc3RfZmFpbHVyZRgKIAEoCzIZLmFwaS52MS5Db25uZWN0aW9uRmFpbHVyZRIUCgxzbG93X3JlYWRlcnMYCyABKA0SEQoJc2xvd19wb2RzGAwgASgNEhMKC2J1ZmZlcmVkX3VwGA0gASgEEhUKDWJ1ZmZlcmVkX2Rvd24YDiABKAQiOAoJSGlzdG9ncmFtEg4KBmJvdW5kcxgBIAMoARIOCgZjb3VudHMYAiADKAQSCwoDc3VtGAMgASgBIlAKEUNvbm5lY3Rpb25GYWlsdXJlEg8KB21lc3NhZ2UYASABKAkSDAoEY29kZRgCIAEoCRILCgNwb2QYAyABKAkSDwoHdGltZV9tcxgEIAEoAyLRAQoHUG9kUG9vbBILCgNwb2QYASABKAkSCwoDdWlkGAIgASgJEhMKC2Nvbm5lY3Rpb25zGAMgASgNEgwKBGZyZWUYBCABKA0SDwoHc3RyZWFtcxgFIAEoDRIRCglsaW5nZXJpbmcYBiABKA0SEAoIZGlhbGxpbmcYByABKA0SDwoHd2FpdGluZxgIIAEoDRIOCgZwYXVzZWQYCSABKA0SEgoKYmFja2xvZ2dlZBgKIAEoDRITCgZydHRfbXMYCyABKAFIAIgBAUIJCgdfcnR0X21zIg4KDFN0YXRzUmVxdWVzdCJdCg1TdGF0c1Jlc3BvbnNlEiQKB2NsdXN0ZXIYASABKAsyEy5hcGkudjEuQ2x1c3RlckluZm8SJgoIc2VydmljZXMYAiADKAsyFC5hcGkudjEuU2VydmljZVN0YXRzIigKEVdhdGNoU3RhdHNSZXF1ZXN0EhMKC2ludGVydmFsX21zGAEgASgNImIKEldhdGNoU3RhdHNSZXNwb25zZRImCghzZXJ2aWNlcxgBIAMoCzIULmFwaS52MS5TZXJ2aWNlU3RhdHMSJAoHcmVtb3ZlZBgCIAMoCzITLmFwaS52MS5TZXJ2aWNlTmFtZSIuCgtTZXJ2aWNlTmFtZRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSIHCgVFbXB0eSJGCg5TdGFibGVSZXNwb25zZRIOCgZzdGFibGUYASABKAgSJAoHY2x1c3RlchgCIAEoCzITLmFwaS52MS5DbHVzdGVySW5mbyp2CgxDb25zb2xlTGV2ZWwSHQoZQ09OU09MRV9MRVZFTF9VTlNQRUNJRklFRBAAEhYKEkNPTlNPTEVfTEVWRUxfSU5GTxABEhYKEkNPTlNPTEVfTEVWRUxfV0FSThACEhcKE0NPTlNPTEVfTEVWRUxfRVJST1IQAzLqAwoQTG9jYWxpemVyU2VydmljZRJKCg1FeHBvc2VTZXJ2aWNlEhwuYXBpLnYxLkV4cG9zZVNlcnZpY2VSZXF1ZXN0GhcuYXBpLnYxLkNvbnNvbGVSZXNwb25zZSIAMAESRAoKU3RvcEV4cG9zZRIZLmFwaS52MS5TdG9wRXhwb3NlUmVxdWVzdBoXLmFwaS52MS5Db25zb2xlUmVzcG9uc2UiADABEjMKBExpc3QSEy5hcGkudjEuTGlzdFJlcXVlc3QaFC5hcGkudjEuTGlzdFJlc3BvbnNlIgASMwoEUGluZxITLmFwaS52MS5QaW5nUmVxdWVzdBoULmFwaS52MS5QaW5nUmVzcG9uc2UiABImCgRLaWxsEg0uYXBpLnYxLkVtcHR5Gg0uYXBpLnYxLkVtcHR5IgASMQoGU3RhYmxlEg0uYXBpLnYxLkVtcHR5GhYuYXBpLnYxLlN0YWJsZVJlc3BvbnNlIgASNgoFU3RhdHMSFC5hcGkudjEuU3RhdHNSZXF1ZXN0GhUuYXBpLnYxLlN0YXRzUmVzcG9uc2UiABJHCgpXYXRjaFN0YXRzEhkuYXBpLnYxLldhdGNoU3RhdHNSZXF1ZXN0GhouYXBpLnYxLldhdGNoU3RhdHNSZXNwb25zZSIAMAFiBnByb3RvMw");
+  fileDesc("ChZhcGkvdjEvbG9jYWxpemVyLnByb3RvEgZhcGkudjEiuAEKFEV4cG9zZVNlcnZpY2VSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEhAKCHBvcnRfbWFwGAMgAygJEg8KB2RyeV9ydW4YBCABKAgSCwoDeWVzGAUgASgIEhEKCXRha2Vfb3ZlchgGIAEoCBIZChFhbGxvd192b2x1bWVfbG9zcxgHIAEoCBIeCgNwb2QYCCABKAsyES5hcGkudjEuRXhwb3NlUG9kIt8CCglFeHBvc2VQb2QSDQoFaW1hZ2UYASABKAkSFAoMcHVsbF9zZWNyZXRzGAIgAygJEi0KBmxhYmVscxgDIAMoCzIdLmFwaS52MS5FeHBvc2VQb2QuTGFiZWxzRW50cnkSNwoLYW5ub3RhdGlvbnMYBCADKAsyIi5hcGkudjEuRXhwb3NlUG9kLkFubm90YXRpb25zRW50cnkSDAoEbWVzaBgFIAEoCRITCgtjcHVfcmVxdWVzdBgGIAEoCRIWCg5tZW1vcnlfcmVxdWVzdBgHIAEoCRIRCgljcHVfbGltaXQYCCABKAkSFAoMbWVtb3J5X2xpbWl0GAkgASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIg0KC0xpc3RSZXF1ZXN0Ig0KC1BpbmdSZXF1ZXN0IkgKEVN0b3BFeHBvc2VSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEg8KB25vX3dhaXQYAyABKAgiVQoPQ29uc29sZVJlc3BvbnNlEiMKBWxldmVsGAEgASgOMhQuYXBpLnYxLkNvbnNvbGVMZXZlbBIPCgdtZXNzYWdlGAIgASgJEgwKBHN0ZXAYAyABKAkiNAoMUGluZ1Jlc3BvbnNlEiQKB2NsdXN0ZXIYASABKAsyEy5hcGkudjEuQ2x1c3RlckluZm8igwEKC0NsdXN0ZXJJbmZvEg8KB2NvbnRleHQYASABKAkSDwoHY2x1c3RlchgCIAEoCRIOCgZzZXJ2ZXIYAyABKAkSEQoJbmFtZXNwYWNlGAQgASgJEhIKCm5hbWVzcGFjZXMYBSADKAkSGwoTcG9ydF9mb3J3YXJkX2VuZ2luZRgGIAEoCSK7AgoLTGlzdFNlcnZpY2USEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSDgoGc3RhdHVzGAMgASgJEhAKCGVuZHBvaW50GAQgASgJEhUKDXN0YXR1c19yZWFzb24YBSABKAkSCgoCaXAYBiABKAkSDQoFcG9ydHMYByADKAkSDQoFbmFtZXMYCCADKAkSKgoNc2tpcHBlZF9uYW1lcxgJIAMoCzITLmFwaS52MS5Ta2lwcGVkTmFtZRIiCglwb3J0X3Jvd3MYCiADKAsyDy5hcGkudjEuUG9ydFJvdxIcCgRwb2RzGAsgAygLMg4uYXBpLnYxLlBvZFJvdxIVCg1uYW1lc19wZW5kaW5nGAwgASgIEiMKBXN0YXRzGA0gASgLMhQuYXBpLnYxLlNlcnZpY2VTdGF0cyJKCgdMZWZ0T3V0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnN0YXR1cxgDIAEoCRIOCgZyZWFzb24YBCABKAkiKwoLU2tpcHBlZE5hbWUSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkihAEKB1BvcnRSb3cSDAoEcG9ydBgBIAEoDRIOCgZzdGF0dXMYAiABKAkSDgoGcmVhc29uGAMgASgJEg4KBmxpc3RlbhgEIAEoCRISCgpyZWFkeV9wb2RzGAUgASgNEhMKC2Nvbm5lY3Rpb25zGAYgASgNEhIKCmxhc3RfZXJyb3IYByABKAkiVQoGUG9kUm93EhAKCGhvc3RuYW1lGAEgASgJEgoKAmlwGAIgASgJEg0KBW5hbWVzGAMgAygJEh4KBXBvcnRzGAQgAygLMg8uYXBpLnYxLlBvcnRSb3cixgEKDExpc3RSZXNwb25zZRIlCghzZXJ2aWNlcxgBIAMoCzITLmFwaS52MS5MaXN0U2VydmljZRIkCgdjbHVzdGVyGAIgASgLMhMuYXBpLnYxLkNsdXN0ZXJJbmZvEg8KB25vdGljZXMYAyADKAkSIQoIbGVmdF9vdXQYBCADKAsyDy5hcGkudjEuTGVmdE91dBIQCghzZWxlY3RvchgFIAEoCRIjCglleHBvc3VyZXMYBiADKAsyEC5hcGkudjEuRXhwb3N1cmUi1gEKCEV4cG9zdXJlEhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdzZXJ2aWNlGAIgASgJEg8KB3Nlc3Npb24YAyABKAkSDQoFc3RhdGUYBCABKAkSDgoGcmVhc29uGAUgASgJEg0KBXNpbmNlGAYgASgDEgsKA3BvZBgHIAEoCRIlCgZvd25lcnMYCCADKAsyFS5hcGkudjEuRXhwb3N1cmVPd25lchIjCgVwb3J0cxgJIAMoCzIULmFwaS52MS5FeHBvc3VyZVBvcnQSDgoGaG9sZGVyGAogASgJIj0KDUV4cG9zdXJlT3duZXISDAoEa2luZBgBIAEoCRIMCgRuYW1lGAIgASgJEhAKCHJlcGxpY2FzGAMgASgNIrUBCgxFeHBvc3VyZVBvcnQSDQoFbG9jYWwYASABKA0SDgoGcmVtb3RlGAIgASgNEgwKBG5hbWUYAyABKAkSEwoLY29ubmVjdGlvbnMYBCABKA0SGQoRY29ubmVjdGlvbnNfdG90YWwYBSABKAQSEAoIYnl0ZXNfaW4YBiABKAQSEQoJYnl0ZXNfb3V0GAcgASgEEg8KB3JlZnVzZWQYCCABKAQSEgoKbGFzdF9lcnJvchgJIAEoCSKBAQoMU2VydmljZVN0YXRzEhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBmVuZ2luZRgDIAEoCRIgCgVwb3J0cxgEIAMoCzIRLmFwaS52MS5Qb3J0U3RhdHMSHgoFcG9vbHMYBSADKAsyDy5hcGkudjEuUG9kUG9vbCLRAgoJUG9ydFN0YXRzEgwKBHBvcnQYASABKA0SEAoIaG9zdG5hbWUYAiABKAkSEwoLY29ubmVjdGlvbnMYAyABKA0SGQoRY29ubmVjdGlvbnNfdG90YWwYBCABKAQSEAoIYnl0ZXNfdXAYBSABKAQSEgoKYnl0ZXNfZG93bhgGIAEoBBIlCgpjb25uZWN0X21zGAcgASgLMhEuYXBpLnYxLkhpc3RvZ3JhbRIPCgdyZXRyaWVzGAggASgEEhAKCGZhaWx1cmVzGAkgASgEEi8KDGxhc3RfZmFpbHVyZRgKIAEoCzIZLmFwaS52MS5Db25uZWN0aW9uRmFpbHVyZRIUCgxzbG93X3JlYWRlcnMYCyABKA0SEQoJc2xvd19wb2RzGAwgASgNEhMKC2J1ZmZlcmVkX3VwGA0gASgEEhUKDWJ1ZmZlcmVkX2Rvd24YDiABKAQiOAoJSGlzdG9ncmFtEg4KBmJvdW5kcxgBIAMoARIOCgZjb3VudHMYAiADKAQSCwoDc3VtGAMgASgBIlAKEUNvbm5lY3Rpb25GYWlsdXJlEg8KB21lc3NhZ2UYASABKAkSDAoEY29kZRgCIAEoCRILCgNwb2QYAyABKAkSDwoHdGltZV9tcxgEIAEoAyLRAQoHUG9kUG9vbBILCgNwb2QYASABKAkSCwoDdWlkGAIgASgJEhMKC2Nvbm5lY3Rpb25zGAMgASgNEgwKBGZyZWUYBCABKA0SDwoHc3RyZWFtcxgFIAEoDRIRCglsaW5nZXJpbmcYBiABKA0SEAoIZGlhbGxpbmcYByABKA0SDwoHd2FpdGluZxgIIAEoDRIOCgZwYXVzZWQYCSABKA0SEgoKYmFja2xvZ2dlZBgKIAEoDRITCgZydHRfbXMYCyABKAFIAIgBAUIJCgdfcnR0X21zIg4KDFN0YXRzUmVxdWVzdCJdCg1TdGF0c1Jlc3BvbnNlEiQKB2NsdXN0ZXIYASABKAsyEy5hcGkudjEuQ2x1c3RlckluZm8SJgoIc2VydmljZXMYAiADKAsyFC5hcGkudjEuU2VydmljZVN0YXRzIigKEVdhdGNoU3RhdHNSZXF1ZXN0EhMKC2ludGVydmFsX21zGAEgASgNImIKEldhdGNoU3RhdHNSZXNwb25zZRImCghzZXJ2aWNlcxgBIAMoCzIULmFwaS52MS5TZXJ2aWNlU3RhdHMSJAoHcmVtb3ZlZBgCIAMoCzITLmFwaS52MS5TZXJ2aWNlTmFtZSIuCgtTZXJ2aWNlTmFtZRIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSJjChpXb3JrbG9hZEVudmlyb25tZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDwoHc2VydmljZRgCIAEoCRIQCghwb3J0X21hcBgDIAMoCRIPCgdzZWNyZXRzGAQgASgIIqsBChtXb3JrbG9hZEVudmlyb25tZW50UmVzcG9uc2USDgoGc291cmNlGAEgASgJEhEKCWNvbnRhaW5lchgCIAEoCRIuCgl2YXJpYWJsZXMYAyADKAsyGy5hcGkudjEuRW52aXJvbm1lbnRWYXJpYWJsZRIoCgdvbWl0dGVkGAQgAygLMhcuYXBpLnYxLk9taXR0ZWRWYXJpYWJsZRIPCgdub3RpY2VzGAUgAygJIjIKE0Vudmlyb25tZW50VmFyaWFibGUSDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSIvCg9PbWl0dGVkVmFyaWFibGUSDAoEbmFtZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiBwoFRW1wdHkiRgoOU3RhYmxlUmVzcG9uc2USDgoGc3RhYmxlGAEgASgIEiQKB2NsdXN0ZXIYAiABKAsyEy5hcGkudjEuQ2x1c3RlckluZm8qdgoMQ29uc29sZUxldmVsEh0KGUNPTlNPTEVfTEVWRUxfVU5TUEVDSUZJRUQQABIWChJDT05TT0xFX0xFVkVMX0lORk8QARIWChJDT05TT0xFX0xFVkVMX1dBUk4QAhIXChNDT05TT0xFX0xFVkVMX0VSUk9SEAMyzAQKEExvY2FsaXplclNlcnZpY2USSgoNRXhwb3NlU2VydmljZRIcLmFwaS52MS5FeHBvc2VTZXJ2aWNlUmVxdWVzdBoXLmFwaS52MS5Db25zb2xlUmVzcG9uc2UiADABEkQKClN0b3BFeHBvc2USGS5hcGkudjEuU3RvcEV4cG9zZVJlcXVlc3QaFy5hcGkudjEuQ29uc29sZVJlc3BvbnNlIgAwARIzCgRMaXN0EhMuYXBpLnYxLkxpc3RSZXF1ZXN0GhQuYXBpLnYxLkxpc3RSZXNwb25zZSIAEjMKBFBpbmcSEy5hcGkudjEuUGluZ1JlcXVlc3QaFC5hcGkudjEuUGluZ1Jlc3BvbnNlIgASJgoES2lsbBINLmFwaS52MS5FbXB0eRoNLmFwaS52MS5FbXB0eSIAEjEKBlN0YWJsZRINLmFwaS52MS5FbXB0eRoWLmFwaS52MS5TdGFibGVSZXNwb25zZSIAEjYKBVN0YXRzEhQuYXBpLnYxLlN0YXRzUmVxdWVzdBoVLmFwaS52MS5TdGF0c1Jlc3BvbnNlIgASRwoKV2F0Y2hTdGF0cxIZLmFwaS52MS5XYXRjaFN0YXRzUmVxdWVzdBoaLmFwaS52MS5XYXRjaFN0YXRzUmVzcG9uc2UiADABEmAKE1dvcmtsb2FkRW52aXJvbm1lbnQSIi5hcGkudjEuV29ya2xvYWRFbnZpcm9ubWVudFJlcXVlc3QaIy5hcGkudjEuV29ya2xvYWRFbnZpcm9ubWVudFJlc3BvbnNlIgBiBnByb3RvMw");
 
 /**
  * @generated from message api.v1.ExposeServiceRequest
@@ -1186,6 +1186,135 @@ export const ServiceNameSchema: GenMessage<ServiceName> = /*@__PURE__*/
   messageDesc(file_api_v1_localizer, 26);
 
 /**
+ * @generated from message api.v1.WorkloadEnvironmentRequest
+ */
+export type WorkloadEnvironmentRequest = Message<"api.v1.WorkloadEnvironmentRequest"> & {
+  /**
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: string service = 2;
+   */
+  service: string;
+
+  /**
+   * As in ExposeServiceRequest: the container whose port is named is the one that is meant; else that of the first port.
+   *
+   * @generated from field: repeated string port_map = 3;
+   */
+  portMap: string[];
+
+  /**
+   * Read the values that come from Secrets, too.
+   *
+   * @generated from field: bool secrets = 4;
+   */
+  secrets: boolean;
+};
+
+/**
+ * Describes the message api.v1.WorkloadEnvironmentRequest.
+ * Use `create(WorkloadEnvironmentRequestSchema)` to create a new message.
+ */
+export const WorkloadEnvironmentRequestSchema: GenMessage<WorkloadEnvironmentRequest> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 27);
+
+/**
+ * What the containers behind a Service have in their environment, as far as it can be told from outside.
+ *
+ * @generated from message api.v1.WorkloadEnvironmentResponse
+ */
+export type WorkloadEnvironmentResponse = Message<"api.v1.WorkloadEnvironmentResponse"> & {
+  /**
+   * From whose pod template it was read: Deployment "cart".
+   *
+   * @generated from field: string source = 1;
+   */
+  source: string;
+
+  /**
+   * @generated from field: string container = 2;
+   */
+  container: string;
+
+  /**
+   * @generated from field: repeated api.v1.EnvironmentVariable variables = 3;
+   */
+  variables: EnvironmentVariable[];
+
+  /**
+   * @generated from field: repeated api.v1.OmittedVariable omitted = 4;
+   */
+  omitted: OmittedVariable[];
+
+  /**
+   * What the user should know, a sentence each.
+   *
+   * @generated from field: repeated string notices = 5;
+   */
+  notices: string[];
+};
+
+/**
+ * Describes the message api.v1.WorkloadEnvironmentResponse.
+ * Use `create(WorkloadEnvironmentResponseSchema)` to create a new message.
+ */
+export const WorkloadEnvironmentResponseSchema: GenMessage<WorkloadEnvironmentResponse> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 28);
+
+/**
+ * @generated from message api.v1.EnvironmentVariable
+ */
+export type EnvironmentVariable = Message<"api.v1.EnvironmentVariable"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message api.v1.EnvironmentVariable.
+ * Use `create(EnvironmentVariableSchema)` to create a new message.
+ */
+export const EnvironmentVariableSchema: GenMessage<EnvironmentVariable> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 29);
+
+/**
+ * A variable that the containers have, and whose value is not told.
+ *
+ * @generated from message api.v1.OmittedVariable
+ */
+export type OmittedVariable = Message<"api.v1.OmittedVariable"> & {
+  /**
+   * Empty: all that the reason's ConfigMap or Secret would have given.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The rest of a sentence: it comes from key "password" of Secret "db": ...
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message api.v1.OmittedVariable.
+ * Use `create(OmittedVariableSchema)` to create a new message.
+ */
+export const OmittedVariableSchema: GenMessage<OmittedVariable> = /*@__PURE__*/
+  messageDesc(file_api_v1_localizer, 30);
+
+/**
  * @generated from message api.v1.Empty
  */
 export type Empty = Message<"api.v1.Empty"> & {
@@ -1196,7 +1325,7 @@ export type Empty = Message<"api.v1.Empty"> & {
  * Use `create(EmptySchema)` to create a new message.
  */
 export const EmptySchema: GenMessage<Empty> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 27);
+  messageDesc(file_api_v1_localizer, 31);
 
 /**
  * @generated from message api.v1.StableResponse
@@ -1220,7 +1349,7 @@ export type StableResponse = Message<"api.v1.StableResponse"> & {
  * Use `create(StableResponseSchema)` to create a new message.
  */
 export const StableResponseSchema: GenMessage<StableResponse> = /*@__PURE__*/
-  messageDesc(file_api_v1_localizer, 28);
+  messageDesc(file_api_v1_localizer, 32);
 
 /**
  * @generated from enum api.v1.ConsoleLevel
@@ -1333,6 +1462,16 @@ export const LocalizerService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchStatsRequestSchema;
     output: typeof WatchStatsResponseSchema;
+  },
+  /**
+   * Changes nothing; works while the Service is exposed, too.
+   *
+   * @generated from rpc api.v1.LocalizerService.WorkloadEnvironment
+   */
+  workloadEnvironment: {
+    methodKind: "unary";
+    input: typeof WorkloadEnvironmentRequestSchema;
+    output: typeof WorkloadEnvironmentResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_api_v1_localizer, 0);

@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import { calling, ExposeLab, exampleRecord, keptLines, sessions } from "../../test/support/expose-lab.ts";
+import { type ReaperOptions, reap } from "./reaper.ts";
+import { annotations } from "./records.ts";
+import { renewLease, takeLease } from "./session-lease.ts";
+
+const minute = 60_000;
+const mark = { [annotations.session]: sessions.alice, [annotations.replicas]: "3" };
+
+/** A reaper of the lab; `rounds` lets it look so often, a minute apart. */
+function start(lab: ExposeLab, options: Partial<ReaperOptions> = {}) {
+  const stop = new AbortController();
+  const { lines, report } = keptLines();
+  const settings = { report, waitMs: 0, graceMs: 2 * minute, everyMs: minute, ...options };
+  const over = reap(lab.components, { ...settings, signal: stop.signal });
+  const isAsleep = () => lab.clock.sleeps.includes(settings.everyMs);
+  const settle = async () => {
+    while (!isAsleep()) await turn();
+  };
+  return {
+    texts: () => lines.map(({ level, message }) => `${level} ${message}`),
+    async rounds(count: number) {
+      await settle();
+      for (let round = 0; round < count; round++) {
+        await lab.clock.advance(settings.everyMs);
+        await settle();
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await over;
+    },
+  };
+}
+
+/** A session of Alice's that has scaled Deployment "web" from 3. */
+async function expose(lab: ExposeLab) {
+  const owner = lab.deployment("web", 0, mark);
+  lab.pod("localizer-cart-1", sessions.alice);
+  const record = exampleRecord({ owners: [{ ...owner, replicas: 3 }] });
+  return { owner, lease: await takeLease(lab.components, record, { durationMs: minute }) };
+}
+
+/** Until the event loop has brought it about. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await turn();
+}
+
+describe("reap()", () => {
+  it("puts a session back that was silent for its Lease's time and the grace, and not before", async () => {
+    await using lab = await ExposeLab.open();
+    const { owner } = await expose(lab);
+    await using reaper = start(lab);
+    await reaper.rounds(2);
+    assert.deepEqual([lab.owner(owner).replicas, lab.names("pods")], [0, ["localizer-cart-1"]]);
+    await reaper.rounds(1);
+    await until(() => lab.names("leases.coordination.k8s.io").length === 0);
+    assert.deepEqual([lab.owner(owner), lab.names("pods")], [{ replicas: 3, annotations: {} }, []]);
+    await reaper.rounds(1);
+    assert.deepEqual(reaper.texts(), [
+      'warn No sign of life of alice@laptop, who exposes "shop/cart": what it has changed is put back unless one comes within 120 s',
+      'info Deployment "shop/web" is set to 3 again',
+      'info "shop/cart" is as it was before alice@laptop exposed it',
+    ]);
+  });
+
+  it("leaves one alone that gives signs of life, and says so once it had doubted", async () => {
+    await using lab = await ExposeLab.open();
+    const { owner, lease } = await expose(lab);
+    await using reaper = start(lab);
+    for (let round = 0; round < 4; round++) {
+      await reaper.rounds(1);
+      await renewLease(lab.components, lease);
+    }
+    await reaper.rounds(2);
+    await renewLease(lab.components, lease);
+    await reaper.rounds(1);
+    assert.equal(lab.owner(owner).replicas, 0);
+    assert.equal(reaper.texts().filter((text) => text.includes("A sign of life of alice@laptop")).length >= 1, true);
+    assert.ok(!reaper.texts().some((text) => text.includes("again")));
+  });
+
+  it("does not count the time in which nobody could look", async () => {
+    await using lab = await ExposeLab.open();
+    const { owner } = await expose(lab);
+    await using reaper = start(lab);
+    await reaper.rounds(1);
+    lab.fail(calling("list", "leases"), { kind: "failure", code: 500 }, 5);
+    await reaper.rounds(5);
+    // The first after it, from which time counts again, and a minute.
+    await reaper.rounds(2);
+    assert.equal(lab.owner(owner).replicas, 0);
+    await reaper.rounds(1);
+    await until(() => lab.owner(owner).replicas === 3);
+    const troubles = reaper.texts().filter((text) => text.startsWith("error"));
+    assert.equal(troubles.length, 1);
+    assert.ok(reaper.texts().includes("info Could look again"));
+  });
+
+  it("leaves the Secret to the garbage collector where it may see none", async () => {
+    await using lab = await ExposeLab.open();
+    await expose(lab);
+    lab.fail(calling("list", "secrets"), { kind: "forbidden" }, 100);
+    await using reaper = start(lab, { graceMs: 0 });
+    await reaper.rounds(1);
+    await until(() => lab.names("leases.coordination.k8s.io").length === 0);
+    assert.deepEqual(lab.names("pods"), []);
+    assert.ok(!reaper.texts().some((text) => text.startsWith("error")));
+  });
+
+  it("puts back at once what names a session without a Lease", async () => {
+    await using lab = await ExposeLab.open();
+    const owner = lab.deployment("web", 0, mark);
+    await using _reaper = start(lab);
+    await until(() => lab.owner(owner).replicas === 3);
+  });
+
+  it("tries again what fails, says so once, and lets it hold up nothing else", async () => {
+    await using lab = await ExposeLab.open();
+    const [web, db] = [
+      lab.deployment("web", 0, mark),
+      lab.widget("db", 0, { ...mark, [annotations.session]: sessions.bob }),
+    ];
+    lab.fail(calling("patch", "deployments"), { kind: "forbidden" }, 3);
+    await using reaper = start(lab);
+    await until(() => lab.owner(db).replicas === 3);
+    await reaper.rounds(3);
+    await until(() => lab.owner(web).replicas === 3);
+    const about = reaper.texts().filter((text) => text.startsWith("error"));
+    assert.equal(new Set(about).size, about.length);
+    assert.equal(about.filter((text) => text.includes("web")).length, about.length);
+  });
+
+  it("says nothing while there is nothing, and what it may not look at once", async () => {
+    await using lab = await ExposeLab.open();
+    lab.fail(calling("list", "widgets"), { kind: "forbidden" }, 100);
+    await using reaper = start(lab, { namespaces: ["shop"] });
+    await reaper.rounds(20);
+    assert.equal(reaper.texts().length, 1);
+    assert.match(reaper.texts()[0] ?? "", /^warn Did not look at widgets: /);
+  });
+
+  it("looks in the namespaces it is told, and goes on when one of them fails", async () => {
+    await using lab = await ExposeLab.open();
+    const owner = lab.deployment("web", 0, mark);
+    lab.fail((call) => call?.namespace === "bank" && call.verb === "list", { kind: "failure", code: 500 }, 1_000);
+    await using reaper = start(lab, { namespaces: ["bank", "shop"] });
+    await until(() => lab.owner(owner).replicas === 3);
+    await reaper.rounds(2);
+    assert.equal(reaper.texts().filter((text) => text.startsWith("error")).length, 1);
+  });
+});
