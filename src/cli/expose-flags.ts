@@ -3,6 +3,7 @@ import { LocalizerError } from "../errors.ts";
 import type { ExposeRequest } from "../rpc/exposing.ts";
 import type { FlagHelp } from "./flag-help.ts";
 import { type FlagValues, isOn, many, one } from "./flag-values.ts";
+import type { EnvironmentFlags } from "./workload-variables.ts";
 
 /** Those that say yes to something, or name ports, never come from the environment: a forgotten variable must not expose anything. */
 export const exposeFlags: Readonly<Record<string, FlagHelp>> = {
@@ -22,6 +23,14 @@ export const exposeFlags: Readonly<Record<string, FlagHelp>> = {
     text: "take the place of somebody who has given no sign of life for too long",
   },
   "allow-volume-loss": { type: "boolean", env: false, text: "go ahead although scaling down deletes volumes" },
+  "env-file": {
+    type: "string",
+    ...{ value: "FILE", env: false },
+    text: "write the workload's environment there, as Docker Compose reads it; only you may read the file",
+  },
+  "env-json": { type: "string", value: "FILE", env: false, text: "the same as a JSON object" },
+  env: { type: "boolean", env: false, text: 'give the workload\'s environment to the program after "--"' },
+  "env-secrets": { type: "boolean", env: false, text: "with what comes from Secrets, which is left out else" },
   image: { type: "string", value: "IMAGE", text: "the image with sshd for the pod that stands in" },
   "pull-secret": { type: "string", multiple: true, value: "SECRET", text: "for that image; may be repeated" },
   "pod-label": { type: "string", multiple: true, value: "KEY=VALUE", text: "a label of that pod; may be repeated" },
@@ -47,22 +56,33 @@ export type ExposeMode = "start" | "stay" | "stop";
 
 /** Those that a start alone takes. */
 const startSwitches = ["dry-run", "yes", "take-over", "allow-volume-loss"] as const;
+/** Those that bring the workload's environment. */
+const envFlags = ["env-file", "env-json", "env"] as const;
+/** Those that have a value. */
+const valued: readonly string[] = ["map", "env-file", "env-json"];
 
 /** @throws LocalizerError `usage` for flags that say different things */
 export function exposeMode(flags: FlagValues, hasProgram: boolean): ExposeMode {
-  const isGiven = (name: string) => (name === "map" ? flags.has(name) : isOn(flags, name));
+  const isGiven = (name: string) => (valued.includes(name) ? flags.has(name) : isOn(flags, name));
   const refuse = (first: string, second: string): never => {
     throw new LocalizerError("usage", `Cannot use ${first} together with ${second}`);
   };
   const program = 'a program after "--"';
   if (isGiven("stop")) {
-    for (const name of ["map", ...startSwitches, "foreground"]) if (isGiven(name)) refuse("--stop", `--${name}`);
+    for (const name of ["map", ...startSwitches, "foreground", ...envFlags, "env-secrets"]) {
+      if (isGiven(name)) refuse("--stop", `--${name}`);
+    }
     if (hasProgram) refuse("--stop", program);
     return "stop";
   }
   if (isGiven("dry-run")) {
-    if (isGiven("foreground")) refuse("--dry-run", "--foreground");
+    for (const name of ["foreground", ...envFlags]) if (isGiven(name)) refuse("--dry-run", `--${name}`);
     if (hasProgram) refuse("--dry-run", program);
+  }
+  if (isGiven("env") && !hasProgram) throw new LocalizerError("usage", `Cannot use --env without ${program}`);
+  if (isGiven("env-secrets") && !envFlags.some(isGiven)) {
+    const places = envFlags.map((name) => `--${name}`).join(", ");
+    throw new LocalizerError("usage", `Cannot use --env-secrets alone: want one of ${places} with it`);
   }
   const stays = isGiven("foreground") || hasProgram;
   if (isGiven("no-wait") && !stays) {
@@ -94,6 +114,16 @@ export function exposeRequest(flags: FlagValues): Omit<ExposeRequest, "namespace
       memoryRequest: one(flags, "memory-request") ?? "",
       memoryLimit: one(flags, "memory-limit") ?? "",
     },
+  };
+}
+
+/** Where the workload's environment shall go. */
+export function environmentFlags(flags: FlagValues): EnvironmentFlags {
+  return {
+    dotenv: one(flags, "env-file"),
+    json: one(flags, "env-json"),
+    isForProgram: isOn(flags, "env"),
+    secrets: isOn(flags, "env-secrets"),
   };
 }
 

@@ -1,6 +1,7 @@
 /** All that a command may do to the world outside: print, read the environment, hear that it should stop. */
 import { type Clock, systemClock } from "../clock.ts";
 import { errnoOf, reasonOf } from "../errors.ts";
+import { withoutMallocSettings } from "../model/malloc-settings.ts";
 
 const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -15,8 +16,8 @@ export interface Child {
   readonly passOn: (request: StopRequest) => void;
 }
 
-/** Starts a program that was looked for. @throws LocalizerError `not-found` or `denied` */
-export type StartChild = () => Promise<Child>;
+/** Starts a program that was looked for, with these variables beside its own. @throws LocalizerError `not-found` or `denied` */
+export type StartChild = (variables?: Readonly<Record<string, string>>) => Promise<Child>;
 
 /** The process, as commands see it. */
 export interface CliIo {
@@ -43,7 +44,7 @@ export function processIo(): CliIo {
   return {
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
-    env: process.env,
+    env: withoutMallocSettings(process.env),
     uid: process.geteuid?.() ?? 0,
     clock: systemClock,
     onStop,

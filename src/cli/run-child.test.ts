@@ -16,6 +16,13 @@ describe("prepareChild()", () => {
     }
   });
 
+  it("gives the program variables beside its own", async () => {
+    const env = { ...options.env, A: "own", B: "own" };
+    const program = "process.exit(process.env.A === 'own' && process.env.B === 'given' ? 0 : 1)";
+    const start = await prepareChild(node(program), { ...options, env });
+    assert.equal(await (await start({ B: "given" })).ended, 0);
+  });
+
   it("gives 128 and the signal's number for a program that a signal ends", async () => {
     const start = await prepareChild(node("process.kill(process.pid, 'SIGKILL')"), options);
     assert.equal(await (await start()).ended, 137);

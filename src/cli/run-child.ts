@@ -25,8 +25,8 @@ export async function prepareChild(
     throw new LocalizerError("usage", 'Cannot run a program without its name: want one after "--"');
   }
   await demandProgram(program, options.env.PATH ?? "");
-  return async () => {
-    const child = spawn(program, args, { env: options.env, stdio: "inherit" });
+  return async (variables = {}) => {
+    const child = spawn(program, args, { env: { ...options.env, ...variables }, stdio: "inherit" });
     const ended = new Promise<number>((resolve) => {
       child.once("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
     });

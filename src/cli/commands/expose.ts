@@ -5,12 +5,13 @@ import type { ExposeLine } from "../../rpc/exposing.ts";
 import type { Call, Command } from "../command.ts";
 import { daemonClient } from "../daemon-client.ts";
 import { namespacesOf } from "../daemon-settings.ts";
-import { exposeFlags, exposeMode, exposeRequest } from "../expose-flags.ts";
+import { environmentFlags, exposeFlags, exposeMode, exposeRequest } from "../expose-flags.ts";
 import { leadsSentence, lineText } from "../exposure-text.ts";
 import { type FlagValues, isOn } from "../flag-values.ts";
 import { stayExposed } from "../stay-exposed.ts";
 import { contextNamespace, parseTarget, type Target } from "../target.ts";
 import { type ExposedService, findExposure } from "../watch-exposure.ts";
+import { bringEnvironment } from "../workload-variables.ts";
 
 /** Returns when traffic flows; the daemon holds the exposure. With a program or --foreground it holds as long as that. */
 export const expose: Command = {
@@ -19,7 +20,7 @@ export const expose: Command = {
   maxOperands: 1,
   summary: "let a Service's traffic come to a process on this machine, and give it back",
   details:
-    "The workload of the Service is scaled to 0 and a small pod takes its place, from which connections come here, to localhost. It returns when traffic flows; --stop gives the Service back, and so does the daemon when it stops. Without a namespace the one of --namespace is meant, else the context's.\n--map names a port here, and the port of the Service by the pod's number, the Service's number or its name: 8080:80, 8080:http, or 8080 for both.\nWith \"-- PROGRAM\" the program is run when traffic flows, and the Service is given back when it ends; its exit code is the command's, and all that this command prints goes to stderr. With --foreground, Ctrl-C gives back; a second one leaves that to the daemon.\nExits with 4 when there is no such Service, with 5 when a right is missing, with 7 when somebody else holds it or something has to be agreed to first.",
+    "The workload of the Service is scaled to 0 and a small pod takes its place, from which connections come here, to localhost. It returns when traffic flows; --stop gives the Service back, and so does the daemon when it stops. Without a namespace the one of --namespace is meant, else the context's.\n--map names a port here, and the port of the Service by the pod's number, the Service's number or its name: 8080:80, 8080:http, or 8080 for both.\nWith \"-- PROGRAM\" the program is run when traffic flows, and the Service is given back when it ends; its exit code is the command's, and all that this command prints goes to stderr. --env gives it the environment of the workload's container, --env-file and --env-json write that to a file.\nWith --foreground, Ctrl-C gives back; a second one leaves that to the daemon.\nExits with 4 when there is no such Service, with 5 when a right is missing, with 7 when somebody else holds it or something has to be agreed to first.",
   flags: exposeFlags,
   words: "services",
   wordsWith: { flag: "stop", words: "exposed" },
@@ -29,6 +30,7 @@ export const expose: Command = {
 
 async function run({ io, flags, operands: [word], program }: Call): Promise<number> {
   const mode = exposeMode(flags, program !== undefined);
+  const toBring = environmentFlags(flags);
   if (word === undefined) {
     throw new LocalizerError("usage", "Cannot expose without a Service: want NAMESPACE/SERVICE, or SERVICE alone");
   }
@@ -42,9 +44,12 @@ async function run({ io, flags, operands: [word], program }: Call): Promise<numb
   const print = start === undefined ? io.stdout : io.stderr;
   const say = (line: Pick<ExposeLine, "level" | "message">) => print(lineText(line));
   const noWait = isOn(flags, "no-wait");
+  const { portMaps = [] } = request;
+  // Before anything is changed: a path that cannot be written should cost nothing.
+  const variables = await bringEnvironment(client, { ...service, portMaps }, toBring, say);
   if (mode === "stay") {
     const wish = { ...request, ...service };
-    return await stayExposed({ io, client, say }, { wish, noWait, ...(start && { start }) });
+    return await stayExposed({ io, client, say }, { wish, noWait, ...(start && { start: () => start(variables) }) });
   }
   const key = `${service.namespace}/${service.service}`;
   const stop = new AbortController();
