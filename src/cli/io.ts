@@ -1,6 +1,7 @@
 /** All that a command may do to the world outside: print, read the environment, hear that it should stop. */
 import { type Clock, systemClock } from "../clock.ts";
 import { errnoOf, reasonOf } from "../errors.ts";
+import { withoutMallocSettings } from "../model/malloc-settings.ts";
 
 const stopSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -43,7 +44,7 @@ export function processIo(): CliIo {
   return {
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
-    env: process.env,
+    env: withoutMallocSettings(process.env),
     uid: process.geteuid?.() ?? 0,
     clock: systemClock,
     onStop,

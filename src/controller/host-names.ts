@@ -74,7 +74,8 @@ function chosen(candidates: readonly Candidate[], policy: HostNamePolicy): HostN
     if (reason === undefined) names.push(hostName(name));
     else skipped.push({ name, reason });
   }
-  return { names, skipped };
+  // A copy has no room for more, which would be 17 places for each service.
+  return { names: names.slice(), skipped };
 }
 
 function reasonToSkip(name: string, policy: HostNamePolicy): string | undefined {

@@ -99,6 +99,17 @@ describe("reap()", () => {
     assert.ok(reaper.texts().includes("info Could look again"));
   });
 
+  it("keeps the session's pod until the workload is ready, however often it looks meanwhile", async () => {
+    await using lab = await ExposeLab.open();
+    lab.service();
+    const { owner } = await expose(lab);
+    await using reaper = start(lab, { graceMs: 0, waitMs: 60 * minute });
+    await reaper.rounds(1);
+    await until(() => lab.owner(owner).replicas === 3);
+    await reaper.rounds(4);
+    assert.deepEqual(lab.names("pods"), ["localizer-cart-1"]);
+  });
+
   it("leaves the Secret to the garbage collector where it may see none", async () => {
     await using lab = await ExposeLab.open();
     await expose(lab);

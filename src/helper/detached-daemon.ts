@@ -9,6 +9,7 @@ import { constants } from "node:os";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { detachedVariable, formatDetachedLog, parseDetachedLog } from "../model/detached.ts";
+import { withMallocSettings } from "../model/malloc-settings.ts";
 import { defaultSocketLink } from "../model/socket-link.ts";
 import { keepLog, type LogFile, logName, openLogDraft } from "./log-file.ts";
 import { asUser, type User } from "./user.ts";
@@ -58,7 +59,7 @@ export function startDetached(options: DetachedOptions): DetachedDaemon {
     const child = spawn(process.execPath, [options.bin ?? binPath(), ...options.flags], {
       stdio: [inputForChild(), "pipe", log.descriptor, ...(user === undefined ? [] : (["ipc"] as const))],
       serialization: "json",
-      env: { ...options.env, [detachedVariable]: formatDetachedLog(log) },
+      env: { ...withMallocSettings(options.env), [detachedVariable]: formatDetachedLog(log) },
     });
     return daemonOf(child, log);
   } finally {

@@ -7,6 +7,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../clock.ts";
 import { LocalizerError, throwIfAborted } from "../errors.ts";
+import { mallocWords } from "../model/malloc-settings.ts";
 import { channelToChild } from "./channel.ts";
 import { type HelperArguments, helperArgv } from "./config.ts";
 import { connectHelper } from "./connect-helper.ts";
@@ -68,6 +69,7 @@ function sudoArguments(options: SudoLaunchOptions): string[] {
     "/usr/bin/env",
     "-u",
     "NODE_OPTIONS",
+    ...mallocWords,
     ...channel,
     options.node ?? process.execPath,
     program,

@@ -10,6 +10,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.ts";
 import { detachedVariable } from "../model/detached.ts";
+import { withMallocSettings } from "../model/malloc-settings.ts";
 import { channelToChild } from "./channel.ts";
 import { checkPlaces } from "./check-places.ts";
 import { helperConfig } from "./config.ts";
@@ -127,7 +128,7 @@ function startUserPart(argv: readonly string[], env: NodeJS.ProcessEnv, user: Us
   return spawn(process.execPath, [bin, ...argv], {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
     serialization: "json",
-    env: { ...env, [userPartVariable]: JSON.stringify(user) },
+    env: { ...withMallocSettings(env), [userPartVariable]: JSON.stringify(user) },
   });
 }
 

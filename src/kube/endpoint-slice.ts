@@ -3,7 +3,7 @@ import { LocalizerError } from "../errors.ts";
 import type { PodRef } from "../model/endpoint.ts";
 import { isPort, type Port } from "../model/port.ts";
 import { type ServiceKey, serviceKey } from "../model/service-key.ts";
-import { at, flagAt, listAt, textAt } from "./json.ts";
+import { at, exact, flagAt, listAt, textAt } from "./json.ts";
 import { type Protocol, parseProtocol } from "./service.ts";
 
 /** The label that ties a slice to its Service. */
@@ -71,8 +71,8 @@ export function parseEndpointSlice(value: unknown): EndpointSlice {
     uid,
     service,
     addressType,
-    ports: listAt(value, "ports").flatMap(parseSlicePort),
-    endpoints: listAt(value, "endpoints").flatMap((endpoint) => parseSliceEndpoint(endpoint, namespace)),
+    ports: exact(listAt(value, "ports").flatMap(parseSlicePort)),
+    endpoints: exact(listAt(value, "endpoints").flatMap((endpoint) => parseSliceEndpoint(endpoint, namespace))),
   };
 }
 
@@ -84,7 +84,7 @@ function parseSlicePort(value: unknown): SlicePort[] {
 }
 
 function parseSliceEndpoint(value: unknown, namespace: string): SliceEndpoint[] {
-  const addresses = listAt(value, "addresses").filter((address) => typeof address === "string");
+  const addresses = exact(listAt(value, "addresses").filter((address) => typeof address === "string"));
   if (addresses.length === 0) return [];
   const ready = flagAt(value, "conditions", "ready") ?? true;
   const hostname = textAt(value, "hostname");

@@ -45,3 +45,8 @@ export function textsAt(value: unknown, ...path: readonly string[]): Readonly<Re
     Object.entries(found).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
   );
 }
+
+/** The same, with no room for more: what grows item by item, as in `filter` and `flatMap`, has places for 17 (150 bytes). */
+export function exact<T>(list: readonly T[]): readonly T[] {
+  return list.slice();
+}

@@ -2,7 +2,7 @@
 import { LocalizerError } from "../errors.ts";
 import { isPort, type Port } from "../model/port.ts";
 import { type ServiceKey, serviceKey } from "../model/service-key.ts";
-import { at, flagAt, listAt, numberAt, textAt, textsAt } from "./json.ts";
+import { at, exact, flagAt, listAt, numberAt, textAt, textsAt } from "./json.ts";
 
 /** Transport protocols of a port. */
 export type Protocol = "TCP" | "UDP" | "SCTP";
@@ -74,7 +74,7 @@ export function parseService(value: unknown): Service {
     type,
     headless: at(value, "spec", "clusterIP") === "None",
     selector: Object.keys(selector).length > 0 ? selector : undefined,
-    ports: listAt(value, "spec", "ports").flatMap(parseServicePort),
+    ports: exact(listAt(value, "spec", "ports").flatMap(parseServicePort)),
     publishNotReadyAddresses: flagAt(value, "spec", "publishNotReadyAddresses") ?? false,
     ...(externalName === undefined ? {} : { externalName }),
     sessionAffinity: hasAffinity ? "ClientIP" : "None",

@@ -44,7 +44,8 @@ export function storeKey(object: Pick<StoredObject, "namespace" | "name">): stri
 export class Store<T extends StoredObject> implements Lister<T> {
   readonly #indexBy: (object: T) => string;
   readonly #objects = new Map<string, T>();
-  readonly #index = new Map<string, Map<string, T>>();
+  /** One alone, or several by key: most Services have one slice, and a map takes 230 bytes. */
+  readonly #index = new Map<string, T | Map<string, T>>();
   readonly #subscribers = new Set<(changes: readonly StoreChange<T>[]) => void>();
 
   constructor(options: StoreOptions<T> = {}) {
@@ -60,7 +61,9 @@ export class Store<T extends StoredObject> implements Lister<T> {
   }
 
   byIndex(value: string): readonly T[] {
-    return [...(this.#index.get(value)?.values() ?? [])];
+    const found = this.#index.get(value);
+    if (found === undefined) return [];
+    return found instanceof Map ? [...found.values()] : [found];
   }
 
   /** Takes a complete list in place of what is there; of one namespace only if that is given. */
@@ -112,17 +115,21 @@ export class Store<T extends StoredObject> implements Lister<T> {
   #add(key: string, object: T): StoreChange<T> {
     this.#objects.set(key, object);
     const value = this.#indexBy(object);
-    const group = this.#index.get(value) ?? new Map<string, T>();
-    this.#index.set(value, group.set(key, object));
+    const found = this.#index.get(value);
+    if (found instanceof Map) found.set(key, object);
+    else if (found === undefined) this.#index.set(value, object);
+    else this.#index.set(value, new Map([[storeKey(found), found]]).set(key, object));
     return { kind: "added", key, object };
   }
 
   #remove(key: string, previous: T): StoreChange<T> {
     this.#objects.delete(key);
     const value = this.#indexBy(previous);
-    const group = this.#index.get(value);
-    group?.delete(key);
-    if (group?.size === 0) this.#index.delete(value);
+    const found = this.#index.get(value);
+    if (found instanceof Map) {
+      found.delete(key);
+      if (found.size === 0) this.#index.delete(value);
+    } else if (found === previous) this.#index.delete(value);
     return { kind: "removed", key, previous };
   }
 

@@ -59,22 +59,37 @@ export function adoptServer(server: Server, at: ListenAddress, onConnection: (so
   const keepAlive = { keepAlive: true, keepAliveInitialDelay: keepAliveMs };
   Object.assign(server, { allowHalfOpen: true, pauseOnConnect: true, noDelay: true, ...keepAlive });
   server.removeAllListeners("error");
-  server.on("error", () => {});
+  server.on("error", ignore);
   server.on("connection", (socket: Socket) => {
-    socket.on("error", () => {});
+    socket.on("error", ignore);
     onConnection(socket);
   });
-  const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
-  let closed: Promise<void> | undefined;
-  return {
-    at,
-    [Symbol.asyncDispose]() {
-      // `close` waits for accepted sockets too; the port is free at once, which is what is promised here.
-      closed ??= Promise.race([close(), new Promise<void>((resolve) => setImmediate(resolve))]);
-      return closed;
-    },
-  };
+  return new AdoptedServer(server, at);
 }
+
+/** There may be thousands of them at rest, so no closures: they take twice as much. */
+class AdoptedServer implements Listener {
+  readonly at: ListenAddress;
+  readonly #server: Server;
+  #closed: Promise<void> | undefined;
+
+  constructor(server: Server, at: ListenAddress) {
+    this.#server = server;
+    this.at = at;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    // `close` waits for accepted sockets too; the port is free at once, which is what is promised here.
+    this.#closed ??= Promise.race([this.#close(), new Promise<void>((resolve) => setImmediate(resolve))]);
+    return this.#closed;
+  }
+
+  #close(): Promise<void> {
+    return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+}
+
+function ignore(): void {}
 
 /** The LocalizerError for a failed bind, with the errno's meaning. */
 export function bindError(at: ListenAddress, error: unknown): LocalizerError {

@@ -36,7 +36,11 @@ function openable(after?: Promise<void>) {
       },
     };
   };
-  const listener = new PortListener({ clock, log: silentLogger() }, at, { listen, after, isNeeded: () => false });
+  const listener = new PortListener({ clock, log: silentLogger() }, at, {
+    listen,
+    after,
+    neighbours: { wanted: new Set() },
+  });
   return { clock, counts, bind, listener, [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose]() };
 }
 

@@ -14,12 +14,18 @@ const patienceMs = 5_000;
 /** After it could not be reopened. The owner may call `setReady` earlier. */
 const reopenMs = 5_000;
 
+/** What an address is to listen on. */
+export interface WantedPorts {
+  /** Its numbers, now. */
+  readonly wanted: ReadonlySet<Port>;
+}
+
 /** Disposing it closes it for good; connections that came in through it stay. */
 export class PortListener implements AsyncDisposable {
   readonly #components: Pick<TunnelComponents, "clock" | "log">;
   readonly #at: ListenAddress;
   readonly #listen: (signal: AbortSignal) => Promise<Listener>;
-  readonly #isNeeded: (number: Port) => boolean;
+  readonly #neighbours: WantedPorts;
   #isStopped = false;
   /** Ends what is being opened. There is none at rest: with its maps it takes 600 bytes. */
   #opening: AbortController | undefined;
@@ -34,7 +40,7 @@ export class PortListener implements AsyncDisposable {
 
   /**
    * @param options.after what must be over before it is opened: an earlier listener of the same port, say. Must not reject.
-   * @param options.isNeeded whether a number that is not its own must be left to another port
+   * @param options.neighbours a number that is not its own is left to another port that wants it
    */
   constructor(
     components: Pick<TunnelComponents, "clock" | "log">,
@@ -42,13 +48,13 @@ export class PortListener implements AsyncDisposable {
     options: {
       readonly listen: (signal: AbortSignal) => Promise<Listener>;
       readonly after: Promise<void> | undefined;
-      readonly isNeeded: (number: Port) => boolean;
+      readonly neighbours: WantedPorts;
     },
   ) {
     this.#components = components;
     this.#at = at;
     this.#listen = options.listen;
-    this.#isNeeded = options.isNeeded;
+    this.#neighbours = options.neighbours;
     this.#turn = options.after ?? Promise.resolve();
   }
 
@@ -111,7 +117,7 @@ export class PortListener implements AsyncDisposable {
         return;
       }
       const number = this.#listener?.at.port ?? this.#at.port;
-      if (number !== this.#at.port && this.#isNeeded(number)) await this.#close();
+      if (number !== this.#at.port && this.#neighbours.wanted.has(number)) await this.#close();
       if (this.#listener === undefined) await this.#open(signal);
     });
     this.#turn = done.catch(() => {});

@@ -8,16 +8,14 @@ import { resetSocket, splice } from "../net/splice.ts";
 import { Affinity } from "./affinity.ts";
 import type { Balancer } from "./balancer.ts";
 import { findPod, type SearchComponents } from "./pod-search.ts";
-import { PortListener } from "./port-listener.ts";
+import { PortListener, type WantedPorts } from "./port-listener.ts";
 import { PortTraffic } from "./port-traffic.ts";
 import { ReadyPods } from "./ready-pods.ts";
 import { StuckCallers } from "./stuck-callers.ts";
 import type { TunnelComponents, TunnelPortSpec, TunnelPortStatus } from "./tunnel-components.ts";
 
 /** What a port knows of the others of its address. */
-export interface Neighbours {
-  /** The numbers that the address wants, now. */
-  readonly wanted: ReadonlySet<Port>;
+export interface Neighbours extends WantedPorts {
   /** The port that listens there, having moved; undefined when none does. */
   movedTo(number: Port): Port | undefined;
 }
@@ -31,8 +29,11 @@ export class TunnelPort implements AsyncDisposable {
   readonly #neighbours: Neighbours;
   /** Made with the first connection, as its counters are. */
   #stuck: StuckCallers | undefined;
-  /** Each connection with a switch of its own: thousands on one signal make taking one off it slow. */
-  readonly #live = new Map<AbortController, Promise<void>>();
+  /**
+   * Each connection with a switch of its own: thousands on one signal make taking one off it slow. Undefined while there
+   * are none.
+   */
+  #live: Map<AbortController, Promise<void>> | undefined;
   #isStopped = false;
   #affinityMs: number | undefined;
   #newest: Endpoint | undefined;
@@ -57,7 +58,7 @@ export class TunnelPort implements AsyncDisposable {
     this.#listener = new PortListener(components, at, {
       listen: (signal) => this.#listen(signal),
       after: options.after,
-      isNeeded: (number) => this.#neighbours.wanted.has(number),
+      neighbours: options.neighbours,
     });
   }
 
@@ -76,7 +77,7 @@ export class TunnelPort implements AsyncDisposable {
       bindError: this.#listener.bindError,
       endpoint: newest ?? endpoints[0],
       ready: endpoints.length,
-      connections: this.#live.size,
+      connections: this.#live?.size ?? 0,
       lastError: this.#lastError,
       traffic: this.#traffic,
     };
@@ -95,9 +96,9 @@ export class TunnelPort implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopped = true;
-    for (const stop of this.#live.keys()) stop.abort();
+    for (const stop of this.#live?.keys() ?? []) stop.abort();
     await this.#listener[Symbol.asyncDispose]();
-    await Promise.all(this.#live.values());
+    await Promise.all(this.#live?.values() ?? []);
   }
 
   async #listen(signal: AbortSignal): Promise<Listener> {
@@ -122,8 +123,14 @@ export class TunnelPort implements AsyncDisposable {
       return;
     }
     const stop = new AbortController();
-    const served = this.#serve(local, stop).finally(() => this.#live.delete(stop));
+    const served = this.#serve(local, stop).finally(() => this.#left(stop));
+    this.#live ??= new Map();
     this.#live.set(stop, served);
+  }
+
+  #left(stop: AbortController): void {
+    this.#live?.delete(stop);
+    if (this.#live?.size === 0) this.#live = undefined;
   }
 
   /** Never rejects. */

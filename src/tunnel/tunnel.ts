@@ -11,14 +11,14 @@ import type { TunnelComponents, TunnelPortSpec, TunnelPortStatus } from "./tunne
 import { type Neighbours, TunnelPort } from "./tunnel-port.ts";
 
 /** A service's tunnel, made without listeners: `update` opens them. */
-export class Tunnel implements AsyncDisposable {
+export class Tunnel implements Neighbours, AsyncDisposable {
   readonly address: LoopbackAddress;
   readonly #components: TunnelComponents;
   readonly #balancer = new Balancer();
   readonly #ports = new Map<Port, TunnelPort>();
   /** Ports that are being closed: one of the same number may open only after. Undefined when there are none. */
   #leaving: Map<Port, Promise<void>> | undefined;
-  #wanted: ReadonlySet<Port> = new Set();
+  #wanted: readonly Port[] = [];
   #isClosed = false;
 
   constructor(components: TunnelComponents, address: LoopbackAddress) {
@@ -36,8 +36,8 @@ export class Tunnel implements AsyncDisposable {
   async update(specs: readonly TunnelPortSpec[], signal?: AbortSignal): Promise<void> {
     throwIfAborted(signal);
     if (this.#isClosed) throw new LocalizerError("aborted", "Stopped");
-    const wanted = new Set(specs.map(({ port }) => port));
-    this.#wanted = wanted;
+    this.#wanted = specs.map(({ port }) => port);
+    const { wanted } = this;
     const closed = [...this.#ports.keys()].filter((port) => !wanted.has(port)).map((port) => this.#close(port));
     const before = specs.flatMap((spec) => {
       const port = this.#ports.get(spec.port);
@@ -63,6 +63,15 @@ export class Tunnel implements AsyncDisposable {
     return [...this.#ports.values()].map((port) => port.status).sort((a, b) => a.port - b.port);
   }
 
+  /** A set of its own each time: it is asked for when a port opens, and a set takes 230 bytes. */
+  get wanted(): ReadonlySet<Port> {
+    return new Set(this.#wanted);
+  }
+
+  movedTo(number: Port): Port | undefined {
+    return this.ports.find(({ port, at }) => port !== number && at?.port === number)?.port;
+  }
+
   /** There was a connection through one of its ports. */
   get isUsed(): boolean {
     for (const { traffic } of this.#ports.values()) if (traffic !== undefined) return true;
@@ -78,20 +87,10 @@ export class Tunnel implements AsyncDisposable {
 
   #open(port: Port, moving: Promise<unknown>): TunnelPort {
     const after = Promise.all([moving, this.#leaving?.get(port)]).then(() => {});
-    const options = { balancer: this.#balancer, neighbours: this.#neighbours(), after };
+    const options = { balancer: this.#balancer, neighbours: this, after };
     const made = new TunnelPort(this.#components, { address: this.address, port }, options);
     this.#ports.set(port, made);
     return made;
-  }
-
-  #neighbours(): Neighbours {
-    const wanted = () => this.#wanted;
-    return {
-      get wanted() {
-        return wanted();
-      },
-      movedTo: (number) => this.ports.find(({ port, at }) => port !== number && at?.port === number)?.port,
-    };
   }
 
   #close(port: Port): Promise<void> {

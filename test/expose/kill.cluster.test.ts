@@ -65,7 +65,7 @@ describe("kill -9 while exposing", () => {
     assert.deepEqual(await place.leftovers(), []);
 
     // The first machine still has its journal, which is of no use any more: what somebody does now stays.
-    const [late] = elsewhere.filter(({ step }) => step === "labels" || step === "exposed");
+    const late = elsewhere.find(({ step }) => step === "scale-down" || step === "scale-back");
     assert.ok(late !== undefined);
     await place.kubectl("scale", "deployment", late.service, "--replicas=3");
     await using _next = await place.daemon({ place: late.files });

@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { turns } from "../../test/support/event-loop.ts";
+import { calling, sessions } from "../../test/support/expose-lab.ts";
+import { KeeperLab } from "../../test/support/keeper-lab.ts";
+import { numberAt } from "../kube/json.ts";
+import { Contention } from "./contention.ts";
+import { annotations } from "./records.ts";
+import { leaseRef, seeLease } from "./session-lease.ts";
+
+const deployments = "deployments.apps";
+const again = (count: number) => `Deployment "shop/cart" was set to ${count} by "argocd"; setting it to 0 again`;
+const leftAlone = 'Deployment "shop/cart" was set to 2 by "argocd"; set to 0 again 3 times, now left alone';
+
+function rise(keeper: KeeperLab, replicas = 2, manager: string | undefined = "argocd") {
+  keeper.lab.patch(deployments, "cart", { spec: { replicas } }, manager);
+}
+
+function replicasOf(keeper: KeeperLab): number | undefined {
+  return numberAt(keeper.lab.find(deployments, "cart"), "spec", "replicas");
+}
+
+/** Owners, without a keeper. */
+async function contended(keeper: KeeperLab) {
+  const contention = new Contention(keeper.components, keeper.settings, keeper.holdings);
+  await keeper.until(() => keeper.lab.server.watches === 2);
+  const { signal } = new AbortController();
+  return {
+    contention,
+    settle: () => contention.settle(signal, keeper.lines.report),
+    [Symbol.asyncDispose]: () => contention[Symbol.asyncDispose](),
+  };
+}
+
+test("Contention finds nothing mixed while the Service leads to the session's pod alone", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  assert.deepEqual([c.contention.isMixed, c.contention.restMs], [false, Number.POSITIVE_INFINITY]);
+  assert.equal(await c.settle(), undefined);
+  assert.deepEqual([keeper.lab.writes, keeper.warnings], [[], []]);
+});
+
+test("Contention tells when other pods come, and counts only those that are ready", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  let changes = 0;
+  c.contention.onChange(() => changes++);
+  keeper.podsRun = false;
+  rise(keeper);
+  await keeper.until(() => changes > 0);
+  assert.equal(c.contention.isMixed, false);
+  keeper.podsRun = true;
+  keeper.lab.patch("services", "cart", { metadata: { labels: { touched: "yes" } } });
+  await keeper.until(() => c.contention.isMixed);
+});
+
+test("Contention.settle() sets a risen owner to 0 again, says who it was, and keeps the number of old", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  rise(keeper);
+  assert.equal(await c.settle(), undefined);
+  assert.equal(replicasOf(keeper), 0);
+  assert.deepEqual(keeper.warnings, [again(2)]);
+  assert.equal(keeper.lab.find(deployments, "cart")?.metadata.uid, keeper.holdings.record.owners[0]?.uid);
+  assert.deepEqual(
+    keeper.holdings.record.owners.map(({ replicas }) => replicas),
+    [3],
+  );
+});
+
+test("Contention.settle() waits ever longer between its tries, and leaves the owner alone after three", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  for (const waitMs of [1_000, 4_000, 16_000]) {
+    rise(keeper);
+    assert.equal(await c.settle(), undefined);
+    assert.equal(replicasOf(keeper), 0);
+    assert.equal(c.contention.restMs, waitMs);
+    rise(keeper);
+    assert.equal(await c.settle(), undefined);
+    assert.equal(replicasOf(keeper), 2, "before its time nothing is done");
+    await keeper.lab.clock.advance(waitMs);
+  }
+  const writes = keeper.lab.writes.length;
+  assert.equal(await c.settle(), leftAlone);
+  assert.equal(await c.settle(), leftAlone);
+  assert.equal(c.contention.restMs, Number.POSITIVE_INFINITY);
+  assert.equal(keeper.lab.writes.length, writes);
+  assert.equal(keeper.warnings.length, 3);
+});
+
+test("Contention.settle() is well again when the owner is back at 0", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  for (const waitMs of [1_000, 4_000, 16_000]) {
+    rise(keeper);
+    await c.settle();
+    await keeper.lab.clock.advance(waitMs);
+  }
+  rise(keeper);
+  assert.equal(await c.settle(), leftAlone);
+  rise(keeper, 0);
+  assert.equal(await c.settle(), undefined);
+});
+
+test("Contention.settle() counts from the beginning after ten minutes", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  for (const waitMs of [1_000, 4_000, 600_001]) {
+    rise(keeper);
+    await c.settle();
+    await keeper.lab.clock.advance(waitMs);
+  }
+  rise(keeper);
+  assert.equal(await c.settle(), undefined);
+  assert.equal(replicasOf(keeper), 0);
+  assert.equal(c.contention.restMs, 1_000);
+});
+
+test("Contention.settle() takes an owner that was made anew for the old one, records it, and sets it to 0", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  keeper.lab.remove(deployments, "cart");
+  const anew = keeper.lab.deployment("cart", 5);
+  keeper.owners = [{ ...anew, adopts: false }];
+  assert.equal(await c.settle(), undefined);
+  assert.equal(replicasOf(keeper), 0);
+  assert.deepEqual(keeper.holdings.record.owners, [anew]);
+  const lease = await seeLease(keeper.lab.objects, leaseRef(keeper.holdings.record.key));
+  assert.deepEqual(lease?.record?.owners, [anew]);
+  const [entry] = await keeper.components.journal.dead(keeper.settings.server, () => {});
+  assert.deepEqual(entry?.record.owners, [anew]);
+  assert.deepEqual(keeper.lab.owner(anew).annotations, {
+    [annotations.session]: sessions.alice,
+    [annotations.replicas]: "5",
+    [annotations.holder]: "alice@laptop",
+  });
+});
+
+test("Contention.settle() records an owner that was made anew before it changes it", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  keeper.lab.remove(deployments, "cart");
+  keeper.owners = [{ ...keeper.lab.deployment("cart", 5), adopts: false }];
+  keeper.lab.fail(calling("patch", "deployments"), { kind: "forbidden" });
+  await assert.rejects(c.settle(), { code: "denied" });
+  const lease = await seeLease(keeper.lab.objects, leaseRef(keeper.holdings.record.key));
+  assert.deepEqual(
+    lease?.record?.owners.map(({ replicas }) => replicas),
+    [5],
+  );
+  assert.equal(await c.settle(), undefined);
+  assert.equal(replicasOf(keeper), 0);
+});
+
+test("Contention.settle() is well when an owner is gone for good", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  keeper.lab.remove(deployments, "cart");
+  assert.equal(await c.settle(), undefined);
+  assert.equal(keeper.holdings.record.owners.length, 1);
+});
+
+test("Contention.settle() fails as the API says no", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  rise(keeper);
+  keeper.lab.fail(calling("patch", "deployments"), { kind: "forbidden" });
+  await assert.rejects(c.settle(), { code: "denied" });
+});
+
+test("keepSession() gives in to one who always sets the owner up again, says so, and is well when he stops", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  const { clock } = keeper.lab;
+  const { end } = await keeper.kept();
+  for (const [index, waitMs] of [0, 1_000, 4_000].entries()) {
+    await clock.advance(waitMs);
+    rise(keeper);
+    // Its pods are gone again, too.
+    await keeper.until(() => keeper.warnings.length === index + 1 && keeper.lab.names("pods").length === 1);
+  }
+  rise(keeper);
+  await turns(50);
+  assert.equal(replicasOf(keeper), 2);
+  await clock.advance(16_000);
+  await keeper.state(`contended: ${leftAlone}`);
+  assert.equal(replicasOf(keeper), 2);
+  rise(keeper, 0);
+  await keeper.state("exposed");
+  keeper.stop();
+  assert.equal(await end, "stopped");
+});
