@@ -1,4 +1,5 @@
 /** Somebody in a pod who takes connections that are meant for its sshd, with a host key of his own. Linux, root. */
+import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -52,18 +53,28 @@ export async function openRogueSsh(podUid: string, port: number): Promise<RogueS
   };
 }
 
-/** A process of the pod, whose network it is in: the kubelet names cgroups after pods. */
+/** The pod's first process, whose network it is: probes come and go. The kubelet names cgroups after pods. */
 function processOf(podUid: string): string {
-  const isOfPod = (pid: string) => {
-    try {
-      return readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(podUid);
-    } catch {
-      return false;
-    }
-  };
-  const found = readdirSync("/proc").find((name) => /^\d+$/.test(name) && isOfPod(name));
-  if (found === undefined) throw new Error(`No process of pod ${podUid} runs on this machine`);
-  return found;
+  const found = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && textOf(`/proc/${name}/cgroup`).includes(podUid))
+    .sort((one, other) => startOf(one) - startOf(other));
+  return found[0] ?? assert.fail(`no process of pod ${podUid} runs on this machine`);
+}
+
+/** In ticks since the boot (proc_pid_stat(5), starttime). */
+function startOf(pid: string): number {
+  const stat = textOf(`/proc/${pid}/stat`);
+  const start = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  return start === undefined ? Number.POSITIVE_INFINITY : Number(start);
+}
+
+/** Empty for a process that has ended meanwhile. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 async function ended(child: ChildProcess): Promise<void> {
