@@ -1,5 +1,6 @@
 /** One exposure from its beginning to its end: starts, is kept, and puts everything back, whatever happens in between. */
-import { LocalizerError } from "../errors.ts";
+import { aborted } from "../clock.ts";
+import { LocalizerError, throwIfAborted } from "../errors.ts";
 import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import { endingOwners, endSession } from "./endings.ts";
 import type { LocalCounts, LocalSide } from "./local-side.ts";
@@ -230,7 +231,9 @@ export class Session {
 
   async #stopAfter(earlier: Promise<void> | undefined, options: StopOptions): Promise<void> {
     await earlier?.catch(() => {});
-    await this.#work;
+    // A start has everything to put back first; who has no time for that leaves it to the next start.
+    await Promise.race([this.#work, aborted(options.signal)]);
+    throwIfAborted(options.signal);
     if (this.#isOver) return;
     if (this.#state !== "lost") {
       this.#set("stopping", "");
