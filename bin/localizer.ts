@@ -1,5 +1,10 @@
-#!/usr/bin/env node
-/** The program: as root it starts the helper and nothing else, else the command line. */
+#!/bin/sh
+/*usr/bin/env true; exec /usr/bin/env node -- "$0" "$@" # For the shell, a comment for Node. */
+/**
+ * The program: as root it starts the helper and nothing else, else the command line. The shell above is there for the "--": without it Node
+ * takes an --env-file among our own words for its own, and does not start when there is no such file yet (nodejs/node src/node_dotenv.cc,
+ * GetDataFromArgs). The shell reads the line's first word as a pattern for /usr/bin/env.
+ */
 import { parseArgs } from "node:util";
 import { cliFlags, spellOut, upFlags } from "../src/model/cli-flags.ts";
 import { detachedVariable } from "../src/model/detached.ts";

@@ -4,9 +4,10 @@
  * by whoever looks for what was forgotten. This file owns the sessions of one daemon; the daemon uses it.
  */
 import { randomUUID } from "node:crypto";
-import { LocalizerError } from "../errors.ts";
+import { LocalizerError, throwIfAborted } from "../errors.ts";
 import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import { crossing } from "./crossing.ts";
+import { deadline } from "./deadline.ts";
 import { endingOwners, endSession } from "./endings.ts";
 import { endDead } from "./forgotten.ts";
 import { LineFeed } from "./line-feed.ts";
@@ -72,8 +73,8 @@ export class Exposures implements AsyncDisposable {
   readonly #components: ExposuresComponents;
   readonly #settings: ExposuresSettings;
   readonly #sessions = new Map<ServiceKey, Session>();
-  /** Services that are being looked at before there is a session. */
-  readonly #beginning = new Set<ServiceKey>();
+  /** What is looked at before there is a session, by Service; a stop ends it. */
+  readonly #beginning = new Map<ServiceKey, { readonly stop: AbortController; readonly over: Promise<void> }>();
   readonly #over = new AbortController();
 
   constructor(components: ExposuresComponents, settings: ExposuresSettings) {
@@ -104,13 +105,20 @@ export class Exposures implements AsyncDisposable {
   stop(key: ServiceKey, { wait }: { readonly wait: boolean }): AsyncIterable<ExposeLine> {
     const feed = new LineFeed();
     void feed.follow(async (report) => {
+      const beginning = this.#beginning.get(key);
+      beginning?.stop.abort(new LocalizerError("aborted", "The exposure was stopped"));
+      await beginning?.over;
       const session = this.#sessions.get(key);
+      if (session === undefined && beginning !== undefined) {
+        report({ level: "info", step: "ended", message: `"${key}" was not exposed yet` });
+        return;
+      }
       if (session === undefined) {
         throw new LocalizerError("not-found", `Cannot stop exposing "${key}": this daemon does not expose it`);
       }
       const waitMs = wait ? this.#settings.readyMs : 0;
-      using deadline = this.#deadline(waitMs + stopMs, `Cannot stop exposing "${key}" in time`);
-      await session.stop({ report, signal: deadline.signal, waitMs });
+      using limit = this.#deadline(waitMs + stopMs, `Cannot stop exposing "${key}" in time`);
+      await session.stop({ report, signal: limit.signal, waitMs });
       report({ level: "info", step: "ended", message: `"${key}" is as it was before` });
     });
     return feed;
@@ -139,14 +147,14 @@ export class Exposures implements AsyncDisposable {
     this.#over.abort(new LocalizerError("aborted", "Stopped"));
     const { log } = this.#components;
     const { endMs } = this.#settings;
-    using deadline = this.#deadline(endMs, "Cannot end the exposures in time");
+    using limit = this.#deadline(endMs, "Cannot end the exposures in time");
     await Promise.all(
       [...this.#sessions.values()].map(async (session) => {
         const { key } = session;
         const report: Report = ({ level, message }) => log[level](message, { key });
         log.info("Ending the exposure", { key });
         try {
-          await session.stop({ report, signal: deadline.signal, waitMs: endMs / 2 });
+          await session.stop({ report, signal: limit.signal, waitMs: endMs / 2 });
         } catch (error) {
           log.error("The exposure could not be put back; the next start tries again", { key, error });
         }
@@ -166,13 +174,17 @@ export class Exposures implements AsyncDisposable {
       const command = `localizer expose --stop ${key}`;
       throw new LocalizerError("conflict", `"${key}" is exposed by this daemon already; \`${command}\` ends that`);
     }
-    this.#beginning.add(key);
+    const stop = new AbortController();
+    const over = Promise.withResolvers<void>();
+    this.#beginning.set(key, { stop, over: over.promise });
     let session: Session | undefined;
     try {
       const pod = { ...wish.pod, image: wish.pod.image || this.#settings.image || "" };
-      session = await this.#begin(wish, podOptions(pod, version), report);
+      const signal = AbortSignal.any([this.#over.signal, stop.signal]);
+      session = await this.#begin(wish, podOptions(pod, version), { signal, report });
     } finally {
       this.#beginning.delete(key);
+      over.resolve();
     }
     if (session === undefined) return;
     await session.start(report);
@@ -182,12 +194,15 @@ export class Exposures implements AsyncDisposable {
   }
 
   /** Undefined for a dry run, which is over then. */
-  async #begin(wish: ExposeWish, pod: SessionSettings["pod"], report: Report): Promise<Session | undefined> {
+  async #begin(
+    wish: ExposeWish,
+    pod: SessionSettings["pod"],
+    { signal, report }: { readonly signal: AbortSignal; readonly report: Report },
+  ): Promise<Session | undefined> {
     const { key, dryRun } = wish;
-    const { signal } = this.#over;
     const { contextName, holder, version } = this.#settings;
     report({ level: "info", step: "preflight", message: `Looking at "${key}" in context "${contextName}"` });
-    await this.#makeRoom(wish, report);
+    await this.#makeRoom(wish, signal, report);
     const plan = await this.#components.preflight(wish, signal);
     for (const other of this.#sessions.values()) {
       const why = crossing(plan, other.plan);
@@ -214,7 +229,7 @@ export class Exposures implements AsyncDisposable {
       },
     );
     if (!dryRun) {
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       this.#sessions.set(key, session);
       return session;
     }
@@ -228,9 +243,8 @@ export class Exposures implements AsyncDisposable {
   }
 
   /** Somebody else may hold the Service: a dead daemon of this machine, a colleague who is gone, or one who is there. */
-  async #makeRoom({ key, takeOver, dryRun }: ExposeWish, report: Report): Promise<void> {
+  async #makeRoom({ key, takeOver, dryRun }: ExposeWish, signal: AbortSignal, report: Report): Promise<void> {
     const { objects, clock, journal } = this.#components;
-    const { signal } = this.#over;
     const lease = await seeLease(objects, leaseRef(key), signal);
     if (lease === undefined) return;
     const held = new LocalizerError("conflict", heldSentence(key, lease, new Date(clock.now())));
@@ -259,15 +273,15 @@ export class Exposures implements AsyncDisposable {
       step: "preflight",
       message: `Taking over from ${lease.holder || "the holder"}, who gives no sign of life`,
     });
-    using deadline = this.#deadline(stopMs, `Cannot put back what ${lease.holder} has left`);
-    await endDead(this.#components, lease, key, { signal: deadline.signal, report, waitMs: 0 });
+    using limit = this.#deadline(stopMs, `Cannot put back what ${lease.holder} has left`);
+    await endDead(this.#components, lease, key, { signal: limit.signal, report, waitMs: 0 });
   }
 
   /** Ends a dead daemon's session by its journal, and by its Lease, which may know more. */
   async #endRecorded(record: SessionRecord, report: Report): Promise<void> {
     const { session, key } = record;
-    using deadline = this.#deadline(stopMs, `Cannot put back "${key}" in time`);
-    const signal = AbortSignal.any([deadline.signal, this.#over.signal]);
+    using limit = this.#deadline(stopMs, `Cannot put back "${key}" in time`);
+    const signal = AbortSignal.any([limit.signal, this.#over.signal]);
     const lease = await seeLease(this.#components.objects, leaseRef(key), signal);
     const newer = lease?.session === session ? lease.record : undefined;
     const owners = new Map(
@@ -278,11 +292,7 @@ export class Exposures implements AsyncDisposable {
     await this.#components.journal.remove(session);
   }
 
-  #deadline(ms: number, action: string): { readonly signal: AbortSignal } & Disposable {
-    const over = new AbortController();
-    const timer = this.#components.clock.after(ms, () => {
-      over.abort(new LocalizerError("timeout", `${action}: it took longer than ${Math.round(ms / 1_000)} s`));
-    });
-    return { signal: over.signal, [Symbol.dispose]: () => timer[Symbol.dispose]() };
+  #deadline(ms: number, action: string) {
+    return deadline(this.#components.clock, ms, action);
   }
 }

@@ -1,5 +1,6 @@
 /** One exposure from its beginning to its end: starts, is kept, and puts everything back, whatever happens in between. */
-import { LocalizerError } from "../errors.ts";
+import { aborted } from "../clock.ts";
+import { LocalizerError, throwIfAborted } from "../errors.ts";
 import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import { endingOwners, endSession } from "./endings.ts";
 import type { LocalCounts, LocalSide } from "./local-side.ts";
@@ -60,6 +61,9 @@ export class Session {
   #reason = "";
   /** The start, then the keeping; resolves when nothing of it runs. */
   #work: Promise<void> = Promise.resolve();
+  /** The latest call of `stop`: it has its turn, and the earlier ones make room. */
+  #stop: { readonly turn: AbortController; readonly ended: Promise<void> } | undefined;
+  #isOver = false;
 
   /** @param onEnd called when it is over and nothing is left of it */
   constructor(components: SessionComponents, settings: SessionSettings, wish: SessionWish, onEnd: () => void) {
@@ -154,7 +158,7 @@ export class Session {
     this.#set("stopping", error.message);
     try {
       await this.#end({ report, signal: this.#undoTime(), waitMs: undoMs / 2 });
-      this.#onEnd();
+      this.#finish();
       return error;
     } catch (thrown) {
       const left = LocalizerError.from(thrown).message;
@@ -185,8 +189,13 @@ export class Session {
       // What is in the cluster is the other one's, who has put back what was ours, or will.
       this.#set("lost", "the exposure was taken over by somebody else");
       log.warn("The exposure was taken over", { key });
-      await this.release();
-      await this.#components.journal.remove(this.id);
+      try {
+        await this.release();
+        await this.#components.journal.remove(this.id);
+      } catch (error) {
+        // The next start finds nothing of it in the cluster, and forgets it then.
+        log.warn("Cannot forget the exposure that was taken over", { key, error });
+      }
       return;
     }
     log.warn("The Lease of the exposure was deleted; putting everything back", { key });
@@ -199,23 +208,47 @@ export class Session {
   }
 
   /**
-   * Puts everything back, from wherever it is. May be called again after it failed.
+   * Puts everything back, from wherever it is. May be called again after it failed; and while it runs: then the latest call
+   * says how, and all of them end with it.
    * @throws LocalizerError what could not be put back; the journal then keeps it for the next start
    */
   async stop(options: StopOptions): Promise<void> {
     this.#over.abort(new LocalizerError("aborted", "The exposure was stopped"));
-    await this.#work;
-    if (this.#state === "lost" || this.#state === "stopping") {
-      this.#onEnd();
-      return;
+    this.#stop?.turn.abort(new LocalizerError("aborted", "The exposure was stopped once more"));
+    const turn = new AbortController();
+    const signal = AbortSignal.any([options.signal, turn.signal]);
+    const mine = { turn, ended: this.#stopAfter(this.#stop?.ended, { ...options, signal }) };
+    this.#stop = mine;
+    for (let latest = mine; ; latest = this.#stop) {
+      try {
+        await latest.ended;
+        return;
+      } catch (error) {
+        if (latest === this.#stop) throw error;
+      }
     }
-    this.#set("stopping", "");
-    try {
-      await this.#end(options);
-    } catch (error) {
-      this.#set("failed", LocalizerError.from(error).message);
-      throw error;
+  }
+
+  async #stopAfter(earlier: Promise<void> | undefined, options: StopOptions): Promise<void> {
+    await earlier?.catch(() => {});
+    // A start has everything to put back first; who has no time for that leaves it to the next start.
+    await Promise.race([this.#work, aborted(options.signal)]);
+    throwIfAborted(options.signal);
+    if (this.#isOver) return;
+    if (this.#state !== "lost") {
+      this.#set("stopping", "");
+      try {
+        await this.#end(options);
+      } catch (error) {
+        this.#set("failed", LocalizerError.from(error).message);
+        throw error;
+      }
     }
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#isOver = true;
     this.#onEnd();
   }
 

@@ -7,6 +7,8 @@ import { bulkRow } from "./bulk-row.ts";
 import { burstRow } from "./burst-row.ts";
 import { connectRow } from "./connect-row.ts";
 import { crowdRow } from "./crowd-row.ts";
+import { exposeRow } from "./expose-row.ts";
+import { exposedRow } from "./exposed-row.ts";
 import { failoverRow } from "./failover-row.ts";
 import { halfRow } from "./half-row.ts";
 import { idleRow } from "./idle-row.ts";
@@ -58,6 +60,8 @@ const rowOf: Readonly<Record<RowName, Row>> = {
   idle: idleRow,
   failover: failoverRow,
   scale: scaleRow,
+  expose: exposeRow,
+  exposed: exposedRow,
   steady: steadyRow,
   many: manyRow,
   start: startRow,

@@ -31,7 +31,14 @@ export const everyPort = [
 ] as const satisfies PortName[];
 
 /** Those that the application on loopback has too. */
-export const localPortNames = ["echo", "sink", "source", "never-reads", "slow"] as const satisfies readonly PortName[];
+export const localPortNames = [
+  "echo",
+  "sink",
+  "source",
+  "http",
+  "never-reads",
+  "slow",
+] as const satisfies readonly PortName[];
 
 /** One of them. */
 export type LocalPortName = (typeof localPortNames)[number];

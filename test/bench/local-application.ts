@@ -5,6 +5,8 @@
 import { createServer, type Socket } from "node:net";
 import { type LocalPortName, localPortNames } from "./contender.ts";
 
+const page = "hello from local on local: here\n";
+
 const zeros = Buffer.alloc(64 * 1024);
 const slowPieces = 16;
 const slowEveryMs = 200;
@@ -19,6 +21,10 @@ const behaviours: Readonly<Record<LocalPortName, (socket: Socket) => void>> = {
     socket.on("drain", send);
     socket.resume().on("end", () => socket.destroy());
     send();
+  },
+  http: (socket) => {
+    socket.once("data", () => socket.end(`HTTP/1.0 200 OK\r\nContent-Length: ${page.length}\r\n\r\n${page}`));
+    socket.resume();
   },
   "never-reads": () => {},
   slow: (socket) => {

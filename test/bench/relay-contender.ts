@@ -16,7 +16,7 @@ export function relayContender(delayMs = 0): Contender {
     name: "relay",
     async start(signal) {
       await using all = new AsyncDisposableStack();
-      const application = all.use(await startScript("local-application.ts", [], localPortNames.length, signal));
+      const application = all.use(await startLocalApplication(signal));
       const targets = localPortNames.map((name) => `127.0.0.1:${portOf(application, name)}`);
       const delayed = delayMs === 0 ? undefined : all.use(await startDelayRelay(delayMs, targets, signal));
       const far = (target: string) => (delayed === undefined ? target : `127.0.0.1:${portOf(delayed, target)}`);
@@ -34,6 +34,11 @@ export function relayContender(delayMs = 0): Contender {
       };
     },
   };
+}
+
+/** The test application on loopback. Its facts are `[name, port]`. */
+export function startLocalApplication(signal: AbortSignal): Promise<ToolProcess> {
+  return startScript("local-application.ts", [], localPortNames.length, signal);
 }
 
 /** A relay that holds everything so many ms, each way, in front of targets `HOST:PORT`. Its facts are `[target, port]`. */

@@ -13,6 +13,8 @@ export const rowNames = [
   "idle",
   "failover",
   "scale",
+  "expose",
+  "exposed",
   "steady",
   "many",
   "start",

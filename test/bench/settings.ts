@@ -36,6 +36,10 @@ export interface Settings {
   readonly refusals: number;
   /** Row steady: how long under each disturbance. */
   readonly steadyMs: number;
+  /** Row exposed: echoes and connections a sample, and bytes of each transfer. */
+  readonly exposedEchoes: number;
+  readonly exposedConnections: number;
+  readonly exposedBytes: number;
   /** Undefined: a file in a new temporary folder. */
   readonly jsonFile: string | undefined;
   /** Where the document goes; undefined: nowhere. */
@@ -69,6 +73,9 @@ const full = {
   crowdMs: 4_000,
   refusals: 5,
   steadyMs: 10_000,
+  exposedEchoes: 2000,
+  exposedConnections: 1000,
+  exposedBytes: 64 * mebibyte,
 };
 const quick: typeof full = {
   repeats: 1,
@@ -89,6 +96,9 @@ const quick: typeof full = {
   crowdMs: 1_500,
   refusals: 2,
   steadyMs: 3_000,
+  exposedEchoes: 300,
+  exposedConnections: 200,
+  exposedBytes: 16 * mebibyte,
 };
 
 const purposes: Readonly<Record<RowName, string>> = {
@@ -102,6 +112,8 @@ const purposes: Readonly<Record<RowName, string>> = {
   refused: "a port where nobody listens, then a good one; a bystander",
   failover: "the pod in use is deleted, another is ready",
   scale: "all pods go and come back",
+  expose: "a Service is exposed and given back under 20 requests a second: how long, and what fails",
+  exposed: "latency, bytes and new connections through an exposure, beside ssh -R through kubectl port-forward",
   half: "a half-closed request and its slow answer",
   steady: "500 requests a second beside a download, a relist and changes of slices",
   many: "thousands of Services: start, at rest, changes, end",

@@ -33,24 +33,33 @@ export class FaultGate {
   readonly reads: string[] = [];
   /** Resolves when the daemon was killed. */
   readonly killed: Promise<void>;
-  readonly #plan: EffectPlan | undefined;
+  #plan: EffectPlan | undefined;
+  /** Where the plan began to count. */
+  #base = { effects: 0, reads: 0 };
   readonly #kill = Promise.withResolvers<void>();
   #isDead = false;
-  #awayLeft: number;
+  #awayLeft = 0;
 
   constructor(plan?: EffectPlan) {
-    this.#plan = plan;
     this.killed = this.#kill.promise;
-    this.#awayLeft = plan !== undefined && "times" in plan.fault ? plan.fault.times : 0;
+    if (plan !== undefined) this.arm(plan);
+  }
+
+  /** Counts from here on, and fails by this plan. */
+  arm(plan: EffectPlan): void {
+    this.#plan = plan;
+    this.#base = { effects: this.effects.length, reads: this.reads.length };
+    this.#awayLeft = "times" in plan.fault ? plan.fault.times : 0;
   }
 
   /** A read: never ends for a dead daemon. */
   async read<T>(name: string, run: () => Promise<T>): Promise<T> {
     if (this.#isDead) return await never();
-    const isChosen = this.#plan?.amongReads === true && this.reads.length === this.#plan.at;
-    if (isChosen) this.#away(name, this.#plan.fault);
+    const isChosen = this.#plan?.amongReads === true && this.reads.length - this.#base.reads === this.#plan.at;
+    const fault = isChosen ? this.#plan?.fault : undefined;
+    this.#away(name, fault);
     this.reads.push(name);
-    if (isChosen) refuse(name, this.#plan.fault);
+    refuse(name, fault);
     const value = await run();
     return this.#isDead ? await never() : value;
   }
@@ -58,22 +67,12 @@ export class FaultGate {
   /** An effect. */
   async effect<T>(name: string, run: () => Promise<T>): Promise<T> {
     if (this.#isDead) return await never();
-    const isChosen = this.effects.length === this.#plan?.at;
+    const isChosen = this.#plan?.amongReads !== true && this.effects.length - this.#base.effects === this.#plan?.at;
     const fault = isChosen ? this.#plan?.fault : undefined;
-    if (fault?.kind === "away" && this.#awayLeft > 0) {
-      // The same effect, tried again, is the same one.
-      this.#awayLeft--;
-      throw new LocalizerError("unavailable", `Cannot ${name}: told to be away`);
-    }
+    this.#away(name, fault);
     this.effects.push(name);
     if (fault?.kind === "kill" && fault.when === "before") return await this.#die();
-    if (fault?.kind === "refused") {
-      throw statusError(`Cannot ${name}`, fault.status, {
-        code: fault.status,
-        message: "told to fail",
-        reason: "Told",
-      });
-    }
+    refuse(name, fault);
     const value = await run();
     if (fault?.kind === "kill") return await this.#die();
     if (fault?.kind === "answer-lost")

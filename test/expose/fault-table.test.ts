@@ -94,7 +94,7 @@ describe("expose, in a simulated cluster", () => {
     await startAgain(place);
   }
 
-  test("killed at any effect of its start: the next start puts everything back", { timeout: 60_000 }, () =>
+  test("killed at any effect of its start: the next start puts everything back", { timeout: 120_000 }, () =>
     table(kills, starts, async (at, fault, place) => {
       const state = place.state();
       await using daemon = place.daemon({ plan: { at, fault } });
@@ -107,7 +107,7 @@ describe("expose, in a simulated cluster", () => {
 
   test(
     "killed at any effect of its start: restore from a machine that knows nothing puts everything back",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       table(kills, starts, async (at, fault, place) => {
         const state = place.state();
@@ -121,14 +121,15 @@ describe("expose, in a simulated cluster", () => {
 
   test(
     "killed at any effect of its stop: the next start, or restore from elsewhere, ends it",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       table(kills, stops, async (at, fault, place) => {
         const state = place.state();
         // Signs of life are effects, too; there shall be none before the stop.
         const quiet = { renewMs: 60_000 };
-        await using daemon = place.daemon({ plan: { at: starts.length + at, fault }, settings: quiet });
+        await using daemon = place.daemon({ settings: quiet });
         await daemon.expose();
+        daemon.gate.arm({ at, fault });
         void daemon.stop().catch(() => {});
         await daemon.gate.killed;
         if (at % 2 === 0) await startAgain(place);
@@ -146,7 +147,7 @@ describe("expose, in a simulated cluster", () => {
     { kind: "late", times: 1 },
   ];
 
-  test("whatever fails at any effect of its start: it is exposed, or everything is back", { timeout: 60_000 }, () =>
+  test("whatever fails at any effect of its start: it is exposed, or everything is back", { timeout: 120_000 }, () =>
     table(troubles, starts, async (at, fault, place) => {
       const state = place.state();
       await using daemon = place.daemon({ plan: { at, fault }, settings: { renewMs: 60_000 } });
@@ -166,12 +167,12 @@ describe("expose, in a simulated cluster", () => {
     }),
   );
 
-  test("whatever fails at any effect of its stop: another stop, or the next start, ends it", { timeout: 60_000 }, () =>
+  test("whatever fails at any effect of its stop: another stop, or the next start, ends it", { timeout: 120_000 }, () =>
     table(troubles, stops, async (at, fault, place) => {
       const state = place.state();
-      const plan = { at: starts.length + at, fault };
-      await using daemon = place.daemon({ plan, settings: { renewMs: 60_000 } });
+      await using daemon = place.daemon({ settings: { renewMs: 60_000 } });
       await daemon.expose();
+      daemon.gate.arm({ at, fault });
       const stopped = () =>
         daemon.stop().then(
           () => true,
@@ -193,7 +194,7 @@ describe("expose, in a simulated cluster", () => {
     { kind: "late", times: 1 },
   ];
 
-  test("whatever fails at any read of its start: it is exposed, or everything is back", { timeout: 60_000 }, () =>
+  test("whatever fails at any read of its start: it is exposed, or everything is back", { timeout: 120_000 }, () =>
     table(unread, reads.start, async (at, fault, place) => {
       const state = place.state();
       const plan = { at, fault, amongReads: true };
@@ -207,12 +208,12 @@ describe("expose, in a simulated cluster", () => {
     }),
   );
 
-  test("whatever fails at any read of its stop: another stop ends it", { timeout: 60_000 }, () =>
+  test("whatever fails at any read of its stop: another stop ends it", { timeout: 120_000 }, () =>
     table(unread, reads.stop, async (at, fault, place) => {
       const state = place.state();
-      const plan = { at: reads.start.length + at, fault, amongReads: true };
-      await using daemon = place.daemon({ plan, settings: { renewMs: 60_000 } });
+      await using daemon = place.daemon({ settings: { renewMs: 60_000 } });
       await daemon.expose();
+      daemon.gate.arm({ at, fault, amongReads: true });
       await daemon.stop().catch(() => daemon.stop());
       await isBack(place, state);
     }),

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import type { Duplex } from "node:stream";
 import { after, before, describe, test } from "node:test";
-import ssh2 from "ssh2";
 import { codeOf } from "../../src/errors.ts";
 import { podOptions } from "../../src/expose/pod-options.ts";
 import { sessionManifests } from "../../src/expose/session-manifests.ts";
@@ -16,6 +15,7 @@ import { sshdImage, testAppImage } from "../cluster/test-images.ts";
 import { waitFor } from "../cluster/wait.ts";
 import { exampleKeys, exposedPort } from "../support/expose-plan.ts";
 import { openPodLab, type PodLab, type PodSession, planFor } from "./pod-lab.ts";
+import { rawClient, refusals } from "./raw-ssh.ts";
 
 const limits = { timeout: 90_000 };
 const ports = [exposedPort(80, "http", "web"), exposedPort(8080)];
@@ -105,19 +105,9 @@ describe("the pod of an exposure", limits, () => {
   test("does nothing else for who has the key: no command, shell, file transfer or way into the cluster", async () => {
     const { clientKey } = session;
     await using client = await rawClient(await lab.dial(session), { privateKey: clientKey.privateKey });
-    const asks: Readonly<Record<string, (done: (error?: Error | null) => void) => unknown>> = {
-      exec: (done) => client.ssh.exec("id", done),
-      shell: (done) => client.ssh.shell(done),
-      sftp: (done) => client.ssh.sftp(done),
-      "direct-tcpip": (done) => client.ssh.forwardOut("127.0.0.1", 1, "127.0.0.1", 2222, done),
-      streamlocal: (done) => client.ssh.openssh_forwardInStreamLocal("/tmp/socket", done),
-    };
-    for (const [what, ask] of Object.entries(asks)) {
-      const { promise, resolve } = Promise.withResolvers<Error | null | undefined>();
-      ask(resolve);
-      // In the server's words, not because the connection was lost.
-      assert.match((await promise)?.message ?? "allowed", /open failed|Unable to bind/, what);
-    }
+    // In the server's words, not because the connection was lost.
+    const said = Object.entries(await refusals(client));
+    for (const [what, words] of said) assert.match(words, /open failed|Unable to bind/, what);
   });
 
   test("lets in no other key, user or password", async () => {
@@ -176,19 +166,6 @@ function answer(text: string): (channel: Duplex) => void {
     channel.on("error", () => {});
     channel.once("data", () => channel.end(`HTTP/1.0 200 OK\r\n\r\n${text}`));
   };
-}
-
-/** A client that can ask for more than the product's. Rejects when it is not let in. */
-async function rawClient(sock: Duplex, login: { username?: string; privateKey?: string; password?: string }) {
-  const ssh = new ssh2.Client();
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  ssh
-    .on("ready", resolve)
-    .on("error", reject)
-    .on("close", () => reject(new Error("closed")));
-  ssh.connect({ sock, username: sshUser, ...login });
-  await promise;
-  return { ssh, [Symbol.asyncDispose]: async () => void ssh.destroy() };
 }
 
 /** A line of a private key's text that holds nothing else; the public key is in those before. */

@@ -102,10 +102,10 @@ export const noLoops: Rule = (files) => {
 export const filesAreShort: Rule = (files) =>
   files.filter(({ text }) => text.trimEnd().split("\n").length > 300).map(({ path }) => path);
 
-/** Every file says at its head what it is for, and every export has a doc comment. */
+/** Every file says at its head what it is for (behind a line for the shell, if it has one), and every export has a doc comment. */
 export const exportsAreDocumented: Rule = (files) =>
   files.flatMap(({ path, text, tokens }) => [
-    ...(/^(#![^\n]*\n)?\/\*\*/.test(text) ? [] : [`${path}: no comment at its head`]),
+    ...(/^(#![^\n]*\n(\/\*[^*\n][^\n]*\*\/\n)?)?\/\*\*/.test(text) ? [] : [`${path}: no comment at its head`]),
     ...exportsOf(tokens)
       .filter(({ token }) => !token.documented)
       .map(({ token, what }) => `${path}:${token.line}: ${what}`),
