@@ -113,6 +113,30 @@ describe("expose, in a restricted namespace, with the role edit", () => {
     await stopExpose(daemon, { namespace, service: "cart" });
   });
 
+  test("no ReplicaSet keeps the marks of an exposure, and one whose marks a rollout undo brings back is exposed again", async () => {
+    const { namespace, kubectl, cluster } = place;
+    const marks = () =>
+      kubectl("get", "deployment,replicaset", "-l", "app=cart", "-o", "jsonpath={.items[*].metadata.annotations}");
+    await expose(daemon, { namespace, service: "cart" });
+    assert.match(await marks(), /localizer\.dev\/session/);
+    await stopExpose(daemon, { namespace, service: "cart" });
+    await cluster.waitForReadyPods(namespace, "app=cart", 2);
+    assert.doesNotMatch(await marks(), /localizer\.dev/);
+    // As earlier versions have left it.
+    const stale = ["localizer.dev/session=dddddddd-0000-4000-8000-00000000000d", "localizer.dev/original-replicas=7"];
+    await kubectl("annotate", "replicaset", "-l", "app=cart", ...stale);
+    await kubectl("set", "env", "deployment/cart", "UNDONE=yes");
+    await kubectl("rollout", "undo", "deployment/cart");
+    await kubectl("rollout", "status", "deployment/cart", "--timeout=60s");
+    assert.match(await kubectl("get", "deployment", "cart", "-o", "json"), /00000000000d/);
+    await expose(daemon, { namespace, service: "cart" });
+    await stopExpose(daemon, { namespace, service: "cart" });
+    const cart = await place.get("deployment", "cart");
+    assert.equal(Reflect.get(Object(scaledState(cart)), "replicas"), 2);
+    assert.doesNotMatch(JSON.stringify(cart), /localizer\.dev/);
+    await cluster.waitForReadyPods(namespace, "app=cart", 2);
+  });
+
   test("the original's Go client exposes and stops, and sees progress and errors", async () => {
     const { namespace } = place;
     const { socket } = daemon.place;
