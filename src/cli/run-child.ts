@@ -8,7 +8,7 @@ import { access, stat } from "node:fs/promises";
 import { constants } from "node:os";
 import { delimiter, join } from "node:path";
 import { errnoOf, LocalizerError } from "../errors.ts";
-import type { Child, StartChild, StopRequest } from "./io.ts";
+import type { Child, StartChild, StopRequest } from "./child.ts";
 
 /**
  * Looks for the program and gives what starts it.

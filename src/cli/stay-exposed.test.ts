@@ -9,7 +9,7 @@ import { FakeClock } from "../../test/support/fake-clock.ts";
 import { LocalizerError } from "../errors.ts";
 import type { StopExposeWish } from "../rpc/exposing.ts";
 import type { DaemonState } from "../server/daemon-state.ts";
-import type { StopRequest } from "./io.ts";
+import type { StopRequest } from "./child.ts";
 import { main } from "./main.ts";
 
 /** A program that a test ends. */

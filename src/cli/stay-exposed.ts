@@ -6,8 +6,9 @@ import { aborted } from "../clock.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
 import type { DaemonClient } from "../rpc/client.ts";
 import type { ExposeLine, ExposeRequest } from "../rpc/exposing.ts";
+import type { Child, StartChild, StopRequest } from "./child.ts";
 import { leadsSentence } from "./exposure-text.ts";
-import type { Child, CliIo, StartChild, StopRequest } from "./io.ts";
+import type { CliIo } from "./io.ts";
 import { exposureEnd, findExposure } from "./watch-exposure.ts";
 
 /** What is exposed, and for how long. */

@@ -150,13 +150,13 @@ function leftAloneWarnings({ bare, gone }: Backing): readonly string[] {
   return [`${subject} ${quotedList(names)} ${verbs} on answering beside the local process`, ...lost];
 }
 
-/** Whoever looks at a dry run would wonder about an owner that is at 0 already. */
+/** Whoever looks at a dry run would wonder about an owner that is at 0 already. Whether that exposure lives is seen when it is scaled. */
 function markWarnings(owners: readonly OwnerOf[]): readonly string[] {
   return owners.flatMap((owner) => {
     const mark = markOf({ metadata: owner });
     if (mark === undefined) return [];
     const before = mark.replicas === undefined ? "" : `, and had ${mark.replicas} replicas before`;
-    return [`${nameObject(owner)} is held by an exposure of "${mark.holder}"${before}`];
+    return [`${nameObject(owner)} has the marks of an exposure of "${mark.holder}"${before}`];
   });
 }
 

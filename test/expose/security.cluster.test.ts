@@ -88,7 +88,7 @@ describe("a running exposure", () => {
         const owned = works.move();
         return { ssh: client.ssh, [Symbol.asyncDispose]: () => owned.disposeAsync() };
       } catch (error) {
-        if (attempt === 10 || !/broke the connection off|closed/.test(String(error))) throw error;
+        if (attempt === 10 || !/broke the connection off|closed|lost before handshake/.test(String(error))) throw error;
         await clock.sleep(500);
       }
     }

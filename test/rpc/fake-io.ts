@@ -1,5 +1,6 @@
 /** A command line without a process: what was printed, a clock to step by hand, requests to stop on call. */
-import type { CliIo, StartChild, StopRequest } from "../../src/cli/io.ts";
+import type { StartChild, StopRequest } from "../../src/cli/child.ts";
+import type { CliIo } from "../../src/cli/io.ts";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import { LocalizerError } from "../../src/errors.ts";
 

@@ -2,10 +2,11 @@
 import { aborted } from "../../clock.ts";
 import type { Daemon, DaemonOptions, StartDaemon } from "../../daemon/daemon-options.ts";
 import { codeOf, LocalizerError } from "../../errors.ts";
+import type { StopRequest } from "../child.ts";
 import type { Command } from "../command.ts";
 import { daemonSettings } from "../daemon-settings.ts";
 import { exitCodes } from "../exit-code.ts";
-import type { CliIo, StopRequest } from "../io.ts";
+import type { CliIo } from "../io.ts";
 
 /** A terminal's Ctrl-C reaches the whole process group, and a parent may pass it on: two so close are one. */
 const sameRequestMs = 500;

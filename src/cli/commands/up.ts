@@ -1,12 +1,13 @@
 /** `localizer up`: starts the daemon in the background, shows its start, and returns when it is stable. */
 import { appendFile, rm } from "node:fs/promises";
 import { codeOf, LocalizerError } from "../../errors.ts";
+import type { StopRequest } from "../child.ts";
 import type { Call, Command } from "../command.ts";
 import { daemonClient } from "../daemon-client.ts";
 import { daemonSettings } from "../daemon-settings.ts";
 import { parseDuration } from "../duration.ts";
 import { type FlagValues, one } from "../flag-values.ts";
-import type { CliIo, StopRequest } from "../io.ts";
+import type { CliIo } from "../io.ts";
 import { followLog } from "../log-tail.ts";
 
 /** A daemon that is starting elsewhere. */
