@@ -12,9 +12,11 @@ import { serviceKind } from "../kube/service-watches.ts";
 import { nameOf, namespaceOf } from "../model/service-key.ts";
 import { Bell } from "./bell.ts";
 import { Contention } from "./contention.ts";
+import { NodeSilence } from "./node-silence.ts";
 import type { Report } from "./report.ts";
 import { renewLease } from "./session-lease.ts";
 import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
+import { watchedPod } from "./session-pod.ts";
 import { connect, isPodLost, makePod } from "./session-start.ts";
 
 /** How a session fares, and why. */
@@ -56,7 +58,9 @@ export async function keepSession(
   follows.use(service.onChange(bell.ring));
   follows.use(service.onStatus(bell.ring));
   follows.use(contention.onChange(bell.ring));
-  const rounds = new Rounds(components, settings, { holdings, service, contention, options, onLost: bell.ring });
+  const silence = follows.use(new NodeSilence(clock, holdings, bell.ring));
+  const parts = { holdings, service, contention, silence, options, onLost: bell.ring };
+  const rounds = new Rounds(components, settings, parts);
   for (let failures = 0; !signal.aborted; ) {
     try {
       onState(await rounds.run());
@@ -88,6 +92,7 @@ interface RoundParts {
   readonly holdings: SessionHoldings;
   readonly service: Followed<Service>;
   readonly contention: Contention;
+  readonly silence: NodeSilence;
   readonly options: KeepOptions;
   /** Called when the connection is lost. */
   readonly onLost: () => void;
@@ -119,15 +124,19 @@ class Rounds {
   }
 
   async run(): Promise<Kept> {
-    const { holdings, contention, options } = this.#parts;
+    const { holdings, contention, silence, options } = this.#parts;
     const { signal, report, onState } = options;
+    const isCut = holdings.ssh?.closed.aborted !== false;
     if (this.#components.clock.monotonic() - this.#renewedMs >= this.#settings.renewMs) await this.#renew();
     this.#followSelector();
-    if (isPodLost(holdings)) await this.#podAnew();
-    else if (holdings.ssh?.closed.aborted !== false) {
+    // As long as it is connected to, its node may be silent.
+    if (isPodLost(holdings) || (isCut && silence.gone.aborted)) await this.#podAnew();
+    else if (isCut) {
       onState({ state: "reconnecting", reason: LocalizerError.from(holdings.ssh?.closed.reason ?? "").message });
       await this.#renew();
-      await this.#within("Cannot connect to the pod", (limited) => this.#connect(limited));
+      await this.#within("Cannot connect to the pod", (limited) =>
+        this.#connect(AbortSignal.any([limited, silence.gone])),
+      );
     }
     await this.#followLabels();
     if (contention.isMixed) {
@@ -157,21 +166,29 @@ class Rounds {
 
   /** With new keys, and the record untouched. */
   async #podAnew(): Promise<void> {
-    const { holdings, options } = this.#parts;
+    const { holdings, silence, options } = this.#parts;
     const { pod: lost, ssh } = holdings;
-    options.onState({ state: "reconnecting", reason: `Pod "${lost?.name ?? ""}" is gone, making another one` });
+    const why = isPodLost(holdings) ? "is gone" : "is on a node that does not report any more";
+    options.onState({ state: "reconnecting", reason: `Pod "${lost?.name ?? ""}" ${why}, making another one` });
+    // Nobody would confirm the end of a pod whose node is silent.
+    const force = silence.isSilent && ssh?.closed.aborted !== false;
+    const node = watchedPod(holdings)?.state.node ?? "";
+    if (force && node !== "") {
+      holdings.plan = { ...holdings.plan, pod: { ...holdings.plan.pod, avoidedNode: node } };
+    }
     await this.#renew();
     await ssh?.[Symbol.asyncDispose]();
     this.#labels = undefined;
     try {
       await this.#within("Cannot make a pod in place of the one that is gone", async (signal) => {
         // An evicted one stays as an object; nothing of it may be selected.
-        await lost?.delete(signal);
+        await lost?.delete(signal, { force });
         await makePod(this.#components, this.#settings, holdings, { signal, report: options.report });
       });
       this.#labels = holdings.plan.selector;
     } finally {
       // A pod that was not ready in time may be connected to already: the next rounds do what is left.
+      silence.look();
       this.#followLoss();
     }
   }

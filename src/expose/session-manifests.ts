@@ -134,6 +134,8 @@ function container(plan: ExposePlan, options: PodOptions, targets: readonly Port
     image: options.image,
     imagePullPolicy: options.imagePullPolicy,
     command: startCommand(),
+    // What it says at its end is in the pod's status then.
+    terminationMessagePolicy: "FallbackToLogsOnError",
     ports: containerPorts(plan),
     readinessProbe: {
       exec: { command: probeCommand(targets) },
@@ -169,8 +171,9 @@ function containerPorts({ ports }: ExposePlan): readonly object[] {
 /** What it takes over from the pods that it stands in for. Not their service account, volumes, affinity or runtime class. */
 function inherited({ pod: settings }: ExposePlan, { pullSecrets }: PodOptions): object {
   const secrets = [...new Set([...settings.imagePullSecrets, ...pullSecrets])].map((name) => ({ name }));
-  const { hostname, subdomain, priorityClassName, nodeSelector, tolerations } = settings;
+  const { hostname, subdomain, priorityClassName, nodeSelector, tolerations, avoidedNode } = settings;
   return {
+    ...(avoidedNode === undefined ? {} : { affinity: { nodeAffinity: elsewhere(avoidedNode) } }),
     ...(secrets.length === 0 ? {} : { imagePullSecrets: secrets }),
     ...(Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector }),
     ...(tolerations.length === 0 ? {} : { tolerations }),
@@ -178,6 +181,12 @@ function inherited({ pod: settings }: ExposePlan, { pullSecrets }: PodOptions): 
     ...(hostname === undefined ? {} : { hostname }),
     ...(subdomain === undefined ? {} : { subdomain }),
   };
+}
+
+/** Where tolerations let it, the scheduler takes a node that does not report. A wish only: it may be the only one, and come back. */
+function elsewhere(node: string): object {
+  const preference = { matchFields: [{ key: "metadata.name", operator: "NotIn", values: [node] }] };
+  return { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, preference }] };
 }
 
 /** Whoever deletes the Lease deletes this; nothing waits for it. */

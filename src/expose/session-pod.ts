@@ -67,6 +67,18 @@ export function followSessionPods(
   return cache.follow(watchedPods, { namespace: namespaceOf(key), labelSelector: sessionSelector(session) });
 }
 
+/** The session's pod as it is seen now; undefined when there is none, or another one of its name. */
+export function watchedPod({
+  pod,
+  pods,
+}: {
+  readonly pod?: SessionPod;
+  readonly pods: Followed<WatchedPod>;
+}): WatchedPod | undefined {
+  const seen = pod === undefined ? undefined : pods.objects.get(`${pod.ref.namespace}/${pod.name}`);
+  return seen?.uid === pod?.ref.uid ? seen : undefined;
+}
+
 /** A pod that was made. */
 export class SessionPod {
   readonly #components: SessionPodComponents;
@@ -160,11 +172,15 @@ export class SessionPod {
     }
   }
 
-  /** Deletes the pod and its Secret. What is gone already is fine. Throws as the API. */
-  async delete(signal: AbortSignal): Promise<void> {
+  /**
+   * Deletes the pod and its Secret. What is gone already is fine. Throws as the API.
+   * @param options.force the object goes at once, and nobody waits for the node: only for one that does not answer
+   */
+  async delete(signal: AbortSignal, options: { readonly force?: boolean } = {}): Promise<void> {
     const { namespace } = this.ref;
     const secret = headOf(this.#manifests.secret).name;
-    await unlessGone(() => this.#components.objects.delete({ ...kinds.pods, namespace, name: this.name }, { signal }));
+    const how = { signal, ...(options.force === true ? { gracePeriodSeconds: 0 } : {}) };
+    await unlessGone(() => this.#components.objects.delete({ ...kinds.pods, namespace, name: this.name }, how));
     await unlessGone(() => this.#components.objects.delete({ ...kinds.secrets, namespace, name: secret }, { signal }));
   }
 

@@ -8,13 +8,14 @@ import { codeOf, LocalizerError } from "../errors.ts";
 import { addedToPod } from "./added-containers.ts";
 import { unlessUnsupported } from "./dry-run.ts";
 import { persist } from "./persist.ts";
+import { demandHope, hopelessness, podRunning, podWhen } from "./pod-wait.ts";
 import type { RecordedOwner } from "./records.ts";
 import type { ExposeStep, Report } from "./report.ts";
 import { describeOwner, type ScaleComponents, scaleDown } from "./scale.ts";
 import { servedPods } from "./served-pods.ts";
 import { leaseRef, renewLease, takeLease } from "./session-lease.ts";
 import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
-import { SessionPod, type WatchedPod } from "./session-pod.ts";
+import { SessionPod, watchedPod } from "./session-pod.ts";
 import { openTunnel } from "./session-tunnel.ts";
 
 /** How a step is taken. */
@@ -25,9 +26,6 @@ export interface StepOptions {
 
 /** sshd needs some tens of milliseconds after its container counts as running. */
 const sshRetry: BackoffOptions = { baseMs: 50, factor: 2, capMs: 1_000 };
-/** What a pod's container waits for without hope, in the kubelet's words. */
-const hopeless =
-  /^(ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|CreateContainer.*Error|RunContainerError|CrashLoopBackOff|Evicted|OutOf.*|UnexpectedAdmissionError|NodeAffinity|NodeLost)$/;
 /** Pods that are being deleted leave the slices within a second. */
 const aloneMs = 3_000;
 const lookEveryMs = 50;
@@ -100,18 +98,45 @@ export async function makePod(
   tell(report, "pod", `Made pod "${pod.name}"`);
   for (const warning of addedToPod(made)) report({ level: "warn", step: "pod", message: warning });
   await podRunning(holdings, pod, { signal, report });
-  await connect(components, holdings, { signal, report });
-  await podWhen(holdings, pod, (seen) => seen.state.ready || undefined, signal);
-  tell(report, "ready", `Pod "${pod.name}" is ready`);
-  await persist(components, lasting, () => pod.select(pod.labels, signal));
-  await persist(components, lasting, () => pod.selected(signal));
+  await whileConnected(components, holdings, { signal, report }, async (connected) => {
+    await podWhen(holdings, pod, (seen) => demandHope(pod, seen).state.ready || undefined, connected);
+    tell(report, "ready", `Pod "${pod.name}" is ready`);
+    await persist(components, { signal: connected }, () => pod.select(pod.labels, connected));
+    await persist(components, { signal: connected }, () => pod.selected(connected));
+  });
   tell(report, "labels", `Service "${record.key}" leads to it`);
 }
 
 /**
+ * Connects, and does the work with the connection; connects again, and begins the work anew, when that is lost in between.
+ * @throws LocalizerError as `connect`, and as the work does
+ */
+async function whileConnected(
+  components: SessionComponents,
+  holdings: SessionHoldings,
+  { signal, report }: StepOptions,
+  work: (connected: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const { clock, random = Math.random } = components;
+  for (let attempt = 0; ; attempt++) {
+    await connect(components, holdings, { signal, report });
+    const { ssh } = holdings;
+    if (ssh === undefined) throw new LocalizerError("internal", "Cannot go on: the session has no connection");
+    try {
+      return await work(AbortSignal.any([signal, ssh.closed]));
+    } catch (thrown) {
+      if (signal.aborted || !ssh.closed.aborted || isPodLost(holdings)) throw thrown;
+      const { message } = LocalizerError.from(ssh.closed.reason);
+      report({ level: "warn", step: "tunnel", message: `Connecting again: ${message}` });
+      await clock.sleep(backoffMs(attempt, sshRetry, random), signal);
+    }
+  }
+}
+
+/**
  * Opens the way to the local process, over the pod that there is; tries until the signal fires.
- * @throws LocalizerError `denied` when the host key is another, or a right is missing; `gone` when the pod goes meanwhile; the last
- * failure when the signal fires
+ * @throws LocalizerError `denied` when the host key is another, or a right is missing; `gone` when the pod goes meanwhile; `unavailable` with
+ * the cluster's words when its containers cannot run; the last failure when the signal fires
  */
 export async function connect(
   components: SessionComponents,
@@ -123,11 +148,16 @@ export async function connect(
   const { clock, random = Math.random } = components;
   const wish = { endpoint: { pod: pod.ref, port: pod.sshPort }, identity: pod.identity, ports };
   const lost = new AbortController();
-  using _changes = holdings.pods.onChange(() => {
+  const look = () => {
     if (isPodLost(holdings)) lost.abort(new LocalizerError("gone", `Pod "${pod.name}" is gone`));
-  });
+    const why = hopelessness(pod, watchedPod(holdings));
+    if (why !== undefined) lost.abort(why);
+  };
+  using _changes = holdings.pods.onChange(look);
+  look();
   const either = AbortSignal.any([signal, lost.signal]);
   for (let attempt = 0; ; attempt++) {
+    if (lost.signal.aborted) throw lost.signal.reason;
     try {
       holdings.ssh = await openTunnel(components, wish, either);
       break;
@@ -144,10 +174,9 @@ export async function connect(
 }
 
 /** Says whether the pod is not there any more, is about to go, or has ended. */
-export function isPodLost({ pod, pods }: Pick<SessionHoldings, "pod" | "pods">): boolean {
-  if (pod === undefined) return true;
-  const seen = pods.objects.get(`${pod.ref.namespace}/${pod.name}`);
-  if (seen === undefined || seen.uid !== pod.ref.uid || seen.state.deleting) return true;
+export function isPodLost(holdings: Pick<SessionHoldings, "pod" | "pods">): boolean {
+  const seen = watchedPod(holdings);
+  if (seen === undefined || seen.state.deleting) return true;
   return seen.state.phase === "Failed" || seen.state.phase === "Succeeded";
 }
 
@@ -199,68 +228,6 @@ export async function writeRecord(
   await components.journal.write(settings.server, record);
   if (lease === undefined) return;
   holdings.lease = await persist(components, { signal }, () => renewLease(components, lease, { signal, record }));
-}
-
-/** Until its container runs. What cannot become right fails at once, in the cluster's words; what may is told. */
-async function podRunning(holdings: SessionHoldings, pod: SessionPod, { signal, report }: StepOptions): Promise<void> {
-  let told = "";
-  await podWhen(
-    holdings,
-    pod,
-    ({ state: { phase, problem } }) => {
-      if (problem !== undefined && hopeless.test(problem.reason)) {
-        const said = [problem.reason, problem.message].filter((text) => text !== "").join(": ");
-        throw new LocalizerError("unavailable", `Pod "${pod.name}" does not start: ${said}`);
-      }
-      if (problem !== undefined && told !== problem.reason) {
-        told = problem.reason;
-        const message = `Pod "${pod.name}" waits: ${problem.reason}: ${problem.message}`;
-        report({ level: "warn", step: "pod", message });
-      }
-      return phase === "Running" || undefined;
-    },
-    signal,
-  );
-}
-
-/**
- * Waits until `pick` gives something of the pod.
- * @throws LocalizerError `gone` when the pod goes before; whatever `pick` throws; `aborted`
- */
-async function podWhen<T>(
-  { pods }: SessionHoldings,
-  pod: SessionPod,
-  pick: (seen: WatchedPod) => T | undefined,
-  signal: AbortSignal,
-): Promise<T> {
-  const found = Promise.withResolvers<T>();
-  found.promise.catch(() => {});
-  let wasSeen = false;
-  const look = () => {
-    const seen = pods.objects.get(`${pod.ref.namespace}/${pod.name}`);
-    try {
-      if (seen === undefined) {
-        if (wasSeen) throw new LocalizerError("gone", `Pod "${pod.name}" was deleted`);
-        return;
-      }
-      wasSeen = true;
-      if (seen.state.deleting) throw new LocalizerError("gone", `Pod "${pod.name}" is being deleted`);
-      const value = pick(seen);
-      if (value !== undefined) found.resolve(value);
-    } catch (error) {
-      found.reject(error);
-    }
-  };
-  using _changes = pods.onChange(look);
-  look();
-  const onAbort = () => found.reject(LocalizerError.from(signal.reason, "aborted"));
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await found.promise;
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }
 
 function isPassing(error: unknown): boolean {
