@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { exampleOwner, exampleRecord, sessions } from "../../test/support/expose-lab.ts";
@@ -146,4 +146,16 @@ test("Journal leaves no draft behind when it cannot take the file's place", asyn
   mkdirSync(join(path, `${sessions.alice}.json`), { recursive: true });
   await assert.rejects(journal.write(server, exampleRecord()), (error) => codeOf(error) === "unavailable");
   assert.deepEqual(readdirSync(path), [`${sessions.alice}.json`]);
+});
+
+test("Journal.dead() removes drafts of writers that were killed, and none that may be being written", async () => {
+  using folder = temporaryFolder();
+  const { journal, path } = journalIn(folder.path);
+  await journal.write(server, exampleRecord());
+  const [old, young] = ["old", "young"].map((name) => `${sessions.bob}.json.${name}.new`);
+  for (const name of [old, young]) writeFileSync(join(path, name ?? ""), "");
+  const longAgo = new Date(Date.now() - 61_000);
+  utimesSync(join(path, old ?? ""), longAgo, longAgo);
+  assert.equal((await journal.dead(server, nobody)).length, 1);
+  assert.deepEqual(readdirSync(path).sort(), [`${sessions.alice}.json`, young]);
 });

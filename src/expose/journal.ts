@@ -3,8 +3,9 @@
  * next start can put back what a killed daemon has left. Promises that a file is whole or not there, also after a power cut.
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { type Clock, systemClock } from "../clock.ts";
 import { errnoOf, LocalizerError } from "../errors.ts";
 import { at, textAt } from "../kube/json.ts";
 import { formatRecord, isSession, parseRecord, type SessionRecord } from "./records.ts";
@@ -26,22 +27,28 @@ export interface JournalEntry {
   readonly writer: unknown;
 }
 
+const draftSuffix = ".new";
+/** A draft that is older is nobody's: writing takes milliseconds, but a disk may be slow. */
+const draftMs = 60_000;
+
 /** Sessions by file. All methods throw LocalizerError `denied`, `unavailable` or `internal` when the disk says no. */
 export class Journal {
   readonly #folder: string;
   readonly #witness: ProcessWitness;
+  readonly #clock: Pick<Clock, "now">;
 
   /** @param folder the user's own; made when it is needed */
-  constructor(folder: string, witness: ProcessWitness) {
+  constructor(folder: string, witness: ProcessWitness, clock: Pick<Clock, "now"> = systemClock) {
     this.#folder = folder;
     this.#witness = witness;
+    this.#clock = clock;
   }
 
   /** Writes the session; when this resolves it is on the disk. */
   async write(server: string, record: SessionRecord): Promise<void> {
     const path = this.#path(record.session);
     const text = JSON.stringify({ server, writer: this.#witness.self, record: formatRecord(record) });
-    const draft = `${path}.${randomUUID()}.new`;
+    const draft = `${path}.${randomUUID()}${draftSuffix}`;
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
       await writeSynced(draft, `${text}\n`);
@@ -64,10 +71,14 @@ export class Journal {
     }
   }
 
-  /** The sessions of that server whose writers are dead. Files that cannot be read are told to `onUnreadable`, and stay. */
+  /**
+   * The sessions of that server whose writers are dead. Files that cannot be read are told to `onUnreadable`, and stay. Drafts
+   * of writers that were killed go: what they were to say had not begun.
+   */
   async dead(server: string, onUnreadable: (path: string, why: unknown) => void): Promise<readonly JournalEntry[]> {
     const found: JournalEntry[] = [];
-    for (const name of await this.#files()) {
+    await this.#sweep();
+    for (const name of await this.#files(".json")) {
       const path = join(this.#folder, name);
       try {
         const entry = parseEntry(await readFile(path, "utf8"));
@@ -79,9 +90,22 @@ export class Journal {
     return found;
   }
 
-  async #files(): Promise<readonly string[]> {
+  /** A draft that cannot be removed is in nobody's way. */
+  async #sweep(): Promise<void> {
+    for (const name of await this.#files(draftSuffix)) {
+      const path = join(this.#folder, name);
+      try {
+        const { mtimeMs } = await stat(path);
+        if (this.#clock.now() - mtimeMs > draftMs) await rm(path, { force: true });
+      } catch {
+        // Somebody else has just removed it, or written it to its end.
+      }
+    }
+  }
+
+  async #files(ending: string): Promise<readonly string[]> {
     try {
-      return (await readdir(this.#folder)).filter((name) => name.endsWith(".json")).sort();
+      return (await readdir(this.#folder)).filter((name) => name.endsWith(ending)).sort();
     } catch (error) {
       if (errnoOf(error) === "ENOENT") return [];
       throw failed(error, `Cannot read the journal of exposures in "${this.#folder}"`);
