@@ -17,6 +17,7 @@ import { openPodDialer } from "../portforward/pod-dialer.ts";
 import { Surroundings } from "../portforward/surroundings.ts";
 import type { DaemonState } from "../server/daemon-state.ts";
 import { type GrpcServer, openGrpcServer } from "../server/grpc-server.ts";
+import { collectAsBytesPass } from "./bulk-collection.ts";
 import { chooseHelper } from "./choose-helper.ts";
 import { claimFor, removeTemporaryFolder } from "./claim-place.ts";
 import { clusterOf, followCurrentContext } from "./cluster-source.ts";
@@ -103,7 +104,10 @@ export const startDaemon: StartDaemon = async (options, signal) => {
   report.namesWritten(controller.states, namesPlace(privileged, hosts.error));
   if (privileged) guard.start();
 
-  const exposing = works.use(await openExposing(options, { cluster, client, cache: services.objects, dial, clock }));
+  const onBytes = collectAsBytesPass(memory);
+  const exposing = works.use(
+    await openExposing(options, { cluster, client, cache: services.objects, dial, clock, onBytes }),
+  );
   const stopping = new AbortController();
   // Of all works the first to end.
   works.defer(() => stopping.abort());

@@ -29,6 +29,8 @@ export interface ExposuresParts {
   readonly cache: ObjectCache;
   readonly dial: DialPod;
   readonly clock: Clock;
+  /** Told of all that passes through the SSH connections, by the number of bytes. */
+  readonly onBytes?: (bytes: number) => void;
 }
 
 /** How long a workload may take to become ready when its exposure is stopped. */
@@ -86,7 +88,7 @@ export type ExposingOptions = Pick<
 /** Makes them. @throws LocalizerError `internal` when this process cannot be told from others */
 export async function openExposures(
   options: ExposingOptions,
-  { cluster, client, cache, dial, clock }: ExposuresParts,
+  { cluster, client, cache, dial, clock, onBytes = () => {} }: ExposuresParts,
 ): Promise<Exposures> {
   const log = options.log.child("expose");
   const objects = new Objects(client);
@@ -95,7 +97,8 @@ export async function openExposures(
   const seen = () => ({ ...newReaders(client), client });
   return new Exposures(
     {
-      ...{ objects, discovery, cache, dial, connectSsh, clock, log },
+      ...{ objects, discovery, cache, dial, clock, log },
+      connectSsh: (transport, identity, signal) => connectSsh(transport, identity, signal, { onBytes }),
       journal: new Journal(join(options.stateDir, "exposures"), await processWitness()),
       preflight: (wish, signal) => preflight(seen(), wish, signal),
       findOwners: (plan, signal) => plannedOwners(seen(), plan, signal),

@@ -4,6 +4,12 @@ import { Duplex } from "node:stream";
 /** So much is taken before whoever writes has to wait. */
 const highWaterMark = 256 * 1024;
 
+/** Told of every byte, by their number. */
+export interface CarrierWatch {
+  heard(bytes: number): void;
+  sent(bytes: number): void;
+}
+
 /**
  * Stands between ssh2 and the transport, which it owns. Without ssh2's native part each SSH packet is three writes; on a
  * transport of frames that would be three frames. When the transport's other end is done all is closed: ssh2 would not
@@ -11,17 +17,16 @@ const highWaterMark = 256 * 1024;
  */
 export class Carrier extends Duplex {
   readonly #transport: Duplex;
-  readonly #onHeard: () => void;
+  readonly #watch: CarrierWatch;
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #blocked = false;
   #held: (() => void) | undefined;
 
-  /** `onHeard` is told of everything that comes in. */
-  constructor(transport: Duplex, onHeard: () => void) {
+  constructor(transport: Duplex, watch: CarrierWatch) {
     super({ allowHalfOpen: false, readableHighWaterMark: highWaterMark, writableHighWaterMark: highWaterMark });
     this.#transport = transport;
-    this.#onHeard = onHeard;
+    this.#watch = watch;
     this.once("end", () => this.destroy());
     transport.on("error", (error) => this.destroy(error));
     transport.on("close", () => this.destroy());
@@ -35,7 +40,7 @@ export class Carrier extends Duplex {
     }
     transport.on("end", () => this.push(null));
     transport.on("data", (chunk: Buffer) => {
-      this.#onHeard();
+      this.#watch.heard(chunk.length);
       if (!this.push(chunk)) transport.pause();
     });
   }
@@ -68,6 +73,7 @@ export class Carrier extends Duplex {
     const [first] = pending;
     if (first === undefined || this.#transport.writableEnded) return;
     this.#pending = [];
+    this.#watch.sent(this.#pendingBytes);
     this.#pendingBytes = 0;
     this.#blocked = !this.#transport.write(pending.length === 1 ? first : Buffer.concat(pending));
     if (!this.#blocked) this.#release();

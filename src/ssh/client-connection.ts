@@ -22,6 +22,8 @@ export interface ClientOptions {
   readonly silenceMs: number;
   /** Connections at the same time, over all ports; more are refused. */
   readonly maxChannels: number;
+  /** Told of all that comes and goes, by the number of bytes. */
+  readonly onBytes?: (bytes: number) => void;
 }
 
 /** As `SshConnection` says; it has to be opened first. */
@@ -42,8 +44,13 @@ export class ClientConnection implements SshConnection {
   constructor(transport: Duplex, options: ClientOptions) {
     this.#options = options;
     this.#heardAt = options.clock.monotonic();
-    this.#carrier = new Carrier(transport, () => {
-      this.#heardAt = options.clock.monotonic();
+    const onBytes = options.onBytes ?? (() => {});
+    this.#carrier = new Carrier(transport, {
+      heard: (bytes) => {
+        this.#heardAt = options.clock.monotonic();
+        onBytes(bytes);
+      },
+      sent: onBytes,
     });
     this.#gate = new WriteGate(this.#carrier);
     this.#carrier.on("error", (error) => this.lose(this.#lost(error)));

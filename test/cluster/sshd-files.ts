@@ -7,6 +7,7 @@ import { copyFile, mkdir, readdir, readFile, realpath, rm } from "node:fs/promis
 import { arch } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { cachedFolder } from "./build-cache.ts";
+import { unpackPackages } from "./debian-packages.ts";
 import { findExecutable } from "./packages.ts";
 import { runCommand } from "./run-command.ts";
 
@@ -22,7 +23,7 @@ export async function sshdFiles(log: (line: string) => void, signal?: AbortSigna
     log("Fetching Debian's sshd for the test cluster");
     const fetched = join(folder, "fetched");
     await mkdir(fetched, { recursive: true });
-    await fetchPackages(fetched, signal);
+    await unpackPackages(packages, fetched, signal);
     const server = join(fetched, "usr/sbin/sshd");
     await copy(server, join(folder, "usr/sbin/sshd"));
     const programs = [server];
@@ -35,23 +36,6 @@ export async function sshdFiles(log: (line: string) => void, signal?: AbortSigna
     for (const [path, file] of await libraries(programs, fetched, signal)) await copy(file, join(folder, path));
     await rm(fetched, { recursive: true });
   });
-}
-
-async function fetchPackages(folder: string, signal: AbortSignal | undefined): Promise<void> {
-  const download = () => runCommand("apt-get", ["-q", "download", ...packages], { cwd: folder, signal });
-  try {
-    // The lists of a machine that was installed long ago name versions that the archive no longer has, or are missing.
-    await download().catch(async () => {
-      await runCommand("apt-get", ["-q", "-o", "DPkg::Lock::Timeout=120", "update"], { signal });
-      await download();
-    });
-    for (const name of (await readdir(folder)).filter((file) => file.endsWith(".deb"))) {
-      await runCommand("dpkg", ["-x", join(folder, name), folder], { signal });
-    }
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw new Error(`Cannot fetch ${packages.join(", ")} for the test cluster's sshd`, { cause: error });
-  }
 }
 
 /** What the programs load: path in the image, and the file here. All lie beside libc, where the loader looks without a cache. */

@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type KeyPair, makeKeyPair } from "../../src/ssh/key-pair.ts";
 import type { SshIdentity } from "../../src/ssh/ssh-connection.ts";
+import { unpackPackages } from "../cluster/debian-packages.ts";
 import { throwawayUser } from "./throwaway-user.ts";
 
 /** A running sshd. */
@@ -42,7 +43,7 @@ export async function startOpenSsh(options: {
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const user = stack.use(throwawayUser(folder));
   const [hostKey, clientKey] = [makeKeyPair(), makeKeyPair()];
-  const { sshd, environment } = findSshd(folder);
+  const { sshd, environment } = await findSshd(folder);
   const config = writeConfig(folder, { owner: user, hostKey, clientKey, ...options });
   const socket = join(folder, "relay");
   const relay = spawn(
@@ -93,20 +94,11 @@ export async function startOpenSsh(options: {
 }
 
 /** sshd wants to be started by its full path. */
-function findSshd(folder: string): { sshd: string; environment: NodeJS.ProcessEnv } {
+async function findSshd(folder: string): Promise<{ sshd: string; environment: NodeJS.ProcessEnv }> {
   if (existsSync("/usr/sbin/sshd")) return { sshd: "/usr/sbin/sshd", environment: {} };
   const packages = join(folder, "packages");
   mkdirSync(packages);
-  const download = () =>
-    execFileSync("apt-get", ["download", "-q", "openssh-server", "libwrap0"], { cwd: packages, stdio: "ignore" });
-  try {
-    download();
-  } catch {
-    // The lists are missing, or older than the archive.
-    execFileSync("apt-get", ["update", "-q"], { stdio: "ignore" });
-    download();
-  }
-  for (const name of readdirSync(packages)) execFileSync("dpkg", ["-x", join(packages, name), packages]);
+  await unpackPackages(["openssh-server", "libwrap0"], packages, undefined);
   const [library = ""] = readdirSync(join(packages, "usr/lib")).filter((name) => name.endsWith("-linux-gnu"));
   return {
     sshd: join(packages, "usr/sbin/sshd"),
