@@ -9,15 +9,21 @@ const name = /^[A-Za-z_][A-Za-z0-9_.-]*$/;
 /** What needs no quotes: then `docker run --env-file`, which knows none, reads it too. */
 const plain = /^[A-Za-z0-9_./:@%+,=-]*$/;
 
-/** The file's text: a comment on where it comes from, a line for each variable (values may have several), a comment for each left out. */
-export function dotenvText({ source, container, variables, omitted }: WorkloadEnvironment): string {
+/**
+ * The file's text: a comment on where it comes from, a line for each variable (values may have several), a comment for each left out.
+ * What `isInert` says yes to is commented out, in one line: it could have something run where the file is read (see governing-variables).
+ */
+export function dotenvText(
+  { source, container, variables, omitted }: WorkloadEnvironment,
+  isInert: (variable: { readonly name: string }) => boolean = () => false,
+): string {
   const lines = [`# Environment of container "${container}" of ${source}`];
   for (const { name: called, value } of variables) {
-    lines.push(
-      name.test(called)
-        ? `${called}=${dotenvValue(value)}`
-        : `# ${called} is left out: no name for a variable in such a file`,
-    );
+    const line = `${called}=${dotenvValue(value)}`;
+    if (!name.test(called)) lines.push(`# ${called} is left out: no name for a variable in such a file`);
+    else if (isInert({ name: called }))
+      lines.push("# Of the container, and not for this machine (see --env-all):", `# ${line}`);
+    else lines.push(line);
   }
   for (const { name: called, reason } of omitted) {
     lines.push(called === "" ? `# Left out: ${reason}` : `# ${called} is left out: ${reason}`);

@@ -31,6 +31,11 @@ export const exposeFlags: Readonly<Record<string, FlagHelp>> = {
   "env-json": { type: "string", value: "FILE", env: false, text: "the same as a JSON object" },
   env: { type: "boolean", env: false, text: 'give the workload\'s environment to the program after "--"' },
   "env-secrets": { type: "boolean", env: false, text: "with what comes from Secrets, which is left out else" },
+  "env-all": {
+    type: "boolean",
+    env: false,
+    text: "with what could have something run on this machine (NODE_OPTIONS, LD_PRELOAD, BASH_ENV, …), which is left out else",
+  },
   image: { type: "string", value: "IMAGE", text: "the image with sshd for the pod that stands in" },
   "pull-secret": { type: "string", multiple: true, value: "SECRET", text: "for that image; may be repeated" },
   "pod-label": { type: "string", multiple: true, value: "KEY=VALUE", text: "a label of that pod; may be repeated" },
@@ -58,6 +63,8 @@ export type ExposeMode = "start" | "stay" | "stop";
 const startSwitches = ["dry-run", "yes", "take-over", "allow-volume-loss"] as const;
 /** Those that bring the workload's environment. */
 const envFlags = ["env-file", "env-json", "env"] as const;
+/** Those that say how much of it. */
+const envExtras = ["env-secrets", "env-all"] as const;
 /** Those that have a value. */
 const valued: readonly string[] = ["map", "env-file", "env-json"];
 
@@ -69,7 +76,7 @@ export function exposeMode(flags: FlagValues, hasProgram: boolean): ExposeMode {
   };
   const program = 'a program after "--"';
   if (isGiven("stop")) {
-    for (const name of ["map", ...startSwitches, "foreground", ...envFlags, "env-secrets"]) {
+    for (const name of ["map", ...startSwitches, "foreground", ...envFlags, ...envExtras]) {
       if (isGiven(name)) refuse("--stop", `--${name}`);
     }
     if (hasProgram) refuse("--stop", program);
@@ -80,9 +87,10 @@ export function exposeMode(flags: FlagValues, hasProgram: boolean): ExposeMode {
     if (hasProgram) refuse("--dry-run", program);
   }
   if (isGiven("env") && !hasProgram) throw new LocalizerError("usage", `Cannot use --env without ${program}`);
-  if (isGiven("env-secrets") && !envFlags.some(isGiven)) {
+  const extra = envExtras.find(isGiven);
+  if (extra !== undefined && !envFlags.some(isGiven)) {
     const places = envFlags.map((name) => `--${name}`).join(", ");
-    throw new LocalizerError("usage", `Cannot use --env-secrets alone: want one of ${places} with it`);
+    throw new LocalizerError("usage", `Cannot use --${extra} alone: want one of ${places} with it`);
   }
   const stays = isGiven("foreground") || hasProgram;
   if (isGiven("no-wait") && !stays) {
@@ -124,6 +132,7 @@ export function environmentFlags(flags: FlagValues): EnvironmentFlags {
     json: one(flags, "env-json"),
     isForProgram: isOn(flags, "env"),
     secrets: isOn(flags, "env-secrets"),
+    isAll: isOn(flags, "env-all"),
   };
 }
 

@@ -143,15 +143,119 @@ test("Contention.settle() records an owner that was made anew before it changes 
   await using c = await contended(keeper);
   keeper.lab.remove(deployments, "cart");
   keeper.owners = [{ ...keeper.lab.deployment("cart", 5), adopts: false }];
-  keeper.lab.fail(calling("patch", "deployments"), { kind: "forbidden" });
-  await assert.rejects(c.settle(), { code: "denied" });
-  const lease = await seeLease(keeper.lab.objects, leaseRef(keeper.holdings.record.key));
-  assert.deepEqual(
-    lease?.record?.owners.map(({ replicas }) => replicas),
-    [5],
-  );
   assert.equal(await c.settle(), undefined);
-  assert.equal(replicasOf(keeper), 0);
+  const [lease, cart] = ["PATCH leases/localizer-cart", "PATCH deployments/cart"];
+  assert.deepEqual(keeper.lab.writes, [`${cart}?`, lease, cart, lease]);
+});
+
+test("Contention.settle() leaves alone, and names, who is refused to it; it asks again later", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  const before = keeper.holdings.record;
+  keeper.owners = [{ ...keeper.lab.deployment("canary", 2), adopts: false }];
+  keeper.lab.fail(calling("patch", "deployments"), { kind: "forbidden" });
+  const reason = await c.settle();
+  assert.match(reason ?? "", /^Deployment "shop\/canary" answers beside the local process: .*forbidden/);
+  assert.equal(await c.settle(), reason);
+  assert.deepEqual([keeper.holdings.record, keeper.lab.writes], [before, ["PATCH deployments/canary?"]]);
+  await keeper.lab.clock.advance(2_000);
+  assert.equal(await c.settle(), undefined);
+  assert.equal(numberAt(keeper.lab.find(deployments, "canary"), "spec", "replicas"), 0);
+});
+
+test("Contention.settle() takes another workload that has come to stand behind the Service, and keeps the first", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  const canary = keeper.lab.deployment("canary", 2);
+  keeper.owners = [{ ...canary, adopts: false }];
+  assert.equal(await c.settle(), undefined);
+  assert.deepEqual(
+    keeper.holdings.record.owners.map(({ name, replicas }) => [name, replicas]),
+    [
+      ["cart", 3],
+      ["canary", 2],
+    ],
+  );
+  assert.equal(keeper.lab.owner(canary).annotations[annotations.replicas], "2");
+  assert.deepEqual(keeper.warnings, ['Deployment "shop/canary" has come to stand behind the Service; setting it to 0']);
+});
+
+for (const [allowed, allowsVolumeLoss] of [
+  ["not scaled down unless that is allowed", false],
+  ["scaled down where that is allowed", true],
+] as const) {
+  test(`Contention.settle(): an owner made anew whose volumes would go is ${allowed}`, async () => {
+    await using keeper = await KeeperLab.open({ replicas: 3 });
+    await using c = await contended(keeper);
+    keeper.holdings.plan = { ...keeper.holdings.plan, allowsVolumeLoss };
+    keeper.lab.remove(deployments, "cart");
+    keeper.owners = [{ ...keeper.lab.deployment("cart", 5), adopts: false, losesVolumes: true }];
+    const what = 'scaling Deployment "cart" to 0 deletes its volumes and what is on them (whenScaled: Delete)';
+    const sentence = `Deployment "shop/cart" answers beside the local process: ${what}; give back, and expose again with --allow-volume-loss`;
+    assert.equal(await c.settle(), allowsVolumeLoss ? undefined : sentence);
+    assert.equal(replicasOf(keeper), allowsVolumeLoss ? 0 : 5);
+  });
+}
+
+test("Contention.settle() names who cannot be scaled at all", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  keeper.closed = ['DaemonSet "cart", which cannot be scaled to 0'];
+  const sentence = 'pods of DaemonSet "cart", which cannot be scaled to 0, answer beside the local process';
+  assert.equal(await c.settle(), sentence);
+  assert.deepEqual(keeper.lab.writes, []);
+});
+
+test("Contention.settle() does not begin anew while the owner stays where it was set to", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  for (const waitMs of [1_000, 4_000, 16_000]) {
+    rise(keeper);
+    await c.settle();
+    await keeper.lab.clock.advance(waitMs);
+  }
+  rise(keeper);
+  assert.equal(await c.settle(), leftAlone);
+  for (let minute = 0; minute < 30; minute++) {
+    await keeper.lab.clock.advance(60_000);
+    if (minute % 2 === 0) assert.equal(await c.settle(), leftAlone);
+    else await c.contention.rest(new AbortController().signal);
+  }
+  assert.equal(replicasOf(keeper), 2);
+});
+
+test("Contention.restMs is 0 when a pause has run out that somebody was put off with", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await using c = await contended(keeper);
+  rise(keeper);
+  await c.settle();
+  rise(keeper);
+  await c.settle();
+  await keeper.lab.clock.advance(1_001);
+  assert.equal(c.contention.restMs, 0);
+  await c.contention.rest(new AbortController().signal);
+  assert.equal(c.contention.restMs, Number.POSITIVE_INFINITY);
+});
+
+test("keepSession() sets a workload to 0 that comes to stand behind the Service", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await keeper.kept();
+  keeper.owners = [{ ...keeper.lab.deployment("canary", 2), adopts: false }];
+  await keeper.until(() => keeper.warnings.length > 0 && keeper.lab.names("pods").length === 1);
+  await keeper.state("exposed");
+});
+
+test("keepSession() says which pods answer, too, when nobody can be scaled for them, and goes on", async () => {
+  await using keeper = await KeeperLab.open({ replicas: 3 });
+  await keeper.kept();
+  keeper.lab.pod("alone");
+  while (keeper.states.length === 1) {
+    await turns(20);
+    await keeper.lab.clock.advance(1_000);
+  }
+  await keeper.state('exposed: pod "alone" answers beside the local process');
+  keeper.lab.remove("pods", "alone");
+  await keeper.state("exposed");
 });
 
 test("Contention.settle() is well when an owner is gone for good", async () => {

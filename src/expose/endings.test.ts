@@ -6,61 +6,22 @@ import {
   ExposeLab,
   exampleOwner,
   exampleRecord,
-  finished,
   keptLines,
   sessions,
 } from "../../test/support/expose-lab.ts";
+import { end, exposedCart, followSlices, held } from "../../test/support/exposed-cart.ts";
 import { codeOf, type LocalizerError } from "../errors.ts";
-import { type EndingSession, endingOwners, endSession } from "./endings.ts";
-import { annotations, labels, type SessionRecord } from "./records.ts";
+import { endingOwners, endSession } from "./endings.ts";
+import { annotations, labels } from "./records.ts";
 import { takeLease } from "./session-lease.ts";
 
 const lease = "localizer-cart";
 const leases = "leases.coordination.k8s.io";
 const deployments = "deployments.apps";
 
-function held(...names: readonly string[]) {
-  return { [annotations.session]: names.join(","), [annotations.replicas]: "3", [annotations.holder]: "alice@laptop" };
-}
-
-/** A session of "shop/cart" in full: owner at 0, pod in the slice, Secret, Lease. */
-async function exposed(lab: ExposeLab, parts: Partial<SessionRecord> = {}) {
-  lab.service();
-  const owner = lab.deployment("cart", 0, held(sessions.alice));
-  const pod = lab.pod("localizer-cart-0a1b2c3d", sessions.alice);
-  lab.slice([{ pod }]);
-  lab.add("secrets", "localizer-cart-0a1b2c3d", { labels: { [labels.session]: sessions.alice } });
-  const record = exampleRecord({ owners: [{ ...owner, replicas: 3 }], ...parts });
-  await takeLease(lab.components, record, { durationMs: 60_000 });
-  const session: EndingSession = {
-    session: record.session,
-    namespace: "shop",
-    key: cart,
-    owners: endingOwners(record),
-  };
-  lab.writes.length = 0;
-  return { owner, pod, session };
-}
-
-function end(lab: ExposeLab, session: EndingSession, { waitMs = 0, signal = new AbortController().signal } = {}) {
-  const { report, lines } = keptLines();
-  const ended = finished(lab.clock, endSession(lab.components, session, { signal, report, waitMs }));
-  const told = () => lines.map(({ level, step, message }) => `${level} ${step}: ${message}`);
-  return { ended, told };
-}
-
-/** The controllers of a cluster: whoever has the Service's label is in the slice. */
-function followSlices(lab: ExposeLab): Disposable {
-  return lab.server.store.subscribe(({ resource }) => {
-    if (resource.plural !== "pods") return;
-    const pods = lab.server.store.list(resource, "shop");
-    lab.slice(pods.filter(({ metadata }) => metadata.labels?.app === "cart").map((pod) => ({ pod })));
-  });
-}
-
 test("endSession() puts the owners back, takes the pod out of the Service, and deletes pod, Secret and Lease, in this order", async () => {
   await using lab = await ExposeLab.open();
-  const { session, owner } = await exposed(lab);
+  const { session, owner } = await exposedCart(lab);
   using _slices = followSlices(lab);
   const { ended, told } = end(lab, session);
   await ended;
@@ -80,7 +41,7 @@ test("endSession() puts the owners back, takes the pod out of the Service, and d
 
 test("endSession() does nothing the second time", async () => {
   await using lab = await ExposeLab.open();
-  const { session } = await exposed(lab);
+  const { session } = await exposedCart(lab);
   using _slices = followSlices(lab);
   await end(lab, session).ended;
   const writes = lab.writes.length;
@@ -101,7 +62,7 @@ for (const [at, verb, plural] of [
 ] as const) {
   test(`endSession() gets over a server that is away at ${at}, and tells of it`, async () => {
     await using lab = await ExposeLab.open();
-    const { session, owner } = await exposed(lab);
+    const { session, owner } = await exposedCart(lab);
     using _slices = followSlices(lab);
     lab.fail(calling(verb, plural), { kind: "failure", code: 503 }, 2);
     const { ended, told } = end(lab, session);
@@ -115,7 +76,7 @@ for (const [at, verb, plural] of [
   if (verb === "list" && plural === "secrets") continue;
   test(`endSession() that was denied at ${at} keeps the Lease, and is completed by another run`, async () => {
     await using lab = await ExposeLab.open();
-    const { session, owner } = await exposed(lab);
+    const { session, owner } = await exposedCart(lab);
     using _slices = followSlices(lab);
     lab.fail(calling(verb, plural), { kind: "forbidden" });
     await assert.rejects(end(lab, session).ended, (error) => codeOf(error) === "denied");
@@ -128,7 +89,7 @@ for (const [at, verb, plural] of [
 
 test("endSession() that may not list Secrets ends all else: the Secret belongs to the Lease, and goes with it", async () => {
   await using lab = await ExposeLab.open();
-  const { session, owner } = await exposed(lab);
+  const { session, owner } = await exposedCart(lab);
   using _slices = followSlices(lab);
   lab.fail(calling("list", "secrets"), { kind: "forbidden" });
   await end(lab, session).ended;
@@ -138,7 +99,7 @@ test("endSession() that may not list Secrets ends all else: the Secret belongs t
 
 test("endSession() tries each owner though one fails; pod, Secret and Lease then stay, and it says how many are left", async () => {
   await using lab = await ExposeLab.open();
-  const { session, owner, pod } = await exposed(lab);
+  const { session, owner, pod } = await exposedCart(lab);
   const [second, third] = [
     lab.deployment("second", 0, held(sessions.alice)),
     lab.widget("third", 0, held(sessions.alice)),
@@ -169,14 +130,19 @@ test("endSession() touches nothing of another session", async () => {
   lab.pod("somebodys");
   lab.add("secrets", "bobs", { labels: { [labels.session]: sessions.bob } });
   await takeLease(lab.components, exampleRecord({ session: sessions.bob }), { durationMs: 60_000 });
+  lab.patch(deployments, "other", { metadata: { annotations: { [annotations.holder]: "bob@desk" } } });
   lab.writes.length = 0;
   const owners = [shared, foreign].map(({ replicas, ...owner }) => ({ ...owner, fallback: 9 }));
   const { ended, told } = end(lab, { session: sessions.alice, namespace: "shop", key: cart, owners });
   await ended;
   assert.deepEqual(lab.writes, ["PATCH deployments/cart"]);
   assert.deepEqual(lab.owner(shared), { replicas: 0, annotations: held(sessions.bob) });
-  assert.deepEqual(lab.owner(foreign), { replicas: 0, annotations: held(sessions.bob) });
-  assert.deepEqual(told(), ['info scale-back: Deployment "shop/cart" stays at 0 for another exposure']);
+  const bobs = { ...held(sessions.bob), [annotations.holder]: "bob@desk" };
+  assert.deepEqual(lab.owner(foreign), { replicas: 0, annotations: bobs });
+  assert.deepEqual(told(), [
+    'info scale-back: Deployment "shop/cart" stays at 0 for another exposure',
+    'info scale-back: Deployment "shop/other" stays at 0 for another exposure of bob@desk',
+  ]);
 });
 
 test("endSession() says of each owner what became of it", async () => {
@@ -197,42 +163,9 @@ test("endSession() says of each owner what became of it", async () => {
   ]);
 });
 
-test("endSession() keeps the pod in the Service until one of the workload is ready", async () => {
-  await using lab = await ExposeLab.open();
-  const { session, pod } = await exposed(lab);
-  const { report, lines } = keptLines();
-  const { signal } = new AbortController();
-  const ended = endSession(lab.components, session, { signal, report, waitMs: 60_000 });
-  await lab.clock.asleep();
-  await lab.clock.advance(250);
-  await lab.clock.asleep();
-  assert.deepEqual(lab.writes, ["PATCH deployments/cart"]);
-  const own = lab.pod("cart-x");
-  lab.slice([{ pod }, { pod: own }]);
-  await lab.clock.advance(250);
-  using _slices = followSlices(lab);
-  await finished(lab.clock, ended);
-  assert.deepEqual(lab.names("pods"), ["cart-x"]);
-  assert.deepEqual(
-    lines.filter(({ step }) => step === "workload").map(({ message }) => message),
-    ['Waiting for a pod of "shop/cart" to be ready', 'A pod of "shop/cart" is ready'],
-  );
-});
-
-test("endSession() ends without the workload when that does not become ready in time, and says so", async () => {
-  await using lab = await ExposeLab.open();
-  const { session } = await exposed(lab);
-  using _slices = followSlices(lab);
-  const { ended, told } = end(lab, session, { waitMs: 10_000 });
-  await ended;
-  const sentence = 'No pod of "shop/cart" became ready within 10 s; the exposure ends all the same';
-  assert.ok(told().includes(`warn workload: ${sentence}`));
-  assert.deepEqual(lab.names(leases), []);
-});
-
 test("endSession() waits for the pod to leave the slice, 3 s at most, before it deletes it", async () => {
   await using lab = await ExposeLab.open();
-  const { session } = await exposed(lab);
+  const { session } = await exposedCart(lab);
   const began = lab.clock.monotonic();
   await end(lab, session).ended;
   const tookMs = lab.clock.monotonic() - began;
@@ -242,7 +175,7 @@ test("endSession() waits for the pod to leave the slice, 3 s at most, before it 
 
 test("endSession() does not wait for a Service that is gone, nor for a pod that has none of its labels", async () => {
   await using lab = await ExposeLab.open();
-  const { session, pod } = await exposed(lab);
+  const { session, pod } = await exposedCart(lab);
   lab.remove("services", "cart");
   await end(lab, session).ended;
   assert.ok(!lab.writes.includes(`PATCH pods/${pod.metadata.name}`));
@@ -251,7 +184,7 @@ test("endSession() does not wait for a Service that is gone, nor for a pod that 
 
 test("endSession() deletes a pod that never got the Service's labels at once", async () => {
   await using lab = await ExposeLab.open();
-  const { session } = await exposed(lab);
+  const { session } = await exposedCart(lab);
   lab.patch("services", "cart", { spec: { selector: { app: "another" } } });
   lab.patch("pods", "localizer-cart-0a1b2c3d", { metadata: { labels: { app: null } } as object });
   await end(lab, session).ended;
@@ -260,7 +193,7 @@ test("endSession() deletes a pod that never got the Service's labels at once", a
 
 test("endSession() without a key leaves Leases alone: none of this session is left", async () => {
   await using lab = await ExposeLab.open();
-  const { session, owner } = await exposed(lab);
+  const { session, owner } = await exposedCart(lab);
   await end(lab, { ...session, key: undefined }).ended;
   assert.deepEqual(lab.owner(owner).replicas, 3);
   assert.deepEqual([lab.names("pods"), lab.names("secrets"), lab.names(leases)], [[], [], [lease]]);
@@ -268,7 +201,7 @@ test("endSession() without a key leaves Leases alone: none of this session is le
 
 test("endSession() ends with its signal, with the last failure, and leaves what is not done for a later time", async () => {
   await using lab = await ExposeLab.open();
-  const { session, owner } = await exposed(lab);
+  const { session, owner } = await exposedCart(lab);
   lab.fail((call) => call !== undefined, { kind: "failure", code: 503 }, Number.POSITIVE_INFINITY);
   const stop = new AbortController();
   const { report } = keptLines();
@@ -288,13 +221,71 @@ test("endingOwners() give numbers only of a session that has scaled all of them"
   const owners = [exampleOwner({ replicas: 3 })];
   const { replicas, ...owner } = exampleOwner();
   assert.deepEqual(endingOwners(exampleRecord({ owners, phase: "exposed" })), [{ ...owner, fallback: replicas }]);
-  assert.deepEqual(endingOwners(exampleRecord({ owners, phase: "starting" })), [owner]);
+  assert.deepEqual(endingOwners(exampleRecord({ owners, phase: "starting" })), [{ ...owner, planned: replicas }]);
 });
 
 test("endSession() does not raise an owner without annotations of a session that has not scaled it yet", async () => {
   await using lab = await ExposeLab.open();
-  const { session, owner } = await exposed(lab, { phase: "starting" });
+  const { session, owner } = await exposedCart(lab, { phase: "starting" });
   lab.patch(deployments, "cart", { metadata: { annotations: null } as object });
   await end(lab, session).ended;
   assert.equal(lab.owner(owner).replicas, 0);
+});
+
+test("endSession() leaves a pod alone that was made under the name of its own while it looked", async () => {
+  const found: { lab?: ExposeLab } = {};
+  await using lab = await ExposeLab.open({
+    onRequest({ method, path }) {
+      if (method !== "PATCH" || !path.includes("/pods/")) return;
+      found.lab?.remove("pods", "localizer-cart-0a1b2c3d");
+      found.lab?.pod("localizer-cart-0a1b2c3d");
+    },
+  });
+  const { session } = await exposedCart(lab);
+  found.lab = lab;
+  await end(lab, session).ended;
+  assert.deepEqual([lab.names("pods"), lab.names(leases)], [["localizer-cart-0a1b2c3d"], []]);
+});
+
+test("endSession() of which nothing but a mark is left says that it cannot tell what the 0 was for", async () => {
+  await using lab = await ExposeLab.open();
+  const { replicas, ...owner } = lab.deployment("cart", 0, held(sessions.alice));
+  const { ended, told } = end(lab, { session: sessions.alice, namespace: "shop", key: undefined, owners: [owner] });
+  await ended;
+  assert.deepEqual(told(), [
+    'info scale-back: Deployment "shop/cart" is set to 3 again',
+    'warn scale-back: Deployment "shop/cart" was at 0 with marks of an exposure of which nothing else is left; set it to 0 again if it was meant to be',
+  ]);
+});
+
+test("endSession() keeps all records when nothing says what an owner was set to", async () => {
+  await using lab = await ExposeLab.open();
+  const { session, owner } = await exposedCart(lab);
+  lab.patch(deployments, "cart", { metadata: { annotations: { [annotations.replicas]: null } as object } });
+  const { replicas, ...unknown } = owner;
+  await assert.rejects(end(lab, { ...session, owners: [unknown] }).ended, (error) => codeOf(error) === "conflict");
+  assert.deepEqual([lab.owner(owner).replicas, lab.names(leases)], [0, [lease]]);
+});
+
+test("endSession() takes its marks off the ReplicaSets, but does not fail when that fails", async () => {
+  for (const fault of ["forbidden", "failure", undefined] as const) {
+    await using lab = await ExposeLab.open();
+    const { session, owner } = await exposedCart(lab);
+    const set = lab.add("replicasets.apps", "cart-1", { annotations: held(sessions.alice), spec: { replicas: 0 } });
+    const ownerReferences = [
+      { apiVersion: "apps/v1", kind: "Deployment", name: "cart", uid: owner.uid, controller: true },
+    ];
+    lab.patch("replicasets.apps", set.metadata.name, { metadata: { ownerReferences } });
+    if (fault === "failure") lab.fail(calling("patch", "replicasets"), { kind: fault, code: 500 });
+    if (fault === "forbidden") lab.fail(calling("patch", "replicasets"), { kind: fault });
+    const { ended, told } = end(lab, session);
+    await ended;
+    const left = lab.find("replicasets.apps", "cart-1")?.metadata.annotations ?? {};
+    assert.deepEqual(left, fault === undefined ? {} : held(sessions.alice));
+    assert.equal(
+      told().some((line) => line.includes("keep annotations")),
+      fault === "failure",
+    );
+    assert.deepEqual(lab.names(leases), []);
+  }
 });

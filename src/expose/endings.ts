@@ -4,15 +4,18 @@
  * goes last and only when all owners are back.
  */
 import { codeOf, LocalizerError } from "../errors.ts";
+import { apiStatusOf } from "../kube/api-status.ts";
 import { at, textAt } from "../kube/json.ts";
 import { headOf, kinds, type ObjectRef } from "../kube/objects.ts";
-import { nameOf, namespaceOf, type ServiceKey } from "../model/service-key.ts";
+import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import { persist } from "./persist.ts";
 import { type RecordedOwner, type SessionRecord, sessionSelector } from "./records.ts";
-import type { Report } from "./report.ts";
-import { describeOwner, type ScaleComponents, type ScaledBack, scaleBack } from "./scale.ts";
-import { readyOutside, servedPods } from "./served-pods.ts";
+import { unmarkReplicaSets } from "./replica-set-marks.ts";
+import type { ExposeLine, Report } from "./report.ts";
+import { describeOwner, type RecordedNumber, type ScaleComponents, type ScaledBack, scaleBack } from "./scale.ts";
+import { servedPods } from "./served-pods.ts";
 import { dropLease, leaseRef, seeLease } from "./session-lease.ts";
+import { serviceOf, workloadReady } from "./workload-ready.ts";
 
 /** A session that is to end. */
 export interface EndingSession {
@@ -24,8 +27,8 @@ export interface EndingSession {
   readonly owners: readonly EndingOwner[];
 }
 
-/** An owner, with what a Lease or journal says it was if it certainly was scaled to 0. */
-export type EndingOwner = Omit<RecordedOwner, "replicas"> & { readonly fallback?: number };
+/** An owner, with what a Lease or journal says it was. */
+export type EndingOwner = Omit<RecordedOwner, "replicas"> & RecordedNumber;
 
 /** How it ends. */
 export interface EndOptions {
@@ -35,6 +38,9 @@ export interface EndOptions {
   /** How long the workload may take to become ready before our pod goes all the same; 0: do not wait. */
   readonly waitMs: number;
 }
+
+/** What became of each owner. */
+type Outcomes = ReadonlyMap<EndingOwner, ScaledBack>;
 
 /** How often the workload is looked at. */
 const lookEveryMs = 250;
@@ -52,9 +58,11 @@ export async function endSession(
   options: EndOptions,
 ): Promise<void> {
   const { key, namespace } = session;
-  const isBack = await ownersBack(components, session, options);
+  const outcomes = await ownersBack(components, session, options);
   const lasting = { signal: options.signal, onTrouble: troubleOf(options.report) };
-  if (isBack.some(({ kind }) => kind === "restored")) await workloadReady(components, session, options);
+  if (key !== undefined) {
+    await workloadReady(components, { session: session.session, key }, [...outcomes.values()], options);
+  }
   const { objects } = components;
   const ours = { namespace, labelSelector: sessionSelector(session.session) };
   const made = (resource: typeof kinds.pods | typeof kinds.secrets) =>
@@ -71,6 +79,7 @@ export async function endSession(
   for (const secret of secrets) {
     await persist(components, lasting, () => remove(components, kinds.secrets, secret, options.signal));
   }
+  await replicaSetsUnmarked(components, session, outcomes, options);
   if (key === undefined) return;
   await persist(components, lasting, async () => {
     const lease = await seeLease(objects, leaseRef(key), options.signal);
@@ -78,22 +87,35 @@ export async function endSession(
   });
 }
 
-/** All of them are tried, whatever one of them says. */
+/** All of them are tried, whatever one of them says. By owner. */
 async function ownersBack(
   components: ScaleComponents,
-  { session, owners }: EndingSession,
+  { session, key, owners }: EndingSession,
   { signal, report }: EndOptions,
-): Promise<readonly ScaledBack[]> {
+): Promise<Outcomes> {
   const failures: LocalizerError[] = [];
-  const outcomes: ScaledBack[] = [];
-  for (const { fallback, ...owner } of owners) {
+  const outcomes = new Map<EndingOwner, ScaledBack>();
+  for (const owner of owners) {
     try {
-      const options = { signal, ...(fallback === undefined ? {} : { fallback }) };
+      const { fallback, planned } = owner;
+      const options = {
+        signal,
+        ...(fallback === undefined ? {} : { fallback }),
+        ...(planned === undefined ? {} : { planned }),
+      };
+      let tries = 0;
       const lasting = { signal, onTrouble: troubleOf(report) };
-      const outcome = await persist(components, lasting, () => scaleBack(components, owner, session, options));
-      outcomes.push(outcome);
-      const message = sentenceOf(outcome, describeOwner(owner));
+      const outcome = await persist(components, lasting, () => {
+        tries++;
+        return scaleBack(components, owner, session, options);
+      });
+      outcomes.set(owner, outcome);
+      // An answer that was lost may have been a yes.
+      const isLate = outcome.kind === "untouched" && outcome.replicas > 0 && tries > 1;
+      const seen: ScaledBack = isLate ? { kind: "kept", replicas: outcome.replicas } : outcome;
+      const message = sentenceOf(seen, describeOwner(owner));
       if (message !== undefined) report({ level: "info", step: "scale-back", message });
+      if (key === undefined && outcome.kind === "restored" && outcome.replicas > 0) report(restoredByMark(owner));
     } catch (thrown) {
       const error = LocalizerError.from(thrown);
       failures.push(error);
@@ -107,14 +129,24 @@ async function ownersBack(
   throw new LocalizerError(first.code, sentence, { cause: first });
 }
 
+/** Nobody can tell a session that was forgotten from one that ended and whose marks came back. */
+function restoredByMark(owner: EndingOwner): ExposeLine {
+  const what = `${describeOwner(owner)} was at 0 with marks of an exposure of which nothing else is left`;
+  const message = `${what}; set it to 0 again if it was meant to be`;
+  return { level: "warn", step: "scale-back", message };
+}
+
 function sentenceOf(outcome: ScaledBack, owner: string): string | undefined {
   switch (outcome.kind) {
     case "restored":
+      if (outcome.replicas === 0) return `${owner} stays at 0, as it was before`;
       return `${owner} is set to ${outcome.replicas} again`;
+    case "kept":
+      return `${owner} is at ${outcome.replicas} again`;
     case "left":
       return `${owner} stays at ${outcome.replicas}, which somebody has set it to meanwhile`;
     case "shared":
-      return `${owner} stays at 0 for another exposure`;
+      return `${owner} stays at 0 for another exposure${outcome.holder === "" ? "" : ` of ${outcome.holder}`}`;
     case "gone":
       return `${owner} does not exist any more`;
     case "untouched":
@@ -124,26 +156,23 @@ function sentenceOf(outcome: ScaledBack, owner: string): string | undefined {
   }
 }
 
-/** Until a pod that is not ours is ready, so that no request finds nobody. */
-async function workloadReady(
-  components: ScaleComponents,
-  { session, key }: EndingSession,
-  { signal, report, waitMs }: EndOptions,
+/** Tried once: what stays is passed over by the next exposure. */
+async function replicaSetsUnmarked(
+  { objects }: ScaleComponents,
+  { session }: EndingSession,
+  outcomes: Outcomes,
+  { signal, report }: EndOptions,
 ): Promise<void> {
-  if (waitMs === 0 || key === undefined) return;
-  const { clock } = components;
-  report({ level: "info", step: "workload", message: `Waiting for a pod of "${key}" to be ready` });
-  const untilMs = clock.monotonic() + waitMs;
-  const isReady = () => persist(components, { signal }, () => readyOutside(components, { key, session }, signal));
-  while (!(await isReady())) {
-    if (clock.monotonic() >= untilMs) {
-      const message = `No pod of "${key}" became ready within ${Math.round(waitMs / 1_000)} s; the exposure ends all the same`;
-      report({ level: "warn", step: "workload", message });
-      return;
+  for (const [owner, { kind }] of outcomes) {
+    if (kind === "gone" || kind === "shared") continue;
+    try {
+      await unmarkReplicaSets(objects, owner, session, signal);
+    } catch (error) {
+      if (codeOf(error) === "denied") continue;
+      const message = `ReplicaSets of ${describeOwner(owner)} keep annotations of this exposure: ${LocalizerError.from(error).message}`;
+      report({ level: "warn", step: "clean-up", message });
     }
-    await clock.sleep(lookEveryMs, signal);
   }
-  report({ level: "info", step: "workload", message: `A pod of "${key}" is ready` });
 }
 
 /** Takes the Service's labels off our pod, and sees it out of the slices: it takes no new connection before it goes. */
@@ -155,8 +184,9 @@ async function unselect(
 ): Promise<void> {
   const { objects, clock } = components;
   const { name, uid } = headOf(pod);
-  const selector = await selectorOf(components, key, signal);
-  const carried = Object.keys(selector).filter((label) => at(pod, "metadata", "labels", label) !== undefined);
+  // Without a Service nothing leads to our pod either.
+  const selector = at(await serviceOf(components, key, signal), "spec", "selector");
+  const carried = Object.keys(Object(selector)).filter((label) => at(pod, "metadata", "labels", label) !== undefined);
   if (carried.length === 0 || textAt(pod, "metadata", "deletionTimestamp") !== undefined) return;
   report({ level: "info", step: "clean-up", message: `Pod "${name}" leaves the service` });
   const removed = Object.fromEntries(carried.map((label) => [label, null]));
@@ -165,6 +195,9 @@ async function unselect(
     await objects.patch(ref, { metadata: { uid, labels: removed } }, { signal });
   } catch (error) {
     if (codeOf(error) === "not-found") return;
+    // Another pod of that name: its uid cannot be changed (422), or what was meant is an earlier state of it (409).
+    const isMismatch = codeOf(error) === "conflict" || apiStatusOf(error)?.httpStatus === 422;
+    if (isMismatch && (await isAnother(components, ref, uid, signal))) return;
     throw error;
   }
   const untilMs = clock.monotonic() + unselectedMs;
@@ -173,32 +206,30 @@ async function unselect(
   }
 }
 
-/** Empty when the Service is gone: then nothing leads to our pod either. */
-async function selectorOf({ objects }: ScaleComponents, key: ServiceKey, signal: AbortSignal): Promise<object> {
-  try {
-    const service = await objects.get({ ...kinds.services, namespace: namespaceOf(key), name: nameOf(key) }, signal);
-    const selector = at(service, "spec", "selector");
-    return typeof selector === "object" && selector !== null ? selector : {};
-  } catch (error) {
-    if (codeOf(error) === "not-found") return {};
-    throw error;
-  }
-}
-
 async function remove(
-  { objects }: ScaleComponents,
+  components: ScaleComponents,
   resource: typeof kinds.pods | typeof kinds.secrets,
   object: unknown,
   signal: AbortSignal,
 ): Promise<void> {
   const { namespace, name, uid } = headOf(object);
   try {
-    await objects.delete({ ...resource, namespace, name }, { uid, signal });
+    await components.objects.delete({ ...resource, namespace, name }, { uid, signal });
   } catch (error) {
     if (codeOf(error) === "not-found") return;
-    const isAnother = async () => headOf(await objects.get({ ...resource, namespace, name }, signal)).uid !== uid;
     // One of that name that was made since is not ours.
-    if (codeOf(error) !== "conflict" || !(await isAnother())) throw error;
+    const ref = { ...resource, namespace, name };
+    if (codeOf(error) !== "conflict" || !(await isAnother(components, ref, uid, signal))) throw error;
+  }
+}
+
+/** Also when there is none any more. */
+async function isAnother({ objects }: ScaleComponents, ref: ObjectRef, uid: string, signal: AbortSignal) {
+  try {
+    return headOf(await objects.get(ref, signal)).uid !== uid;
+  } catch (error) {
+    if (codeOf(error) === "not-found") return true;
+    throw error;
   }
 }
 
@@ -206,7 +237,10 @@ function troubleOf(report: Report): (error: LocalizerError) => void {
   return (error) => report({ level: "warn", step: "clean-up", message: `Trying again: ${error.message}` });
 }
 
-/** Owners of a record, with the number that it gives where they certainly were scaled. */
+/** Owners of a record, with the number that it gives. */
 export function endingOwners({ owners, phase }: SessionRecord): readonly EndingOwner[] {
-  return owners.map(({ replicas, ...owner }) => (phase === "exposed" ? { ...owner, fallback: replicas } : owner));
+  return owners.map(({ replicas, ...owner }) => ({
+    ...owner,
+    ...(phase === "exposed" ? { fallback: replicas } : { planned: replicas }),
+  }));
 }

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { calling, cart, ExposeLab, exampleRecord, keptLines, sessions } from "../../test/support/expose-lab.ts";
+import {
+  calling,
+  cart,
+  ExposeLab,
+  exampleOwner,
+  exampleRecord,
+  keptLines,
+  sessions,
+} from "../../test/support/expose-lab.ts";
 import { LocalizerError } from "../errors.ts";
+import { numberAt } from "../kube/json.ts";
 import { serviceKey } from "../model/service-key.ts";
 import { endDead, type RestoreOptions, type RestoreScope, restoreForgotten } from "./forgotten.ts";
 import { annotations, labels, type SessionRecord } from "./records.ts";
@@ -244,4 +253,24 @@ test("endDead() ends the session of that Lease, and no other", async () => {
   await endDead(lab.components, lease, cart, { signal: new AbortController().signal, report, waitMs: 0 });
   assert.deepEqual([lab.owner(owner).replicas, lab.owner(other).replicas], [3, 0]);
   assert.deepEqual(lab.names(leases), []);
+});
+
+test("restoreForgotten() does not let the record of a Lease reach into another namespace", async () => {
+  await using lab = await ExposeLab.open();
+  const { metadata } = lab.add("deployments.apps", "secret", { spec: { replicas: 0 } }, "bank");
+  const version = "v1/namespaces/bank/deployments/secret?x=";
+  await take(lab, { owners: [exampleOwner({ version, name: "x", uid: metadata.uid, replicas: 7 })] });
+  await restore(lab, { namespaces: ["shop"] });
+  assert.equal(numberAt(lab.find("deployments.apps", "secret", "bank"), "spec", "replicas"), 0);
+});
+
+test("restoreForgotten() ends no session that two Leases name, and says which", async () => {
+  await using lab = await ExposeLab.open();
+  const owner = lab.deployment("cart", 0, held(sessions.alice));
+  await take(lab, { owners: [{ ...owner, replicas: 3 }] });
+  await take(lab, { key: serviceKey("shop", "other") });
+  const { restored, failures } = await restore(lab);
+  assert.equal(restored, 0);
+  assert.match(failures.map(String).join(), /both name it/);
+  assert.deepEqual([lab.owner(owner).replicas, lab.names(leases).length], [0, 2]);
 });

@@ -88,16 +88,18 @@ export async function endDead(
 ): Promise<void> {
   const { namespace = "" } = lease.ref;
   const suspects = await findSuspects(components, { namespace }, await scalableKinds(components, options), options);
-  const owners = suspects.find(({ session }) => session === lease.session)?.owners ?? new Map();
-  await endSession(components, { session: lease.session, namespace, key, owners: [...owners.values()] }, options);
+  const { session } = lease;
+  const suspect = suspects.find((one) => one.session === session);
+  await endSuspect(components, { session, namespace, owners: new Map(), ...suspect, key }, options);
 }
 
-/** Ends it. Throws as `endSession`. */
+/** Ends it. Throws as `endSession`, and its refusal. */
 export async function endSuspect(
   components: SearchComponents,
-  { session, namespace, key, owners }: Suspect,
+  { session, namespace, key, owners, refusal }: Omit<Suspect, "lease">,
   options: RestoreOptions,
 ): Promise<void> {
+  if (refusal !== undefined) throw refusal;
   await endSession(components, { session, namespace, key, owners: [...owners.values()] }, options);
 }
 

@@ -1,4 +1,4 @@
-/** What preflight found out about a Service: all that a session has to know before it changes anything. Types only. */
+/** What preflight found out about a Service: all that a session has to know before it changes anything. */
 import type { ApiResource } from "../kube/list-watch.ts";
 import type { Port } from "../model/port.ts";
 import type { ServiceKey } from "../model/service-key.ts";
@@ -20,6 +20,20 @@ export interface PlannedOwner extends OwnerRef {
   readonly scaleBy: "spec" | "scale";
   /** It would take our pod for one of its own, and delete it, unless that had a controller (verified.md 3.4). */
   readonly adopts: boolean;
+  /** A StatefulSet whose volumes are deleted with its pods; absent means no. */
+  readonly losesVolumes?: boolean;
+}
+
+/** Who stands behind a Service. */
+export interface FoundOwners {
+  readonly owners: readonly PlannedOwner[];
+  /** Whom nobody can scale, or read: `DaemonSet "cart", which cannot be scaled to 0`. */
+  readonly closed: readonly string[];
+}
+
+/** What scaling does to an owner that `losesVolumes`. */
+export function volumeLoss(owner: string): string {
+  return `scaling ${owner} to 0 deletes its volumes and what is on them (whenScaled: Delete)`;
 }
 
 /** One TCP port of the Service, and where its connections shall go. */
@@ -44,6 +58,8 @@ export interface PodSettings {
   /** Only for a headless Service whose pods have names of their own. */
   readonly hostname?: string;
   readonly subdomain?: string;
+  /** A node that the pod had better not run on. */
+  readonly avoidedNode?: string;
   /** Of OpenShift's annotation `openshift.io/sa.scc.uid-range`, where the namespace has it. */
   readonly runAsUser?: number;
 }
@@ -63,6 +79,8 @@ export interface ExposePlan {
    * have nothing to do with the Service otherwise. With any of them our pod needs a controller (verified.md 3.4).
    */
   readonly adopters?: readonly string[];
+  /** Volumes may go with the pods of an owner that `losesVolumes`; absent means no. */
+  readonly allowsVolumeLoss?: boolean;
   /** What the user should know beforehand, a sentence each: autoscalers, GitOps, operators, bare pods, other Services that lose their endpoints, … */
   readonly warnings: readonly string[];
 }

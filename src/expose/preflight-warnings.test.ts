@@ -105,12 +105,12 @@ const table: readonly (readonly [what: string, options: FakeKubeOptions, sentenc
     "an owner that somebody holds",
     deployedAs({
       annotations: {
-        "localizer.dev/session": "theirs",
+        "localizer.dev/session": "bbbbbbbb-0000-4000-8000-000000000002",
         "localizer.dev/holder": "jo@box",
         "localizer.dev/original-replicas": "2",
       },
     }),
-    ['Deployment "cart" is held by an exposure of "jo@box", and had 2 replicas before'],
+    ['Deployment "cart" has the marks of an exposure of "jo@box", and had 2 replicas before'],
   ],
   [
     "workloads on different nodes",

@@ -156,16 +156,19 @@ describe("plannedOwners()", () => {
   const objects = [replicaSet, workloadOnly, cartPod("a", ownedBy("ReplicaSet", "cart")), cartPod("alone")];
 
   it("gives the owners of the pods that there are", async () => {
-    const owners = await plannedOwners(shopComponents({ objects }), { key, selector: cartLabels });
+    const found = await plannedOwners(shopComponents({ objects }), { key, selector: cartLabels });
     assert.deepEqual(
-      owners.map(({ name, replicas, adopts }) => [name, replicas, adopts]),
+      found.owners.map(({ name, replicas, adopts }) => [name, replicas, adopts]),
       [["cart", 1, true]],
     );
   });
 
   it("gives none where there are no pods, and does not look for any", async () => {
     const components = shopComponents({ objects });
-    assert.deepEqual(await plannedOwners(components, { key, selector: { app: "other" } }), []);
+    assert.deepEqual(await plannedOwners(components, { key, selector: { app: "other" } }), {
+      owners: [],
+      closed: [],
+    });
     assert.equal(components.calls.length, 1);
   });
 });

@@ -3,6 +3,7 @@
  * refused with the reason, and that what will surprise somebody is said. Used by a session, and alone for a dry run.
  */
 import { codeOf } from "../errors.ts";
+import { resourceName } from "../kube/access-review.ts";
 import type { ApiClient } from "../kube/api-client.ts";
 import type { Discovery } from "../kube/discovery.ts";
 import { textAt } from "../kube/json.ts";
@@ -19,7 +20,7 @@ import { listIfAllowed } from "./list-if-allowed.ts";
 import { meshWarnings } from "./mesh.ts";
 import { checkRights } from "./missing-rights.ts";
 import { otherServiceWarnings } from "./other-services.ts";
-import type { ExposePlan, PlannedOwner } from "./plan.ts";
+import { type ExposePlan, type FoundOwners, type PlannedOwner, volumeLoss } from "./plan.ts";
 import { podSettings } from "./pod-settings.ts";
 import { podSources } from "./pod-source.ts";
 import { mapPorts, mapWarnings } from "./port-map.ts";
@@ -79,6 +80,7 @@ export async function preflight(
     owners: backing.owners.map((owner) => plannedOwner(owner, service.selector)),
     pod: settings.pod,
     adopters,
+    ...(allowVolumeLoss ? { allowsVolumeLoss: true } : {}),
     warnings: [
       ...leftAloneWarnings(backing),
       ...backing.warnings,
@@ -100,18 +102,23 @@ export async function preflight(
 }
 
 /**
- * The owners that the pods of a plan's Service have now, without those of exposures; none that has no pods, and none that may not be
- * read. Throws as findOwners.
+ * The owners that the pods of a plan's Service have now, without those of exposures; none that has no pods. Throws as findOwners.
  */
 export async function plannedOwners(
   { objects, discovery }: Pick<PreflightComponents, "objects" | "discovery">,
   { key, selector }: Pick<ExposePlan, "key" | "selector">,
   signal?: AbortSignal,
-): Promise<readonly PlannedOwner[]> {
+): Promise<FoundOwners> {
   const pods = await listPods(objects, { namespace: namespaceOf(key), selector }, signal);
   const starts = pods.map((object) => ({ object }));
-  const { owners } = await findOwners({ objects, discovery }, starts, signal);
-  return owners.map((owner) => plannedOwner(owner, selector));
+  const { owners, unscalable, denied } = await findOwners({ objects, discovery }, starts, signal);
+  return {
+    owners: owners.map((owner) => plannedOwner(owner, selector)),
+    closed: [
+      ...unscalable.map((owner) => `${nameObject(owner)}, which cannot be scaled to 0`),
+      ...denied.map((right) => `a workload that you may not read (${right.verb} ${resourceName(right)})`),
+    ],
+  };
 }
 
 function refuseUnscalable(key: ServiceKey, { unscalable }: Backing): void {
@@ -124,7 +131,7 @@ function refuseUnscalable(key: ServiceKey, { unscalable }: Backing): void {
 function checkVolumes(key: ServiceKey, owners: readonly ScalableOwner[], isAllowed: boolean): readonly string[] {
   const losing = owners.filter(({ losesVolumes }) => losesVolumes).map(nameObject);
   if (losing.length === 0) return [];
-  const what = `scaling ${losing.join(", ")} to 0 deletes its volumes and what is on them (whenScaled: Delete)`;
+  const what = volumeLoss(losing.join(", "));
   if (!isAllowed) throw refusal(key, `${what}; --allow-volume-loss does it all the same`);
   return [`${what.charAt(0).toUpperCase()}${what.slice(1)}, which you have allowed`];
 }
@@ -143,20 +150,21 @@ function leftAloneWarnings({ bare, gone }: Backing): readonly string[] {
   return [`${subject} ${quotedList(names)} ${verbs} on answering beside the local process`, ...lost];
 }
 
-/** Whoever looks at a dry run would wonder about an owner that is at 0 already. */
+/** Whoever looks at a dry run would wonder about an owner that is at 0 already. Whether that exposure lives is seen when it is scaled. */
 function markWarnings(owners: readonly OwnerOf[]): readonly string[] {
   return owners.flatMap((owner) => {
     const mark = markOf({ metadata: owner });
     if (mark === undefined) return [];
     const before = mark.replicas === undefined ? "" : `, and had ${mark.replicas} replicas before`;
-    return [`${nameObject(owner)} is held by an exposure of "${mark.holder}"${before}`];
+    return [`${nameObject(owner)} has the marks of an exposure of "${mark.holder}"${before}`];
   });
 }
 
 function plannedOwner(owner: OwnerOf, selector: ExposePlan["selector"]): PlannedOwner {
   const { group, version, plural, kind, namespace, name, uid, replicas, scaleBy } = owner;
   const known = { group, version, plural, kind, namespace, name, uid, replicas, scaleBy };
-  return { ...known, adopts: wouldAdopt(owner, selector) };
+  const risk = owner.losesVolumes ? { losesVolumes: true } : {};
+  return { ...known, adopts: wouldAdopt(owner, selector), ...risk };
 }
 
 /** Tells of meshes and OpenShift; who may not see it goes without. */

@@ -48,6 +48,14 @@ for (const [what, change] of [
   ["an owner with a number as text", { owners: [{ ...exampleOwner(), replicas: "3" }] }],
   ["an owner that is scaled in an unknown way", { owners: [{ ...exampleOwner(), scaleBy: "magic" }] }],
   ["an owner that is none", { owners: [null] }],
+  ["an owner of another namespace", { owners: [exampleOwner({ namespace: "bank" })] }],
+  ["a group that leads elsewhere", { owners: [exampleOwner({ group: "apps/v1" })] }],
+  ["a version that leads elsewhere", { owners: [exampleOwner({ version: "v1/namespaces/bank/deployments/x?y=" })] }],
+  ["a version that is none", { owners: [exampleOwner({ version: "v1gamma1" })] }],
+  ["a plural that leads elsewhere", { owners: [exampleOwner({ plural: "deployments/scale" })] }],
+  ["a kind that is no word", { owners: [exampleOwner({ kind: "A\nB" })] }],
+  ["a name that leads elsewhere", { owners: [exampleOwner({ name: ".." })] }],
+  ["a uid that is none", { owners: [exampleOwner({ uid: "a/b" })] }],
 ] as const) {
   test(`parseRecord() refuses ${what}`, () => {
     const text = JSON.stringify({ ...JSON.parse(formatRecord(exampleRecord())), ...change });
@@ -57,6 +65,19 @@ for (const [what, change] of [
     );
   });
 }
+
+test("parseRecord() takes every owner that a cluster may have", () => {
+  const rollout = {
+    group: "argoproj.io",
+    version: "v1alpha1",
+    plural: "rollouts",
+    kind: "Rollout",
+    scaleBy: "scale",
+  } as const;
+  const owners = [exampleOwner({ ...rollout, name: "a.b-1" }), exampleOwner({ name: "b".repeat(100) })];
+  const record = exampleRecord({ owners });
+  assert.deepEqual(parseRecord(formatRecord(record)), record);
+});
 
 test("parseRecord() refuses what is no JSON, and JSON that is no object", () => {
   for (const text of ["", "{", "null", "[]", '"text"', "7"]) {
@@ -125,6 +146,12 @@ test("markOf() is undefined without a session, whatever else is there", () => {
   assert.equal(markOf({}), undefined);
   assert.equal(markOf(marked({ [annotations.session]: "", [annotations.replicas]: "3" })), undefined);
   assert.equal(markOf(marked({ [annotations.session]: ",," })), undefined);
+  assert.equal(markOf(marked({ [annotations.session]: "somebody", [annotations.replicas]: "3" })), undefined);
+});
+
+test("markOf() passes over what is no session", () => {
+  const mark = markOf(marked({ [annotations.session]: `x, ${sessions.bob},${sessions.alice},a=b` }));
+  assert.deepEqual(mark?.sessions, [sessions.alice]);
 });
 
 test("markOf() takes no number from an annotation that is none, or that no cluster could have", () => {

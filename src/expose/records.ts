@@ -66,6 +66,17 @@ export interface OwnerMark {
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const maxNameLength = 63;
 
+/** "Object Names and IDs" and CustomResourceDefinition: whoever writes a record may have fewer rights than who acts on it. */
+const name = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const ownerForm = {
+  group: new RegExp(`^$|${name.source}`),
+  version: /^v\d{1,9}((alpha|beta)\d{1,9})?$/,
+  plural: /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
+  kind: /^[A-Za-z][-A-Za-z0-9]{0,62}$/,
+  name,
+  uid: /^[A-Za-z0-9][-A-Za-z0-9]{0,63}$/,
+} as const;
+
 /** The labels of what the session makes. */
 export function sessionLabels({ session, key }: Pick<SessionRecord, "session" | "key">): Record<string, string> {
   return { [labels.managedBy]: "localizer", [labels.session]: session, [labels.service]: shortened(nameOf(key)) };
@@ -109,13 +120,14 @@ export function parseRecord(text: string): SessionRecord {
   const phase = at(value, "phase");
   if (!isSession(session) || (phase !== "starting" && phase !== "exposed")) throw unreadable();
   const word = (field: string) => textAt(value, field) ?? "";
+  const key = serviceKey(word("namespace"), word("service"));
   return {
     session,
-    key: serviceKey(word("namespace"), word("service")),
+    key,
     holder: word("holder"),
     since: word("since"),
     phase,
-    owners: listAt(value, "owners").map(parseOwner),
+    owners: listAt(value, "owners").map((owner) => parseOwner(owner, namespaceOf(key))),
     version: word("version"),
   };
 }
@@ -125,9 +137,9 @@ export function isSession(text: string): boolean {
   return uuid.test(text);
 }
 
-/** What the owner's annotations say; undefined when no session is named. */
+/** What the owner's annotations say; undefined when no session is named. What is no name of a session is passed over. */
 export function markOf(owner: unknown): OwnerMark | undefined {
-  const sessions = (annotationOf(owner, annotations.session) ?? "").split(",").filter((name) => name !== "");
+  const sessions = (annotationOf(owner, annotations.session) ?? "").split(",").filter(isSession);
   if (sessions.length === 0) return undefined;
   const text = annotationOf(owner, annotations.replicas) ?? "";
   return {
@@ -147,17 +159,20 @@ export function markPatch({ sessions, replicas, holder }: OwnerMark): Readonly<R
   };
 }
 
-function parseOwner(value: unknown): RecordedOwner {
-  const word = (field: string) => textAt(value, field) ?? "";
+/** Owners are of the Service's own namespace. */
+function parseOwner(value: unknown, namespace: string): RecordedOwner {
+  const word = (field: keyof typeof ownerForm): string => {
+    const text = textAt(value, field) ?? "";
+    if (!ownerForm[field].test(text)) throw unreadable();
+    return text;
+  };
   const replicas = numberAt(value, "replicas");
-  const isComplete = ["version", "plural", "kind", "namespace", "name", "uid"].every((field) => word(field) !== "");
   const scaleBy = at(value, "scaleBy");
   const isKnown = scaleBy === "spec" || scaleBy === "scale";
-  if (!isComplete || !isKnown || replicas === undefined || !Number.isInteger(replicas) || replicas < 0) {
-    throw unreadable();
-  }
+  const isNumber = replicas !== undefined && Number.isInteger(replicas) && replicas >= 0;
+  if (!isKnown || !isNumber || textAt(value, "namespace") !== namespace) throw unreadable();
   const ref = { group: word("group"), version: word("version"), plural: word("plural"), kind: word("kind") };
-  return { ...ref, namespace: word("namespace"), name: word("name"), uid: word("uid"), replicas, scaleBy };
+  return { ...ref, namespace, name: word("name"), uid: word("uid"), replicas, scaleBy };
 }
 
 function readJson(text: string): unknown {

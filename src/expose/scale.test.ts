@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { calling, ExposeLab, finished, sessions } from "../../test/support/expose-lab.ts";
 import { codeOf, type LocalizerError } from "../errors.ts";
-import { annotations, type RecordedOwner } from "./records.ts";
+import { annotations, labels, type RecordedOwner } from "./records.ts";
 import { scaleBack, scaleDown } from "./scale.ts";
 
 const alice = { session: sessions.alice, holder: "alice@laptop" };
@@ -14,6 +14,13 @@ function held(replicas: number | string, ...names: readonly string[]) {
     [annotations.replicas]: String(replicas),
     [annotations.holder]: alice.holder,
   };
+}
+
+/** There is a Lease that names the session. */
+function alive(lab: ExposeLab, ...names: readonly string[]): void {
+  for (const name of names) {
+    lab.add("leases.coordination.k8s.io", `localizer-${name}`, { labels: { [labels.session]: name } });
+  }
 }
 
 /** Both ways to scale, each with how an owner of it is made. */
@@ -92,6 +99,7 @@ for (const [way, make] of ways) {
         ...held(3, sessions.bob, sessions.carol),
         [annotations.holder]: "carol@desk",
       });
+      alive(lab, sessions.carol);
       const before = lab.owner(owner);
       await assert.rejects(scaleDown(lab.components, owner, { ...alice, mates: [sessions.bob] }), {
         code: "conflict",
@@ -179,7 +187,7 @@ for (const [way, make] of ways) {
       await scaleBack(lab.components, owner, sessions.alice);
       const writes = lab.writes.length;
       const again = await scaleBack(lab.components, owner, sessions.alice, { fallback: 3 });
-      assert.deepEqual(again, { kind: "untouched" });
+      assert.deepEqual(again, { kind: "untouched", replicas: 3 });
       assert.equal(lab.writes.length, writes);
     });
 
@@ -203,7 +211,7 @@ for (const [way, make] of ways) {
     test("scaleBack() leaves an owner at 0 that nothing is known of", async () => {
       await using lab = await ExposeLab.open();
       const owner = make(lab)("cart", 0);
-      assert.deepEqual(await scaleBack(lab.components, owner, sessions.alice), { kind: "untouched" });
+      assert.deepEqual(await scaleBack(lab.components, owner, sessions.alice), { kind: "untouched", replicas: 0 });
       assert.deepEqual(lab.writes, []);
     });
 
@@ -218,17 +226,20 @@ for (const [way, make] of ways) {
     test("scaleBack() leaves 0 to the other sessions of the owner, and the last of them sets it back", async () => {
       await using lab = await ExposeLab.open();
       const owner = make(lab)("cart", 0, held(3, sessions.bob, sessions.alice));
-      assert.deepEqual(await scaleBack(lab.components, owner, sessions.alice, { fallback: 3 }), { kind: "shared" });
+      alive(lab, sessions.bob);
+      const first = await scaleBack(lab.components, owner, sessions.alice, { fallback: 3 });
+      assert.deepEqual(first, { kind: "shared", holder: "" });
       assert.deepEqual(lab.owner(owner), { replicas: 0, annotations: held(3, sessions.bob) });
       const last = await scaleBack(lab.components, owner, sessions.bob);
       assert.deepEqual(last, { kind: "restored", replicas: 3 });
     });
 
-    test("scaleBack() does not touch an owner of other sessions, whatever its fallback", async () => {
+    test("scaleBack() does not touch an owner of another living session, whatever its fallback, and says whose", async () => {
       await using lab = await ExposeLab.open();
-      const owner = make(lab)("cart", 0, held(3, sessions.bob));
+      const owner = make(lab)("cart", 0, { ...held(3, sessions.bob), [annotations.holder]: "bob@desk" });
+      alive(lab, sessions.bob);
       const back = await scaleBack(lab.components, owner, sessions.alice, { fallback: 9 });
-      assert.deepEqual(back, { kind: "untouched" });
+      assert.deepEqual(back, { kind: "shared", holder: "bob@desk" });
       assert.deepEqual(lab.writes, []);
     });
 

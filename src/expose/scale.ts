@@ -5,10 +5,12 @@
 import { type BackoffOptions, backoffMs } from "../backoff.ts";
 import type { Clock } from "../clock.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
-import { at, listAt, numberAt, textAt } from "../kube/json.ts";
-import { headOf, type Objects } from "../kube/objects.ts";
+import { at, listAt, textAt } from "../kube/json.ts";
+import type { Objects } from "../kube/objects.ts";
+import { livingSessions } from "./living-sessions.ts";
+import { type ScaledOwner, type SeenOwner, seeOwner, type WriteOptions, writeOwner } from "./marked-owner.ts";
 import type { OwnerRef } from "./plan.ts";
-import { markOf, markPatch, type OwnerMark, type RecordedOwner } from "./records.ts";
+import { annotations, type RecordedOwner } from "./records.ts";
 
 /** What scaling works with. */
 export interface ScaleComponents {
@@ -33,19 +35,23 @@ export type ScaledBack =
   | { readonly kind: "restored"; readonly replicas: number }
   /** Somebody has set it to another number meanwhile, which stays. */
   | { readonly kind: "left"; readonly replicas: number }
-  /** Another session still wants it at 0. */
-  | { readonly kind: "shared" }
+  /** It is set to what it was before already. */
+  | { readonly kind: "kept"; readonly replicas: number }
+  /** Another session still wants it at 0, and sets it back when it ends. */
+  | { readonly kind: "shared"; readonly holder: string }
   /** It does not exist any more, or is another one of that name. */
   | { readonly kind: "gone" }
   /** It says nothing of this session. */
-  | { readonly kind: "untouched" };
+  | { readonly kind: "untouched"; readonly replicas: number };
 
+const noMark = { sessions: [], replicas: undefined, holder: "" } as const;
 /** Status updates bump the version all the time: one patch in seven meets one. */
 const conflictTries = 8;
 const conflictBackoff: BackoffOptions = { baseMs: 50, factor: 2, capMs: 1_000 };
 
 /**
- * Records what the owner is set to and sets it to 0. Gives what it was set to before any session.
+ * Records what the owner is set to and sets it to 0. Gives what it was set to before any session. The mark of a session that has
+ * ended stands in nobody's way: then the present number counts, and at 0 the recorded one, else that of the mark.
  * @throws LocalizerError `conflict` when it belongs to somebody else's session, was replaced by another of that name, or
  * changes all the time; else as the API says no
  */
@@ -53,60 +59,91 @@ export async function scaleDown(
   components: ScaleComponents,
   owner: RecordedOwner,
   by: ScaleHolder,
-  options: { readonly signal?: AbortSignal; readonly dryRun?: boolean } = {},
+  options: WriteOptions = {},
 ): Promise<number> {
+  const { objects } = components;
   const action = `Cannot scale ${describeOwner(owner)} to 0`;
+  const ours = [by.session, ...(by.mates ?? [])];
   return await untilUnchanged(components, action, options.signal, async () => {
-    const now = await look(components, owner, options.signal);
+    const now = await seeOwner(objects, owner, options.signal);
     if (now === undefined) {
       throw new LocalizerError("conflict", `${action}: it was deleted, or made anew, in the meantime`);
     }
-    const stranger = now.mark?.sessions.find((name) => name !== by.session && by.mates?.includes(name) !== true);
-    if (now.mark !== undefined && stranger !== undefined) {
+    const named = now.mark?.sessions ?? [];
+    const strangers = { namespace: owner.namespace, sessions: named.filter((name) => !ours.includes(name)) };
+    if ((await livingSessions(objects, strangers, options.signal)).length > 0) {
       throw new LocalizerError(
         "conflict",
-        `${action}: it is held by a session of ${now.mark.holder || "somebody else"}`,
+        `${action}: it is held by a session of ${now.mark?.holder || "somebody else"}`,
       );
     }
-    const sessions = [...new Set([...(now.mark?.sessions ?? []), by.session])];
-    const replicas = now.mark?.replicas ?? now.replicas;
-    await write(components, owner, now, { mark: { sessions, replicas, holder: by.holder }, replicas: 0 }, options);
+    const held = named.filter((name) => ours.includes(name));
+    const replicas = numberBefore(now, owner.replicas, held.length > 0);
+    const mark = { sessions: [...new Set([...held, by.session])], replicas, holder: by.holder };
+    await writeOwner(objects, owner, now, { mark, replicas: 0 }, options);
     return replicas;
   });
 }
 
+/** What the session's records say of the number, for an owner whose annotations do not. */
+export interface RecordedNumber {
+  /** It certainly was scaled down from so many. */
+  readonly fallback?: number;
+  /** It was to be scaled down from so many: of use only where its mark says that it was. */
+  readonly planned?: number;
+}
+
 /**
- * Takes the session off the owner; the last one off sets it to what it was. One that somebody has set to another number
- * keeps that. `fallback` is what the Lease or the journal says it was, for an owner at 0 that lost its annotations.
- * @throws LocalizerError as the API says no
+ * Takes the session off the owner; the last living one off sets it to what it was. One that somebody has set to another number
+ * keeps that.
+ * @throws LocalizerError `conflict` when it is at 0 and nothing says what it was, or it is held by a session that would not set it
+ * back either; else as the API says no
  */
 export async function scaleBack(
   components: ScaleComponents,
-  owner: OwnerRef & Pick<RecordedOwner, "scaleBy">,
+  owner: ScaledOwner,
   session: string,
-  options: { readonly signal?: AbortSignal; readonly fallback?: number } = {},
+  options: RecordedNumber & { readonly signal?: AbortSignal } = {},
 ): Promise<ScaledBack> {
+  const { objects } = components;
+  const { signal, fallback, planned } = options;
+  const write = signal === undefined ? {} : { signal };
   const action = `Cannot scale ${describeOwner(owner)} back`;
-  return await untilUnchanged(components, action, options.signal, async (): Promise<ScaledBack> => {
-    const now = await look(components, owner, options.signal);
+  let written: number | undefined;
+  return await untilUnchanged(components, action, signal, async (): Promise<ScaledBack> => {
+    const now = await seeOwner(objects, owner, signal);
     if (now === undefined) return { kind: "gone" };
-    const { mark } = now;
-    const { fallback = 0 } = options;
-    if (mark === undefined && (now.replicas > 0 || fallback === 0)) return { kind: "untouched" };
-    if (mark !== undefined && !mark.sessions.includes(session)) return { kind: "untouched" };
-    const others = mark?.sessions.filter((name) => name !== session) ?? [];
+    const { mark, replicas } = now;
+    const isOurs = mark?.sessions.includes(session) === true;
+    if (!isOurs && (replicas > 0 || (fallback ?? 0) === 0)) return { kind: "untouched", replicas };
+    const before = isOurs ? (mark.replicas ?? fallback ?? planned) : fallback;
+    const named = { namespace: owner.namespace, sessions: mark?.sessions.filter((name) => name !== session) ?? [] };
+    const others = await livingSessions(objects, named, signal);
     if (mark !== undefined && others.length > 0) {
-      await write(components, owner, now, { mark: { ...mark, sessions: others } }, options);
-      return { kind: "shared" };
+      const kept = isOurs ? before : mark.replicas;
+      if (kept === undefined || (kept === 0 && !isOurs)) {
+        const whose = `a session of ${mark.holder || "somebody else"}, which does not know its number`;
+        throw new LocalizerError(
+          "conflict",
+          `${action}${before === undefined ? "" : ` to ${before}`}: it is held by ${whose}`,
+        );
+      }
+      if (isOurs) await writeOwner(objects, owner, now, { mark: { ...mark, sessions: others, replicas: kept } }, write);
+      // Sessions that share an owner are of one process.
+      return { kind: "shared", holder: isOurs ? "" : mark.holder };
     }
-    const noMark = { sessions: [], replicas: undefined, holder: "" };
-    if (now.replicas > 0) {
-      await write(components, owner, now, { mark: noMark }, options);
-      return { kind: "left", replicas: now.replicas };
+    if (replicas > 0) {
+      await writeOwner(objects, owner, now, { mark: noMark }, write);
+      if (replicas === written) return { kind: "restored", replicas };
+      return { kind: replicas === before ? "kept" : "left", replicas };
     }
-    const replicas = mark?.replicas ?? fallback;
-    await write(components, owner, now, { mark: noMark, replicas }, options);
-    return { kind: "restored", replicas };
+    if (before === undefined) {
+      const missing = `its annotation "${annotations.replicas}" does not say what it was set to, and no other record does; set it yourself`;
+      throw new LocalizerError("conflict", `${action}: ${missing}`);
+    }
+    written = before;
+    await writeOwner(objects, owner, now, { mark: noMark, replicas: before }, write);
+    return { kind: "restored", replicas: before };
   });
 }
 
@@ -126,7 +163,7 @@ export async function heldOwner(
   session: string,
   signal: AbortSignal,
 ): Promise<HeldOwner | undefined> {
-  const now = await look({ objects }, owner, signal);
+  const now = await seeOwner(objects, owner, signal);
   if (now === undefined) return undefined;
   return {
     replicas: now.replicas,
@@ -149,92 +186,11 @@ export function describeOwner({ kind, namespace, name }: Pick<OwnerRef, "kind" |
   return `${kind} "${namespace}/${name}"`;
 }
 
-/** An owner as it is now. */
-interface Seen {
-  readonly resourceVersion: string;
-  readonly replicas: number;
-  readonly mark: OwnerMark | undefined;
-  /** As the API gave it. */
-  readonly object: unknown;
-}
-
-/** Undefined when it does not exist, or is not the one that was meant. */
-async function look(
-  { objects }: Pick<ScaleComponents, "objects">,
-  owner: OwnerRef & Pick<RecordedOwner, "scaleBy">,
-  signal: AbortSignal | undefined,
-): Promise<Seen | undefined> {
-  try {
-    const object = await objects.get(owner, signal);
-    const { uid, resourceVersion } = headOf(object);
-    if (uid !== owner.uid) return undefined;
-    return {
-      resourceVersion,
-      replicas: await replicasOf(objects, owner, object, signal),
-      mark: markOf(object),
-      object,
-    };
-  } catch (error) {
-    if (codeOf(error) === "not-found") return undefined;
-    throw error;
-  }
-}
-
-async function replicasOf(
-  objects: Objects,
-  owner: OwnerRef & Pick<RecordedOwner, "scaleBy">,
-  object: unknown,
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  // The API's default of all built-in kinds is one.
-  if (owner.scaleBy === "spec") return numberAt(object, "spec", "replicas") ?? 1;
-  return numberAt(await objects.getScale(owner, signal), "spec", "replicas") ?? 0;
-}
-
-/** What is to be written; without `replicas` the number stays. */
-interface Wanted {
-  readonly mark: OwnerMark;
-  readonly replicas?: number;
-}
-
-async function write(
-  { objects }: ScaleComponents,
-  owner: OwnerRef & Pick<RecordedOwner, "scaleBy">,
-  { resourceVersion }: Seen,
-  { mark, replicas }: Wanted,
-  options: { readonly signal?: AbortSignal; readonly dryRun?: boolean },
-): Promise<void> {
-  const metadata = { uid: owner.uid, resourceVersion, annotations: markPatch(mark) };
-  if (owner.scaleBy === "spec") {
-    await objects.patch(owner, { metadata, ...(replicas === undefined ? {} : { spec: { replicas } }) }, options);
-    return;
-  }
-  // Two writes: the note comes before what it is about, and goes after it.
-  const isDown = mark.sessions.length > 0;
-  if (isDown) {
-    const marked = headOf(await objects.patch(owner, { metadata }, options));
-    // A dry run has changed nothing, so the version is still the old one.
-    const version = options.dryRun === true ? resourceVersion : marked.resourceVersion;
-    if (replicas !== undefined) await putScale(objects, owner, version, replicas, options);
-    return;
-  }
-  const version =
-    replicas === undefined ? resourceVersion : await putScale(objects, owner, resourceVersion, replicas, options);
-  await objects.patch(owner, { metadata: { ...metadata, resourceVersion: version } }, options);
-}
-
-/** Gives the version afterwards. */
-async function putScale(
-  objects: Objects,
-  { namespace, name, ...resource }: OwnerRef,
-  resourceVersion: string,
-  replicas: number,
-  options: { readonly signal?: AbortSignal; readonly dryRun?: boolean },
-): Promise<string> {
-  const metadata = { namespace, name, uid: resource.uid, resourceVersion };
-  const body = { kind: "Scale", apiVersion: "autoscaling/v1", metadata, spec: { replicas } };
-  return headOf(await objects.replace({ ...resource, namespace, name }, body, { ...options, subresource: "scale" }))
-    .resourceVersion;
+/** What it was set to before. A session's own mark counts more than anything, an ended one's less than what is recorded or to be seen. */
+function numberBefore({ mark, replicas }: SeenOwner, recorded: number, isHeld: boolean): number {
+  if (isHeld && mark?.replicas !== undefined) return mark.replicas;
+  if (replicas > 0 || mark === undefined) return replicas;
+  return recorded > 0 ? recorded : (mark.replicas ?? 0);
 }
 
 /** Runs it again when somebody else wrote in between. */

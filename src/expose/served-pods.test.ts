@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { calling, cart, ExposeLab, sessions } from "../../test/support/expose-lab.ts";
-import { readyOutside, servedPods } from "./served-pods.ts";
+import { readyPods, servedPods } from "./served-pods.ts";
 
 const { signal } = new AbortController();
 const slices = "endpointslices.discovery.k8s.io";
@@ -43,20 +43,20 @@ test("servedPods() is empty for a Service without slices, and leaves out endpoin
   assert.deepEqual(await servedPods(lab.components, cart, signal), []);
 });
 
-test("readyOutside() counts ready pods that are not the session's own", async () => {
+test("readyPods() tells ready pods of the session from others", async () => {
   await using lab = await ExposeLab.open();
   const [own, second, other] = [lab.pod("own", sessions.alice), lab.pod("own-2", sessions.alice), lab.pod("cart-x")];
-  assert.equal(await readyOutside(lab.components, alice, signal), false);
+  assert.equal((await readyPods(lab.components, alice, signal)).others, false);
   lab.slice([{ pod: own }, { pod: second }]);
-  assert.equal(await readyOutside(lab.components, alice, signal), false);
+  assert.equal((await readyPods(lab.components, alice, signal)).others, false);
   lab.slice([{ pod: own }, { pod: other, ready: false }]);
-  assert.equal(await readyOutside(lab.components, alice, signal), false);
+  assert.equal((await readyPods(lab.components, alice, signal)).others, false);
   lab.slice([{ pod: own }, { pod: other }]);
-  assert.equal(await readyOutside(lab.components, alice, signal), true);
+  assert.equal((await readyPods(lab.components, alice, signal)).others, true);
 });
 
-test("readyOutside() fails as the API says no", async () => {
+test("readyPods() fails as the API says no", async () => {
   await using lab = await ExposeLab.open();
   lab.fail(calling("list", "endpointslices"), { kind: "forbidden" });
-  await assert.rejects(readyOutside(lab.components, alice, signal), { code: "denied" });
+  await assert.rejects(readyPods(lab.components, alice, signal), { code: "denied" });
 });

@@ -30,14 +30,15 @@ export async function servedPods(
   return [...found.values()];
 }
 
-/** Says whether the Service leads to a ready pod that is not the session's own. Throws as the API. */
-export async function readyOutside(
+/** Whether the Service leads to ready pods: of the session, and others. Throws as the API. */
+export async function readyPods(
   components: Pick<ScaleComponents, "objects">,
   { key, session }: { readonly key: ServiceKey; readonly session: string },
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<{ readonly own: boolean; readonly others: boolean }> {
   const scope = { namespace: namespaceOf(key), labelSelector: sessionSelector(session) };
   const ours = await components.objects.list(kinds.pods, scope, signal);
   const own = new Set(ours.map((pod) => headOf(pod).uid));
-  return (await servedPods(components, key, signal)).some(({ uid, ready }) => ready && !own.has(uid));
+  const ready = (await servedPods(components, key, signal)).filter((pod) => pod.ready);
+  return { own: ready.some(({ uid }) => own.has(uid)), others: ready.some(({ uid }) => !own.has(uid)) };
 }

@@ -57,6 +57,7 @@ export async function keepSession(
   const contention = follows.use(new Contention(components, settings, holdings));
   follows.use(holdings.pods.onChange(bell.ring));
   follows.use(service.onChange(bell.ring));
+  follows.use(service.onStatus(bell.ring));
   follows.use(contention.onChange(bell.ring));
   const rounds = new Rounds(components, settings, {
     ...{ holdings, service, contention, heartbeat, onLost: bell.ring },
@@ -129,8 +130,9 @@ class Rounds {
       await this.#renew();
       const reason = await contention.settle(signal, report);
       if (reason !== undefined) return { state: "contended", reason };
-    }
-    return { state: "exposed", reason: this.#serviceReason() };
+    } else await contention.rest(signal);
+    const reasons = [this.#serviceReason(), contention.beside].filter((reason) => reason !== "");
+    return { state: "exposed", reason: reasons.join("; ") };
   }
 
   /** Looks who holds the Lease, too. @throws LocalizerError as Heartbeat.beat */

@@ -6,7 +6,7 @@ import type { Port } from "../model/port.ts";
 import type { SshConnection } from "../ssh/ssh-connection.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { Journal } from "./journal.ts";
-import type { ExposePlan, PlannedOwner } from "./plan.ts";
+import type { ExposePlan, FoundOwners } from "./plan.ts";
 import type { PodOptions } from "./pod-options.ts";
 import type { SessionRecord } from "./records.ts";
 import type { ScaleComponents } from "./scale.ts";
@@ -20,7 +20,7 @@ export interface SessionComponents extends ScaleComponents, TunnelComponents {
   readonly journal: Journal;
   readonly log: Logger;
   /** The owners that the Service's pods have now, without those of sessions. */
-  readonly findOwners: (plan: ExposePlan, signal: AbortSignal) => Promise<readonly PlannedOwner[]>;
+  readonly findOwners: (plan: ExposePlan, signal: AbortSignal) => Promise<FoundOwners>;
 }
 
 /** What they are set to. */

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { calling, cart, ExposeLab, exampleRecord, keptLines, sessions } from "../../test/support/expose-lab.ts";
+import {
+  calling,
+  cart,
+  ExposeLab,
+  exampleOwner,
+  exampleRecord,
+  keptLines,
+  sessions,
+} from "../../test/support/expose-lab.ts";
+import { serviceKey } from "../model/service-key.ts";
 import { annotations } from "./records.ts";
 import { takeLease } from "./session-lease.ts";
 import { findSuspects, type SearchScope, scalableKinds } from "./suspects.ts";
@@ -12,8 +21,9 @@ async function look(lab: ExposeLab, scope: SearchScope = {}) {
   const { lines, report } = keptLines();
   const options = { signal: AbortSignal.timeout(10_000), report };
   const found = await findSuspects(lab.components, scope, await scalableKinds(lab.components, options), options);
-  const suspects = found.map(({ session, namespace, key, lease, owners }) => ({
+  const suspects = found.map(({ session, namespace, key, lease, owners, refusal }) => ({
     ...{ session, namespace, key, hasLease: lease !== undefined },
+    ...(refusal === undefined ? {} : { refusal: refusal.message }),
     owners: [...owners.values()].map(({ plural, name, fallback }) => [plural, name, fallback]),
   }));
   return { suspects, said: lines.map(({ message }) => message) };
@@ -92,5 +102,58 @@ describe("findSuspects()", () => {
     assert.deepEqual(suspects[0]?.owners, [["deployments", "web", undefined]]);
     assert.equal(said.length, 1);
     assert.match(said[0] ?? "", /^Did not look at widgets: /);
+  });
+
+  it("keeps sessions of different namespaces apart, though they have one name", async () => {
+    await using lab = await ExposeLab.open();
+    await takeLease(lab.components, exampleRecord({ key: serviceKey("bank", "cart") }), { durationMs: 60_000 });
+    await takeLease(lab.components, exampleRecord(), { durationMs: 60_000 });
+    lab.add("deployments.apps", "web", { annotations: mark, spec: { replicas: 0 } }, "bank");
+    const { suspects } = await look(lab);
+    assert.deepEqual(
+      suspects.map(({ namespace, refusal, owners }) => [namespace, refusal, owners]),
+      [
+        ["bank", undefined, [["deployments", "web", undefined]]],
+        ["shop", undefined, []],
+      ],
+    );
+  });
+
+  it("lets nobody end a session that two Leases name", async () => {
+    await using lab = await ExposeLab.open();
+    for (const name of ["cart", "other"]) {
+      await takeLease(lab.components, exampleRecord({ key: serviceKey("shop", name) }), { durationMs: 60_000 });
+    }
+    const { suspects } = await look(lab);
+    assert.equal(suspects.length, 1);
+    assert.match(suspects[0]?.refusal ?? "", /"shop\/localizer-cart" and "shop\/localizer-other" both name it/);
+  });
+
+  it("lets nobody scale what the cluster does not call scalable, as long as it exists", async () => {
+    await using lab = await ExposeLab.open();
+    const { metadata } = lab.add("configmaps", "web");
+    const map = exampleOwner({
+      ...{ group: "", plural: "configmaps", kind: "ConfigMap" },
+      name: "web",
+      uid: metadata.uid,
+    });
+    await takeLease(lab.components, exampleRecord({ owners: [map] }), { durationMs: 60_000 });
+    const refusal = (await look(lab)).suspects[0]?.refusal;
+    assert.equal(
+      refusal,
+      'Cannot scale ConfigMap "shop/web" back: the cluster does not say that it can be scaled in this way',
+    );
+    lab.remove("configmaps", "web");
+    assert.equal((await look(lab)).suspects[0]?.refusal, undefined);
+  });
+
+  it("leaves an owner to the Lease that speaks for it, though the mark of an ended session came back", async () => {
+    await using lab = await ExposeLab.open();
+    const owner = lab.deployment("web", 0, { ...mark, [annotations.session]: sessions.bob });
+    await takeLease(lab.components, exampleRecord({ owners: [owner] }), { durationMs: 60_000 });
+    assert.deepEqual(
+      (await look(lab)).suspects.map(({ session }) => session),
+      [sessions.alice],
+    );
   });
 });

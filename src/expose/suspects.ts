@@ -12,7 +12,7 @@ import { type ServiceKey, serviceKey } from "../model/service-key.ts";
 import { type EndingOwner, endingOwners } from "./endings.ts";
 import { labels, leaseName, managedSelector, markOf } from "./records.ts";
 import type { Report } from "./report.ts";
-import type { ScaleComponents } from "./scale.ts";
+import { describeOwner, type ScaleComponents } from "./scale.ts";
 import { parseLease, type SeenLease } from "./session-lease.ts";
 
 /** What is looked with. */
@@ -45,6 +45,8 @@ export interface Suspect {
   readonly lease: SeenLease | undefined;
   /** By uid. */
   readonly owners: ReadonlyMap<string, EndingOwner>;
+  /** Why it may not be ended though it is silent: what is left of it is not as localizer leaves it. */
+  readonly refusal?: LocalizerError | undefined;
 }
 
 /** The kinds whose objects a session may have scaled. Throws as Discovery.scalableKinds. */
@@ -73,33 +75,85 @@ export async function findSuspects(
   // session that begins meanwhile would be taken for one whose Lease is gone.
   const marked = await findMarked(components, where, scalable, options);
   const found = new Map<string, Suspect>();
+  const held = new Set<string>();
   for (const object of await objects.list(kinds.leases, { ...where, labelSelector: managedSelector }, options.signal)) {
     const lease = parseLease(object);
     if (lease === undefined) continue;
     const { session, record } = lease;
+    const { namespace = "" } = lease.ref;
+    const place = placeOf(session, namespace);
     const recorded = record === undefined ? [] : endingOwners(record);
+    for (const { uid } of recorded) held.add(`${namespace}/${uid}`);
     // The record's own words win: it may know the number.
-    const owners = new Map([...(marked.get(session) ?? []), ...recorded].map((owner) => [owner.uid, owner]));
+    const owners = new Map([...(marked.get(place)?.owners ?? []), ...recorded].map((owner) => [owner.uid, owner]));
+    const rival = found.get(place)?.lease;
+    const refusal =
+      rival === undefined ? await unscalable(components, recorded, scalable, options) : twoLeases(rival, lease);
     const suspectKey = record?.key ?? keyOfLabel(object);
-    found.set(session, { session, namespace: lease.ref.namespace ?? "", key: suspectKey, lease, owners });
+    found.set(place, { session, namespace, key: suspectKey, lease, owners, refusal });
   }
-  for (const [session, ownersOf] of marked) {
-    const [first] = ownersOf;
-    if (found.has(session) || first === undefined) continue;
-    const owners = new Map(ownersOf.map((owner) => [owner.uid, owner]));
-    found.set(session, { session, namespace: first.namespace, key: undefined, lease: undefined, owners });
+  for (const [place, { session, namespace, owners: all }] of marked) {
+    // What a Lease speaks for is its session's, though an old mark came back (`kubectl rollout undo`).
+    const owners = new Map(
+      all.filter(({ uid }) => !held.has(`${namespace}/${uid}`)).map((owner) => [owner.uid, owner]),
+    );
+    if (found.has(place) || owners.size === 0) continue;
+    found.set(place, { session, namespace, key: undefined, lease: undefined, owners });
   }
   return [...found.values()].filter((one) => key === undefined || one.key === key || one.lease === undefined);
 }
 
-/** Owners say themselves which session has scaled them: the one record that outlives a deleted Lease. By session. */
+/** A session that owners name. */
+interface MarkedSession extends Pick<Suspect, "session" | "namespace"> {
+  readonly owners: readonly EndingOwner[];
+}
+
+/** A session is one of its namespace: nobody of another one has a say. */
+function placeOf(session: string, namespace: string): string {
+  return `${namespace}/${session}`;
+}
+
+/** Whoever made the second one may have meant the first to seem dead. */
+function twoLeases({ session, ref }: SeenLease, other: SeenLease): LocalizerError {
+  const both = `"${ref.namespace}/${ref.name}" and "${other.ref.namespace}/${other.ref.name}"`;
+  const sentence = `Cannot end session ${session}: the Leases ${both} both name it; delete the one that is not localizer's`;
+  return new LocalizerError("conflict", sentence);
+}
+
+/** Why owners of a record may not be scaled: undefined when all are of kinds with /scale, or do not exist any more. */
+async function unscalable(
+  { objects }: SearchComponents,
+  owners: readonly EndingOwner[],
+  scalable: readonly ServedKind[],
+  { signal }: SearchOptions,
+): Promise<LocalizerError | undefined> {
+  for (const owner of owners) {
+    const isKnown = scalable.some(
+      ({ group, plural, kind }) => group === owner.group && plural === owner.plural && kind === owner.kind,
+    );
+    if (isKnown && owner.scaleBy === scaleWay(owner)) continue;
+    const action = `Cannot scale ${describeOwner(owner)} back`;
+    try {
+      await objects.get(owner, signal);
+    } catch (error) {
+      // Its kind may have gone with it.
+      if (codeOf(error) === "not-found") continue;
+      if (codeOf(error) === "aborted") throw error;
+      return LocalizerError.wrap(error, action);
+    }
+    return new LocalizerError("conflict", `${action}: the cluster does not say that it can be scaled in this way`);
+  }
+  return undefined;
+}
+
+/** Owners say themselves which session has scaled them: the one record that outlives a deleted Lease. By `placeOf`. */
 async function findMarked(
   { objects }: SearchComponents,
   where: { readonly namespace?: string },
   scalable: readonly ServedKind[],
   { signal, report }: SearchOptions,
-): Promise<ReadonlyMap<string, readonly EndingOwner[]>> {
-  const found = new Map<string, EndingOwner[]>();
+): Promise<ReadonlyMap<string, MarkedSession>> {
+  const found = new Map<string, MarkedSession>();
   for (const { group, version, plural, kind } of scalable) {
     const resource = { group, version, plural };
     try {
@@ -108,7 +162,10 @@ async function findMarked(
         if (sessions.length === 0 || isScaledByOwner(item, scalable)) continue;
         const { name, namespace, uid } = headOf(item);
         const owner = { ...resource, kind, namespace, name, uid, scaleBy: scaleWay(resource) };
-        for (const session of sessions) found.set(session, [...(found.get(session) ?? []), owner]);
+        for (const session of sessions) {
+          const place = placeOf(session, namespace);
+          found.set(place, { session, namespace, owners: [...(found.get(place)?.owners ?? []), owner] });
+        }
       }
     } catch (error) {
       if (codeOf(error) !== "denied" && codeOf(error) !== "not-found") throw error;

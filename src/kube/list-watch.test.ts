@@ -17,6 +17,11 @@ test("listPath() and watchPath() know groups, namespaces, versions and selectors
   assert.equal(watchPath(scope, "7", 300), `${base}?${query}&${selectors}`);
 });
 
+test("listPath() escapes every part of a kind", () => {
+  const resource = { group: "a/b", version: "v1/../../x?y=", plural: "c/d#" };
+  assert.equal(listPath({ resource }, ""), "/apis/a%2Fb/v1%2F..%2F..%2Fx%3Fy%3D/c%2Fd%23");
+});
+
 test("listVersion() reads the version, though there may be no items", () => {
   const metadata = { resourceVersion: "7" };
   assert.equal(listVersion({ metadata, items: [1] }, { resource: services }), "7");

@@ -60,12 +60,14 @@ export function describeScope({ resource, namespace }: ListScope): string {
 }
 
 function withQuery(scope: ListScope, query: Readonly<Record<string, string>>): string {
+  // Not every kind comes from discovery: no part of one may lead to another path.
   const { group, version, plural } = scope.resource;
-  const base = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
+  const [groupPart, versionPart] = [encodeURIComponent(group), encodeURIComponent(version)];
+  const base = group === "" ? `/api/${versionPart}` : `/apis/${groupPart}/${versionPart}`;
   const folder = scope.namespace === undefined ? "" : `/namespaces/${encodeURIComponent(scope.namespace)}`;
   const parameters = new URLSearchParams(query);
   if (scope.labelSelector !== undefined) parameters.set("labelSelector", scope.labelSelector);
   if (scope.fieldSelector !== undefined) parameters.set("fieldSelector", scope.fieldSelector);
   const text = parameters.toString();
-  return `${base}${folder}/${plural}${text === "" ? "" : `?${text}`}`;
+  return `${base}${folder}/${encodeURIComponent(plural)}${text === "" ? "" : `?${text}`}`;
 }

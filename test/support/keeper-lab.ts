@@ -66,6 +66,8 @@ export class KeeperLab implements AsyncDisposable {
   onDial: (endpoint: Endpoint) => void = () => {};
   /** What is found when owners are looked for again. */
   owners: readonly PlannedOwner[] = [];
+  /** Who cannot be scaled, as it is found then. */
+  closed: readonly string[] = [];
   /** Whether new pods come to run. */
   podsRun = true;
   readonly #stop = new AbortController();
@@ -83,7 +85,7 @@ export class KeeperLab implements AsyncDisposable {
       cache,
       log: silentLogger(),
       journal: new Journal(folder.path, { self: {}, isRunning: async () => false }),
-      findOwners: async () => this.owners,
+      findOwners: async () => ({ owners: this.owners, closed: this.closed }),
       dial: async (endpoint) => {
         this.onDial(endpoint);
         this.#dialled = endpoint.pod.name;

@@ -17,6 +17,7 @@ const environment: WorkloadEnvironment = {
   variables: [
     { name: "MODE", value: "fast" },
     { name: "PATH", value: "/app/bin" },
+    { name: "NODE_OPTIONS", value: "--import /app/x.js" },
   ],
   omitted: [{ name: "PASSWORD", reason: 'it comes from key "password" of Secret "db": --env-secrets reads it' }],
   notices: [],
@@ -56,15 +57,28 @@ describe("expose, with the workload's environment", () => {
     assert.deepEqual(asked, [{ namespace: "shop", service: "cart", portMaps: ["8080:http"], secrets: false }]);
     assert.match(
       readFileSync(dotenv, "utf8"),
-      /^MODE=fast\nPATH=\/app\/bin\n# PASSWORD is left out: it comes from key/m,
+      /^MODE=fast\n(#.*\n)# PATH=\/app\/bin\n\1# NODE_OPTIONS='--import \/app\/x.js'\n# PASSWORD is left out: it comes from key/m,
     );
-    assert.deepEqual(JSON.parse(readFileSync(json, "utf8")), { MODE: "fast", PATH: "/app/bin" });
+    assert.deepEqual(JSON.parse(readFileSync(json, "utf8")), { MODE: "fast" });
     for (const path of [dotenv, json]) assert.equal(statSync(path).mode & 0o777, 0o600);
-    assert.deepEqual(out.split("\n").slice(0, 3), [
-      `Wrote 2 variables of container "app" to "${dotenv}"`,
-      `Wrote 2 variables of container "app" to "${json}"`,
+    assert.deepEqual(out.split("\n").slice(0, 4), [
+      `Wrote 1 variable of container "app" to "${dotenv}"`,
+      `Wrote 1 variable of container "app" to "${json}"`,
       'Warning: Variable PASSWORD of Deployment "cart" is left out: it comes from key "password" of Secret "db": --env-secrets reads it',
+      'Warning: Variable NODE_OPTIONS of Deployment "cart" is left out: it could have something run on this machine; --env-all takes that risk',
     ]);
+  });
+
+  it("writes all of it with --env-all, and gives all to the program but for places", async () => {
+    using folder = temporaryFolder();
+    const [dotenv, json] = [join(folder.path, ".env"), join(folder.path, "env.json")];
+    const files = ["--env-file", dotenv, "--env-json", json];
+    const { given, err } = await run([...files, "--env", "--env-all", "--", "npm", "start"]);
+    const options = { NODE_OPTIONS: "--import /app/x.js" };
+    assert.match(readFileSync(dotenv, "utf8"), /^MODE=fast\nPATH=\/app\/bin\nNODE_OPTIONS='--import/m);
+    assert.deepEqual(JSON.parse(readFileSync(json, "utf8")), { MODE: "fast", PATH: "/app/bin", ...options });
+    assert.deepEqual(given, { MODE: "fast", ...options });
+    assert.doesNotMatch(err, /--env-all/);
   });
 
   it("gives it to the program, but for what says where things are on this machine", async () => {
@@ -73,6 +87,7 @@ describe("expose, with the workload's environment", () => {
     assert.deepEqual(given, { MODE: "fast" });
     assert.equal(asked[0]?.secrets, true);
     assert.match(err, /^The program gets 1 variable of container "app"; PATH stays as it is here$/m);
+    assert.match(err, /^Warning: Variable NODE_OPTIONS of Deployment "cart" is left out: /m);
   });
 
   it("asks for nothing and gives nothing unless told to", async () => {
@@ -96,6 +111,7 @@ describe("expose, with the workload's environment", () => {
     const cases: readonly (readonly [argv: readonly string[], sentence: RegExp])[] = [
       [["--env"], /Cannot use --env without a program after "--"/],
       [["--env-secrets"], /Cannot use --env-secrets alone: want one of --env-file, --env-json, --env with it/],
+      [["--env-all"], /Cannot use --env-all alone: want one of --env-file, --env-json, --env with it/],
       [["--stop", "--env-file", "x"], /--stop together with --env-file/],
       [["--stop", "--env-secrets"], /--stop together with --env-secrets/],
       [["--dry-run", "--env-json", "x"], /--dry-run together with --env-json/],
