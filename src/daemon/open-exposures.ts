@@ -7,6 +7,7 @@ import { Exposures } from "../expose/exposures.ts";
 import { Journal, type ProcessWitness } from "../expose/journal.ts";
 import { openLocalSide } from "../expose/local-side.ts";
 import { plannedOwners, preflight } from "../expose/preflight.ts";
+import { maxLeaseMs } from "../expose/session-lease.ts";
 import { workloadEnv } from "../expose/workload-env.ts";
 import { isRunning, type ProcessIdentity, processIdentity } from "../helper/process-identity.ts";
 import type { ApiClient } from "../kube/api-client.ts";
@@ -112,7 +113,8 @@ export async function openExposures(
       version: options.version,
       image: options.exposeImage,
       leaseMs: options.exposeLeaseMs,
-      renewMs: options.exposeLeaseMs / renewals,
+      // No Lease is believed to live longer than that.
+      renewMs: Math.min(options.exposeLeaseMs, maxLeaseMs) / renewals,
       startMs: options.exposeStartMs,
       ...{ readyMs, endMs },
     },

@@ -5,10 +5,10 @@
  */
 import { randomUUID } from "node:crypto";
 import { LocalizerError, throwIfAborted } from "../errors.ts";
-import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
+import type { ServiceKey } from "../model/service-key.ts";
+import { newClaim } from "./claim.ts";
 import { crossing } from "./crossing.ts";
 import { deadline } from "./deadline.ts";
-import { endingOwners, endSession } from "./endings.ts";
 import { endDead } from "./forgotten.ts";
 import { LineFeed } from "./line-feed.ts";
 import type { LocalSide } from "./local-side.ts";
@@ -16,6 +16,7 @@ import type { ExposedPort, ExposePlan } from "./plan.ts";
 import { planLines } from "./plan-lines.ts";
 import { type PodWish, podOptions } from "./pod-options.ts";
 import { isProtected } from "./protected-context.ts";
+import { endRecorded } from "./recorded-sessions.ts";
 import { recordedOwner, type SessionRecord } from "./records.ts";
 import type { ExposeLine, Report } from "./report.ts";
 import { Session, type SessionView } from "./session.ts";
@@ -274,22 +275,13 @@ export class Exposures implements AsyncDisposable {
       message: `Taking over from ${lease.holder || "the holder"}, who gives no sign of life`,
     });
     using limit = this.#deadline(stopMs, `Cannot put back what ${lease.holder} has left`);
-    await endDead(this.#components, lease, key, { signal: limit.signal, report, waitMs: 0 });
+    const by = newClaim(this.#settings.holder);
+    if (!(await endDead(this.#components, lease, key, { signal: limit.signal, report, waitMs: 0, by }))) throw held;
   }
 
-  /** Ends a dead daemon's session by its journal, and by its Lease, which may know more. */
   async #endRecorded(record: SessionRecord, report: Report): Promise<void> {
-    const { session, key } = record;
-    using limit = this.#deadline(stopMs, `Cannot put back "${key}" in time`);
-    const signal = AbortSignal.any([limit.signal, this.#over.signal]);
-    const lease = await seeLease(this.#components.objects, leaseRef(key), signal);
-    const newer = lease?.session === session ? lease.record : undefined;
-    const owners = new Map(
-      [record, ...(newer === undefined ? [] : [newer])].flatMap(endingOwners).map((owner) => [owner.uid, owner]),
-    );
-    const ending = { session, namespace: namespaceOf(key), key, owners: [...owners.values()] };
-    await endSession(this.#components, ending, { signal, report, waitMs: 0 });
-    await this.#components.journal.remove(session);
+    const { holder } = this.#settings;
+    await endRecorded(this.#components, record, { holder, signal: this.#over.signal, report, limitMs: stopMs });
   }
 
   #deadline(ms: number, action: string) {

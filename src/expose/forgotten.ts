@@ -4,9 +4,10 @@
  */
 import { LocalizerError } from "../errors.ts";
 import type { ServiceKey } from "../model/service-key.ts";
+import { newClaim, whileClaimed } from "./claim.ts";
 import { endSession } from "./endings.ts";
 import type { Report } from "./report.ts";
-import { isAlive, type SeenLease } from "./session-lease.ts";
+import { type Claim, isAlive, type SeenLease } from "./session-lease.ts";
 import { findSuspects, type SearchComponents, type Suspect, scalableKinds } from "./suspects.ts";
 
 /** Where to look. */
@@ -35,6 +36,8 @@ export interface RestoreOptions {
   readonly waitMs: number;
   /** So much longer than it promised a session may be silent. */
   readonly graceMs?: number;
+  /** Who does it; a stranger of its own when absent. */
+  readonly by?: Claim;
 }
 
 /**
@@ -69,8 +72,8 @@ export async function restoreForgotten(
             return;
           }
         }
-        await endSuspect(components, suspect, options);
-        restored++;
+        if (await endSuspect(components, suspect, options)) restored++;
+        else if (lease !== undefined) alive.push(lease);
       } catch (error) {
         failures.push(LocalizerError.from(error));
       }
@@ -79,28 +82,38 @@ export async function restoreForgotten(
   return { restored, alive, failures };
 }
 
-/** Ends the session of a Lease that has been watched, and found dead. Throws as `endSession`. */
+/** Ends the session of a Lease that has been watched, and found dead. Gives and throws as `endSuspect`. */
 export async function endDead(
   components: SearchComponents,
   lease: SeenLease,
   key: ServiceKey,
   options: RestoreOptions,
-): Promise<void> {
+): Promise<boolean> {
   const { namespace = "" } = lease.ref;
   const suspects = await findSuspects(components, { namespace }, await scalableKinds(components, options), options);
   const { session } = lease;
   const suspect = suspects.find((one) => one.session === session);
-  await endSuspect(components, { session, namespace, owners: new Map(), ...suspect, key }, options);
+  return await endSuspect(components, { session, namespace, owners: new Map(), ...suspect, key, lease }, options);
 }
 
-/** Ends it. Throws as `endSession`, and its refusal. */
+/**
+ * Ends it, its Lease claimed before. Gives whether it did: not when there was a sign of life since the Lease was seen.
+ * @throws LocalizerError as `whileClaimed` and `endSession`, and its refusal
+ */
 export async function endSuspect(
   components: SearchComponents,
-  { session, namespace, key, owners, refusal }: Omit<Suspect, "lease">,
+  { session, namespace, key, owners, refusal, lease }: Suspect,
   options: RestoreOptions,
-): Promise<void> {
+): Promise<boolean> {
   if (refusal !== undefined) throw refusal;
-  await endSession(components, { session, namespace, key, owners: [...owners.values()] }, options);
+  const ending = { session, namespace, key, owners: [...owners.values()] };
+  const end = (signal: AbortSignal) => endSession(components, ending, { ...options, signal });
+  if (lease !== undefined) {
+    const { by = newClaim("localizer restore") } = options;
+    return await whileClaimed(components, { lease, by }, options.signal, end);
+  }
+  await end(options.signal);
+  return true;
 }
 
 /** `alice@laptop, who exposes "shop/cart"`, for messages. */

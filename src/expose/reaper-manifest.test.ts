@@ -68,7 +68,7 @@ describe("reaperRules()", () => {
     assert.deepEqual(
       rules.map(({ apiGroups, resources, verbs }) => `${apiGroups.join()} ${resources.join()}: ${verbs.join()}`),
       [
-        "coordination.k8s.io leases: get,list,delete",
+        "coordination.k8s.io leases: get,list,patch,delete",
         " pods: list,patch,delete",
         " services: get",
         "discovery.k8s.io endpointslices: list",

@@ -60,8 +60,8 @@ export function reaperManifest(plan: ReaperPlan): readonly object[] {
 /** What it may do. */
 export function reaperRules(kinds: readonly ScaledKind[]): readonly PolicyRule[] {
   return [
-    // Which sessions there are, whether they live, and that one is over.
-    { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "list", "delete"] },
+    // Which sessions there are, whether they live, who puts one back, and that it is over.
+    { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "list", "patch", "delete"] },
     // The sessions' pods: out of the Service first, which takes its selector and slices, then away.
     { apiGroups: [""], resources: ["pods"], verbs: ["list", "patch", "delete"] },
     { apiGroups: [""], resources: ["services"], verbs: ["get"] },

@@ -5,6 +5,7 @@
 import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import type { ServedKind } from "../kube/discovery.ts";
+import { newClaim } from "./claim.ts";
 import { describeHolder, endSuspect, type RestoreOptions } from "./forgotten.ts";
 import type { ExposeLine, Report } from "./report.ts";
 import { Silences } from "./silence.ts";
@@ -40,6 +41,8 @@ class Reaper {
   readonly #namespace: string | undefined;
   readonly #options: ReaperOptions;
   readonly #silences = new Silences();
+  /** Its own, so that what it has claimed and could not put back is tried again at the next look. */
+  readonly #by = newClaim("localizer reaper");
   /** By session, while it is being ended. */
   readonly #endings = new Map<string, Promise<void>>();
   /** By session: what was said of it, and whatever was said need not be said again. */
@@ -92,7 +95,8 @@ class Reaper {
     }
     for (const suspect of suspects) {
       const { lease, session } = suspect;
-      const overdueMs = lease === undefined ? Infinity : this.#silences.of(lease) - lease.durationMs;
+      const isFree = lease === undefined || lease.claim === this.#by.id;
+      const overdueMs = isFree ? Infinity : this.#silences.of(lease) - lease.durationMs;
       if (overdueMs >= graceMs) this.#end(suspect);
       else if (overdueMs >= 0) this.#warn(suspect, graceMs);
       else if (!this.#endings.has(session) && this.#reports.delete(session)) this.#revived(suspect);
@@ -122,7 +126,8 @@ class Reaper {
     };
     const run = async () => {
       try {
-        await endSuspect(this.#components, suspect, { ...this.#options, report });
+        const options = { ...this.#options, report, by: this.#by };
+        if (!(await endSuspect(this.#components, suspect, options))) return;
         const what =
           key === undefined
             ? `What an exposure without a Lease had changed in namespace "${namespace}" is as before`

@@ -55,7 +55,7 @@ for (const [way, make] of ways) {
       await using lab = await ExposeLab.open();
       const owner = make(lab)("cart", 5, mark());
       lab.fail(calling("list", "leases"), { kind: "forbidden" });
-      const message = `Cannot scale ${owner.kind} "shop/cart" to 0: it is held by a session of bob@desk`;
+      const message = `Cannot scale ${owner.kind} "shop/cart" to 0: it is held by a session of bob@desk; if that is forgotten, \`localizer restore --namespace shop\` ends it`;
       await assert.rejects(scaleDown(lab.components, owner, alice), { code: "conflict", message });
       assert.deepEqual(lab.owner(owner), { replicas: 5, annotations: mark() });
     });

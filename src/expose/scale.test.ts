@@ -103,7 +103,7 @@ for (const [way, make] of ways) {
       const before = lab.owner(owner);
       await assert.rejects(scaleDown(lab.components, owner, { ...alice, mates: [sessions.bob] }), {
         code: "conflict",
-        message: `Cannot scale ${owner.kind} "shop/cart" to 0: it is held by a session of carol@desk`,
+        message: `Cannot scale ${owner.kind} "shop/cart" to 0: it is held by a session of carol@desk; if that is forgotten, \`localizer restore --namespace shop\` ends it`,
       });
       assert.deepEqual(lab.owner(owner), before);
       assert.deepEqual(lab.writes, []);

@@ -74,7 +74,7 @@ export async function scaleDown(
     if ((await livingSessions(objects, strangers, options.signal)).length > 0) {
       throw new LocalizerError(
         "conflict",
-        `${action}: it is held by a session of ${now.mark?.holder || "somebody else"}`,
+        `${action}: it is held by a session of ${now.mark?.holder || "somebody else"}; if that is forgotten, \`localizer restore --namespace ${owner.namespace}\` ends it`,
       );
     }
     const held = named.filter((name) => ours.includes(name));

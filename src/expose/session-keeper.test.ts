@@ -34,6 +34,7 @@ test("keepSession() ends with its signal, and leaves no timer", async () => {
   const { end } = await keeper.kept();
   keeper.stop();
   assert.equal(await end, "stopped");
+  await keeper.holdings.heartbeat?.[Symbol.asyncDispose]();
   assert.equal(keeper.lab.clock.pending, 0);
 });
 

@@ -12,9 +12,9 @@ import { serviceKind } from "../kube/service-watches.ts";
 import { nameOf, namespaceOf } from "../model/service-key.ts";
 import { Bell } from "./bell.ts";
 import { Contention } from "./contention.ts";
+import type { Heartbeat } from "./heartbeat.ts";
 import { NodeSilence } from "./node-silence.ts";
 import type { Report } from "./report.ts";
-import { renewLease } from "./session-lease.ts";
 import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
 import { watchedPod } from "./session-pod.ts";
 import { connect, isPodLost, makePod } from "./session-start.ts";
@@ -48,7 +48,10 @@ export async function keepSession(
 ): Promise<KeeperEnd> {
   const { clock, random = Math.random, log } = components;
   const { key } = holdings.record;
-  const { signal, onState } = options;
+  const { heartbeat } = holdings;
+  if (heartbeat === undefined) return "lease-gone";
+  const { onState } = options;
+  const signal = AbortSignal.any([options.signal, heartbeat.lost]);
   const bell = new Bell();
   await using follows = new AsyncDisposableStack();
   const where = { namespace: namespaceOf(key), fieldSelector: `metadata.name=${nameOf(key)}` };
@@ -59,8 +62,10 @@ export async function keepSession(
   follows.use(service.onStatus(bell.ring));
   follows.use(contention.onChange(bell.ring));
   const silence = follows.use(new NodeSilence(clock, holdings, bell.ring));
-  const parts = { holdings, service, contention, silence, options, onLost: bell.ring };
-  const rounds = new Rounds(components, settings, parts);
+  const rounds = new Rounds(components, settings, {
+    ...{ holdings, service, contention, silence, heartbeat, onLost: bell.ring },
+    options: { ...options, signal },
+  });
   for (let failures = 0; !signal.aborted; ) {
     try {
       onState(await rounds.run());
@@ -68,24 +73,14 @@ export async function keepSession(
       await bell.wait(clock, rounds.restMs, signal);
     } catch (thrown) {
       if (signal.aborted) break;
-      if (thrown instanceof NotOurs) return thrown.end;
       const { message: reason } = LocalizerError.from(thrown);
       log.debug("Cannot keep the exposure as it was", { key, failures, error: thrown });
       onState({ state: "reconnecting", reason });
       await clock.sleep(backoffMs(failures++, retry, random), signal).catch(() => {});
     }
   }
-  return "stopped";
-}
-
-/** The session is somebody else's, or nobody's, from now on. */
-class NotOurs extends Error {
-  readonly end: Exclude<KeeperEnd, "stopped">;
-
-  constructor(end: Exclude<KeeperEnd, "stopped">) {
-    super(end);
-    this.end = end;
-  }
+  if (options.signal.aborted) return "stopped";
+  return codeOf(heartbeat.lost.reason) === "gone" ? "lease-gone" : "taken-over";
 }
 
 interface RoundParts {
@@ -93,6 +88,7 @@ interface RoundParts {
   readonly service: Followed<Service>;
   readonly contention: Contention;
   readonly silence: NodeSilence;
+  readonly heartbeat: Heartbeat;
   readonly options: KeepOptions;
   /** Called when the connection is lost. */
   readonly onLost: () => void;
@@ -102,7 +98,6 @@ class Rounds {
   readonly #components: SessionComponents;
   readonly #settings: SessionSettings;
   readonly #parts: RoundParts;
-  #renewedMs: number;
   /** The Service's labels that the pod has; undefined as long as it has none. */
   #labels: Readonly<Record<string, string>> | undefined;
   /** Ports that the Service had from the beginning and that could not be exposed: they lead to names that no container has. */
@@ -112,22 +107,21 @@ class Rounds {
     this.#components = components;
     this.#settings = settings;
     this.#parts = parts;
-    this.#renewedMs = components.clock.monotonic();
     this.#labels = parts.holdings.plan.selector;
     this.#followLoss();
   }
 
   /** How long it may be left alone if nothing happens. */
   get restMs(): number {
-    const sinceMs = this.#components.clock.monotonic() - this.#renewedMs;
-    return Math.max(0, Math.min(this.#settings.renewMs - sinceMs, this.#parts.contention.restMs));
+    // The heartbeat renews by itself; a round then hears whether it could.
+    return Math.min(this.#parts.heartbeat.restMs, this.#parts.contention.restMs);
   }
 
   async run(): Promise<Kept> {
-    const { holdings, contention, silence, options } = this.#parts;
+    const { holdings, contention, silence, heartbeat, options } = this.#parts;
     const { signal, report, onState } = options;
     const isCut = holdings.ssh?.closed.aborted !== false;
-    if (this.#components.clock.monotonic() - this.#renewedMs >= this.#settings.renewMs) await this.#renew();
+    await heartbeat.beat({ signal, ifDue: true });
     this.#followSelector();
     // As long as it is connected to, its node may be silent.
     if (isPodLost(holdings) || (isCut && silence.gone.aborted)) await this.#podAnew();
@@ -149,19 +143,9 @@ class Rounds {
     return { state: "exposed", reason: reasons.join("; ") };
   }
 
-  /** Looks who holds the Lease, too. @throws NotOurs */
+  /** Looks who holds the Lease, too. @throws LocalizerError as Heartbeat.beat */
   async #renew(): Promise<void> {
-    const { holdings, options } = this.#parts;
-    const { lease } = holdings;
-    if (lease === undefined) throw new NotOurs("lease-gone");
-    try {
-      holdings.lease = await renewLease(this.#components, lease, { signal: options.signal });
-      this.#renewedMs = this.#components.clock.monotonic();
-    } catch (error) {
-      if (codeOf(error) === "gone") throw new NotOurs("lease-gone");
-      if (codeOf(error) === "conflict") throw new NotOurs("taken-over");
-      throw error;
-    }
+    await this.#parts.heartbeat.beat({ signal: this.#parts.options.signal });
   }
 
   /** With new keys, and the record untouched. */

@@ -25,14 +25,25 @@ export interface SeenLease {
   /** Differs after each sign of life. */
   readonly resourceVersion: string;
   readonly session: string;
-  /** `user@host`. */
+  /** `user@host`: the session's own, or who has claimed it. */
   readonly holder: string;
+  /** Empty; or of whoever puts back what the session has left. */
+  readonly claim: string;
   /** RFC 3339, by the holder's clock; empty when it says nothing. */
   readonly since: string;
   readonly renewed: string;
+  /** What it promised, 10 minutes at most: no more is believed. */
   readonly durationMs: number;
   /** Undefined when it cannot be read. */
   readonly record: SessionRecord | undefined;
+}
+
+/** Who puts back what a session has left. */
+export interface Claim {
+  /** Letters and digits; another one for each who does. */
+  readonly id: string;
+  /** `user@host`. */
+  readonly holder: string;
 }
 
 /** What it is worked with. */
@@ -42,6 +53,8 @@ export interface LeaseComponents {
 }
 
 const defaultDurationMs = 60_000;
+/** In ms. Whoever restores waits so long at most for a sign of life, whatever a Lease says (up to 68 years). */
+export const maxLeaseMs = 600_000;
 /** Between two looks at somebody else's sign of life. */
 const lookEveryMs = 2_000;
 
@@ -63,17 +76,17 @@ export async function seeLease(objects: Objects, ref: ObjectRef, signal?: AbortS
 /** Reads a Lease from the API's JSON; undefined when it names no session. */
 export function parseLease(object: unknown): SeenLease | undefined {
   const { name, namespace, uid, resourceVersion } = headOf(object);
-  const [holder = "", session = ""] = splitLast(textAt(object, "spec", "holderIdentity") ?? "", "/");
+  const [identity = "", session = ""] = splitLast(textAt(object, "spec", "holderIdentity") ?? "", "/");
   if (!isSession(session)) return undefined;
   return {
     ref: { ...kinds.leases, namespace, name },
     uid,
     resourceVersion,
     session,
-    holder,
+    ...readIdentity(identity),
     since: textAt(object, "spec", "acquireTime") ?? "",
     renewed: textAt(object, "spec", "renewTime") ?? "",
-    durationMs: (numberAt(object, "spec", "leaseDurationSeconds") ?? defaultDurationMs / 1_000) * 1_000,
+    durationMs: believed(numberAt(object, "spec", "leaseDurationSeconds")),
     record: readRecord(annotationOf(object, annotations.record), { namespace, name }),
   };
 }
@@ -162,10 +175,37 @@ async function current(objects: Objects, lease: SeenLease, signal: AbortSignal |
   const now = await seeLease(objects, lease.ref, signal);
   const name = `${lease.ref.namespace}/${lease.ref.name}`;
   if (now === undefined) throw new LocalizerError("gone", `The Lease "${name}" was deleted`);
-  if (now.session !== lease.session) {
+  if (now.session !== lease.session || now.claim !== lease.claim) {
     throw new LocalizerError("conflict", `The exposure was taken over by ${now.holder || "somebody else"}`);
   }
   return now;
+}
+
+/**
+ * Writes who puts back into the Lease of a silent session, with a time of its own to give signs of life in. Gives "alive" when the
+ * Lease has changed since it was seen, and "gone" when it is not there any more, or another. Throws as the API.
+ */
+export async function claimLease(
+  { objects, clock }: LeaseComponents,
+  lease: SeenLease,
+  { by, signal }: { readonly by: Claim; readonly signal?: AbortSignal },
+): Promise<SeenLease | "alive" | "gone"> {
+  const { ref, uid, resourceVersion, session } = lease;
+  const spec = {
+    holderIdentity: `restore:${by.id}:${by.holder}/${session}`,
+    leaseDurationSeconds: Math.max(1, Math.round(Math.min(lease.durationMs, defaultDurationMs) / 1_000)),
+    renewTime: microTime(new Date(clock.now())),
+  };
+  try {
+    return parseLease(await objects.patch(ref, { metadata: { uid, resourceVersion }, spec }, { signal })) ?? "gone";
+  } catch (error) {
+    if (codeOf(error) === "not-found") return "gone";
+    if (codeOf(error) !== "conflict") throw error;
+    const now = await seeLease(objects, ref, signal);
+    if (now?.uid !== uid) return "gone";
+    // An answer that was lost on its way made us ask twice.
+    return now.session === session && now.claim === by.id ? now : "alive";
+  }
 }
 
 /** Deletes this very Lease, and no other of its name. One that is gone is fine. Throws as the API. */
@@ -202,6 +242,18 @@ export async function isAlive(
     if (now.resourceVersion !== lease.resourceVersion) return true;
     if (clock.monotonic() >= untilMs) return false;
   }
+}
+
+/** `user@host`, or `restore:<claim>:user@host`. */
+function readIdentity(identity: string): Pick<SeenLease, "holder" | "claim"> {
+  const [, claim, holder] = /^restore:([a-z0-9]+):(.*)$/s.exec(identity) ?? [];
+  return claim === undefined || holder === undefined ? { holder: identity, claim: "" } : { holder, claim };
+}
+
+/** The time that a Lease promises a sign of life in. */
+function believed(seconds: number | undefined): number {
+  if (seconds === undefined || !(seconds > 0)) return defaultDurationMs;
+  return Math.min(seconds * 1_000, maxLeaseMs);
 }
 
 /** MicroTime of the API: six digits behind the second. */

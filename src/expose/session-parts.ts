@@ -4,6 +4,7 @@ import type { Followed, ObjectCache } from "../kube/object-cache.ts";
 import type { Logger } from "../log.ts";
 import type { Port } from "../model/port.ts";
 import type { SshConnection } from "../ssh/ssh-connection.ts";
+import type { Heartbeat } from "./heartbeat.ts";
 import type { Journal } from "./journal.ts";
 import type { ExposePlan, FoundOwners } from "./plan.ts";
 import type { PodOptions } from "./pod-options.ts";
@@ -50,7 +51,9 @@ export interface SessionHoldings {
   readonly mates: () => readonly string[];
   readonly pods: Followed<WatchedPod>;
   record: SessionRecord;
+  /** As it was made. */
   lease?: SeenLease;
+  heartbeat?: Heartbeat;
   pod?: SessionPod;
   ssh?: SshConnection;
   /** Pods that were made so far. */

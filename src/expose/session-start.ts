@@ -7,13 +7,14 @@ import { type BackoffOptions, backoffMs } from "../backoff.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
 import { addedToPod } from "./added-containers.ts";
 import { unlessUnsupported } from "./dry-run.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { persist } from "./persist.ts";
 import { demandHope, hopelessness, podRunning, podWhen } from "./pod-wait.ts";
 import type { RecordedOwner } from "./records.ts";
 import type { ExposeStep, Report } from "./report.ts";
 import { describeOwner, type ScaleComponents, scaleDown } from "./scale.ts";
 import { servedPods } from "./served-pods.ts";
-import { leaseRef, renewLease, takeLease } from "./session-lease.ts";
+import { leaseRef, takeLease } from "./session-lease.ts";
 import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
 import { SessionPod, watchedPod } from "./session-pod.ts";
 import { openTunnel } from "./session-tunnel.ts";
@@ -71,9 +72,17 @@ export async function startSession(
     takeLease(components, record, { durationMs: settings.leaseMs, signal }),
   );
   tell(report, "lease", `Holding Lease "${holdings.lease.ref.name}" as ${record.holder}`);
-  await makePod(components, settings, holdings, options);
-  await scaleOwners(components, settings, holdings, record.owners, options);
-  await alone(components, holdings, signal);
+  const heartbeat = new Heartbeat(components, holdings.lease, { everyMs: settings.renewMs });
+  holdings.heartbeat = heartbeat;
+  const own = { report, signal: AbortSignal.any([signal, heartbeat.lost]) };
+  try {
+    await makePod(components, settings, holdings, own);
+    await scaleOwners(components, settings, holdings, record.owners, own);
+    await alone(components, holdings, own.signal);
+  } catch (error) {
+    if (!heartbeat.lost.aborted || signal.aborted) throw error;
+    throw LocalizerError.wrap(heartbeat.lost.reason, `Cannot expose "${record.key}"`);
+  }
 }
 
 /**
@@ -222,12 +231,12 @@ export async function writeRecord(
   changes: Partial<Pick<SessionHoldings["record"], "phase" | "owners">>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { lease } = holdings;
+  const { heartbeat } = holdings;
   const record = { ...holdings.record, ...changes };
   holdings.record = record;
   await components.journal.write(settings.server, record);
-  if (lease === undefined) return;
-  holdings.lease = await persist(components, { signal }, () => renewLease(components, lease, { signal, record }));
+  if (heartbeat === undefined) return;
+  await persist(components, { signal }, () => heartbeat.beat({ signal, record }));
 }
 
 function isPassing(error: unknown): boolean {

@@ -3,6 +3,7 @@ import { aborted } from "../clock.ts";
 import { LocalizerError, throwIfAborted } from "../errors.ts";
 import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import { endingOwners, endSession } from "./endings.ts";
+import { whileBeating } from "./heartbeat.ts";
 import type { LocalCounts, LocalSide } from "./local-side.ts";
 import type { ExposedPort, ExposePlan } from "./plan.ts";
 import type { SessionRecord } from "./records.ts";
@@ -259,13 +260,16 @@ export class Session {
     const owners = endingOwners(record);
     const namespace = namespaceOf(key);
     // Traffic flows until the pod goes, and so the connection stays open until then.
-    await endSession(this.#components, { session, namespace, key, owners }, options);
+    await whileBeating(this.#components, this.#holdings, this.#settings.renewMs, () =>
+      endSession(this.#components, { session, namespace, key, owners }, options),
+    );
     await this.release();
     await this.#components.journal.remove(session);
   }
 
   /** Lets go of what it holds here; what is in the cluster stays. May be called twice. */
   async release(): Promise<void> {
+    await this.#holdings.heartbeat?.[Symbol.asyncDispose]();
     await this.#holdings.ssh?.[Symbol.asyncDispose]();
     await Promise.all(this.#wish.sides.map((side) => side[Symbol.asyncDispose]()));
     await this.#holdings.pods[Symbol.asyncDispose]();

@@ -8,6 +8,8 @@ import { codeOf } from "../../src/errors.ts";
 import type { EffectFault } from "./fault-gate.ts";
 import { type FaultLab, type LabNamespace, openFaultLab } from "./fault-lab.ts";
 
+/** Signs of life are effects, too, whose number depends on the time. */
+const quiet = { renewMs: 60_000 };
 /** So many cases at once. */
 const atOnce = 6;
 
@@ -21,7 +23,7 @@ describe("expose, in a simulated cluster", () => {
   before(async () => {
     lab = await openFaultLab();
     using place = await fresh();
-    await using daemon = place.daemon();
+    await using daemon = place.daemon({ settings: quiet });
     const state = place.state();
     await daemon.expose();
     starts = [...daemon.gate.effects];
@@ -97,7 +99,7 @@ describe("expose, in a simulated cluster", () => {
   test("killed at any effect of its start: the next start puts everything back", { timeout: 120_000 }, () =>
     table(kills, starts, async (at, fault, place) => {
       const state = place.state();
-      await using daemon = place.daemon({ plan: { at, fault } });
+      await using daemon = place.daemon({ plan: { at, fault }, settings: quiet });
       void daemon.expose().catch(() => {});
       await daemon.gate.killed;
       await startAgain(place);
@@ -111,7 +113,7 @@ describe("expose, in a simulated cluster", () => {
     () =>
       table(kills, starts, async (at, fault, place) => {
         const state = place.state();
-        await using daemon = place.daemon({ plan: { at, fault } });
+        await using daemon = place.daemon({ plan: { at, fault }, settings: quiet });
         void daemon.expose().catch(() => {});
         await daemon.gate.killed;
         await restoreElsewhere(place, state);
@@ -125,8 +127,6 @@ describe("expose, in a simulated cluster", () => {
     () =>
       table(kills, stops, async (at, fault, place) => {
         const state = place.state();
-        // Signs of life are effects, too; there shall be none before the stop.
-        const quiet = { renewMs: 60_000 };
         await using daemon = place.daemon({ settings: quiet });
         await daemon.expose();
         daemon.gate.arm({ at, fault });
@@ -150,7 +150,7 @@ describe("expose, in a simulated cluster", () => {
   test("whatever fails at any effect of its start: it is exposed, or everything is back", { timeout: 120_000 }, () =>
     table(troubles, starts, async (at, fault, place) => {
       const state = place.state();
-      await using daemon = place.daemon({ plan: { at, fault }, settings: { renewMs: 60_000 } });
+      await using daemon = place.daemon({ plan: { at, fault }, settings: quiet });
       const error: unknown = await daemon.expose().then(
         () => undefined,
         (thrown: unknown) => thrown,
@@ -170,7 +170,7 @@ describe("expose, in a simulated cluster", () => {
   test("whatever fails at any effect of its stop: another stop, or the next start, ends it", { timeout: 120_000 }, () =>
     table(troubles, stops, async (at, fault, place) => {
       const state = place.state();
-      await using daemon = place.daemon({ settings: { renewMs: 60_000 } });
+      await using daemon = place.daemon({ settings: quiet });
       await daemon.expose();
       daemon.gate.arm({ at, fault });
       const stopped = () =>
@@ -198,7 +198,7 @@ describe("expose, in a simulated cluster", () => {
     table(unread, reads.start, async (at, fault, place) => {
       const state = place.state();
       const plan = { at, fault, amongReads: true };
-      await using daemon = place.daemon({ plan, settings: { renewMs: 60_000 } });
+      await using daemon = place.daemon({ plan, settings: quiet });
       const isExposed = await daemon.expose().then(
         () => true,
         () => false,
@@ -211,7 +211,7 @@ describe("expose, in a simulated cluster", () => {
   test("whatever fails at any read of its stop: another stop ends it", { timeout: 120_000 }, () =>
     table(unread, reads.stop, async (at, fault, place) => {
       const state = place.state();
-      await using daemon = place.daemon({ settings: { renewMs: 60_000 } });
+      await using daemon = place.daemon({ settings: quiet });
       await daemon.expose();
       daemon.gate.arm({ at, fault, amongReads: true });
       await daemon.stop().catch(() => daemon.stop());

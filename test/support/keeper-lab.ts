@@ -159,6 +159,7 @@ export class KeeperLab implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop();
+    await this.holdings.heartbeat?.[Symbol.asyncDispose]();
     await this.#stack.disposeAsync();
   }
 

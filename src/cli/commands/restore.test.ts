@@ -97,7 +97,7 @@ test("restoreCommand() prints what is reported, what was restored, and who lives
   const io = fakeIo();
   const lease = {
     ...{ ref: { ...kinds.leases, namespace: "shop", name: "localizer-cart" }, uid: "1", resourceVersion: "1" },
-    ...{ session: "s", holder: "alice@laptop", since: "", renewed: "", durationMs: 1, record: undefined },
+    ...{ session: "s", holder: "alice@laptop", claim: "", since: "", renewed: "", durationMs: 1, record: undefined },
   };
   const { restorer } = fakeRestorer({ restored: 1, alive: [lease] }, ({ report }) => {
     report({ level: "info", step: "scale-back", message: "cart is set to 2 again" });

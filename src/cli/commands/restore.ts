@@ -26,7 +26,7 @@ export function restoreCommand(load: () => Promise<Restorer> = loadRestorer): Co
     maxOperands: 1,
     summary: "put back what forgotten exposures have changed in the cluster",
     details:
-      "Looks in the context's namespace unless told otherwise. An exposure counts as forgotten when it gives no sign of life for as long as it has promised one (60 s, if its owner has not chosen otherwise), which is watched; a living one is never touched, whoever it belongs to. Needs no daemon. `localizer cluster manifest` prints what does this in the cluster itself, all the time.",
+      "Looks in the context's namespace unless told otherwise. An exposure counts as forgotten when it gives no sign of life for as long as it has promised one (60 s, if its owner has not chosen otherwise; 10 minutes at most), which is watched; one that gives signs of life, be it still starting or on its way back, is never touched, whoever it belongs to. Needs no daemon. `localizer cluster manifest` prints what does this in the cluster itself, all the time.",
     flags: {
       all: { type: "boolean", env: false, text: "look in all namespaces" },
       "no-wait": {
