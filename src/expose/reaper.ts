@@ -8,6 +8,7 @@ import type { ServedKind } from "../kube/discovery.ts";
 import { newClaim } from "./claim.ts";
 import { describeEnd, describeHolder, endSuspect, type RestoreOptions } from "./forgotten.ts";
 import type { ExposeLine, Report } from "./report.ts";
+import type { Claim } from "./session-lease.ts";
 import { Silences } from "./silence.ts";
 import { findSuspects, type SearchComponents, type Suspect, scalableKinds } from "./suspects.ts";
 
@@ -42,7 +43,7 @@ class Reaper {
   readonly #options: ReaperOptions;
   readonly #silences = new Silences();
   /** Its own, so that what it has claimed and could not put back is tried again at the next look. */
-  readonly #by = newClaim("localizer reaper");
+  readonly #by: Claim;
   /** By session, while it is being ended. */
   readonly #endings = new Map<string, Promise<void>>();
   /** By session: what was said of it, and whatever was said need not be said again. */
@@ -56,6 +57,7 @@ class Reaper {
     this.#components = components;
     this.#namespace = namespace;
     this.#options = options;
+    this.#by = options.by ?? newClaim("localizer reaper");
     this.#reportOfLook = once(options.report);
   }
 
