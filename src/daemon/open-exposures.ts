@@ -1,5 +1,4 @@
 /** The exposures of this daemon: built here from what it has, owned by daemon.ts. */
-import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
@@ -22,6 +21,7 @@ import type { DialPod } from "../portforward/dial-pod.ts";
 import type { EnvironmentWish, WorkloadEnvironment } from "../rpc/workload-environment.ts";
 import { connectSsh } from "../ssh/ssh-client.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
+import { userAtHost } from "./user-at-host.ts";
 
 /** What they are built from. */
 export interface ExposuresParts {
@@ -109,7 +109,7 @@ export async function openExposures(
       server: cluster.server.href,
       contextName: cluster.contextName,
       clusterName: cluster.clusterName,
-      holder: `${userName()}@${hostname()}`,
+      holder: userAtHost(),
       version: options.version,
       image: options.exposeImage,
       leaseMs: options.exposeLeaseMs,
@@ -124,15 +124,6 @@ export async function openExposures(
 /** New ones each time: kinds come and go while a daemon lives. */
 function newReaders(client: ApiClient) {
   return { objects: new Objects(client), discovery: new Discovery(client) };
-}
-
-/** A container may run as a uid without a name. */
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return `uid-${process.geteuid?.() ?? 0}`;
-  }
 }
 
 /** Who this process is, so that a later one can tell that it is dead. */

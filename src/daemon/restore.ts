@@ -1,5 +1,6 @@
 /** `localizer restore`: puts back what exposures have left whose daemons are gone, from any machine, with or without a daemon. */
 import { systemClock as clock } from "../clock.ts";
+import { newClaim } from "../expose/claim.ts";
 import { type RestoreOptions, type RestoreResult, type RestoreScope, restoreForgotten } from "../expose/forgotten.ts";
 import { reap } from "../expose/reaper.ts";
 import type { ExposeLine } from "../expose/report.ts";
@@ -9,6 +10,7 @@ import { Discovery } from "../kube/discovery.ts";
 import { Objects } from "../kube/objects.ts";
 import { clusterOf } from "./cluster-source.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
+import { userAtHost } from "./user-at-host.ts";
 
 /** What is restored, and how. */
 export interface RestoreRequest {
@@ -68,7 +70,7 @@ async function placeOf(options: DaemonOptions, { scope: asked }: RestoreRequest)
 }
 
 function optionsOf({ waitMs, graceMs, report }: RestoreRequest, signal: AbortSignal): RestoreOptions {
-  return { signal, report, waitMs, graceMs };
+  return { signal, report, waitMs, graceMs, by: newClaim(userAtHost()) };
 }
 
 function describePlaces(namespaces: readonly string[] | undefined): string {

@@ -4,6 +4,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { ExposeLab, exampleRecord, finished, keptLines, sessions } from "../../test/support/expose-lab.ts";
 import { aborted } from "../clock.ts";
 import { codeOf } from "../errors.ts";
+import { serviceKey } from "../model/service-key.ts";
 import { newClaim, whileClaimed } from "./claim.ts";
 import { restoreForgotten } from "./forgotten.ts";
 import { annotations } from "./records.ts";
@@ -112,6 +113,24 @@ test("who dies while he puts back falls silent, and another restore ends the ses
   const restored = restoreForgotten(lab.components, {}, { signal, report, waitMs: 0 });
   assert.equal((await finished(lab.clock, restored)).restored, 1);
   assert.deepEqual([lab.owner(owner).replicas, lab.names(leases)], [3, []]);
+});
+
+test("restoreForgotten() tells of a session that it has ended while it watches another", async () => {
+  await using lab = await ExposeLab.open();
+  await takeLease(lab.components, exampleRecord(), { durationMs: 4_000 });
+  const admin = { session: sessions.bob, key: serviceKey("shop", "admin") };
+  await takeLease(lab.components, exampleRecord(admin), { durationMs: 600_000 });
+  const { report, lines } = keptLines();
+  const stop = new AbortController();
+  const restored = restoreForgotten(lab.components, {}, { signal: stop.signal, report, waitMs: 0 });
+  while (!lines.some(({ step }) => step === "ended")) {
+    await lab.clock.advance(100);
+    await turn();
+  }
+  assert.equal(lines.at(-1)?.message, '"shop/cart" is as it was before alice@laptop exposed it');
+  assert.ok(lab.clock.monotonic() < 1_600_000);
+  stop.abort();
+  assert.equal((await restored).restored, 1);
 });
 
 test("a claimed Lease promises a minute at most, whatever it said before", async () => {

@@ -72,10 +72,15 @@ export async function restoreForgotten(
             return;
           }
         }
-        if (await endSuspect(components, suspect, options)) restored++;
-        else if (lease !== undefined) alive.push(lease);
-      } catch (error) {
-        failures.push(LocalizerError.from(error));
+        if (await endSuspect(components, suspect, options)) {
+          restored++;
+          // Now: others may have to be watched for minutes yet.
+          report({ level: "info", step: "ended", message: describeEnd(suspect) });
+        } else if (lease !== undefined) alive.push(lease);
+      } catch (thrown) {
+        const error = LocalizerError.from(thrown);
+        failures.push(error);
+        if (error.code !== "aborted") report({ level: "error", step: "scale-back", message: error.message });
       }
     }),
   );
@@ -114,6 +119,13 @@ export async function endSuspect(
   }
   await end(options.signal);
   return true;
+}
+
+/** That it was ended, for messages. */
+export function describeEnd({ lease, key, namespace }: Pick<Suspect, "lease" | "key" | "namespace">): string {
+  const holder = lease?.holder || "somebody";
+  if (key !== undefined) return `"${key}" is as it was before ${holder} exposed it`;
+  return `What an exposure without a Lease had changed in namespace "${namespace}" is as before`;
 }
 
 /** `alice@laptop, who exposes "shop/cart"`, for messages. */

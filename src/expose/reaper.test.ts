@@ -144,6 +144,18 @@ describe("reap()", () => {
     assert.equal(about.filter((text) => text.includes("web")).length, about.length);
   });
 
+  it("tries again at the next look what it has claimed and could not put back, and takes its own claim for no sign of life", async () => {
+    await using lab = await ExposeLab.open();
+    const { owner } = await expose(lab);
+    lab.fail(calling("patch", "deployments"), { kind: "forbidden" }, 2);
+    await using reaper = start(lab, { graceMs: 0 });
+    await reaper.rounds(1);
+    await until(() => reaper.texts().some((text) => text.startsWith("error")));
+    await reaper.rounds(2);
+    await until(() => lab.owner(owner).replicas === 3);
+    assert.ok(!reaper.texts().some((text) => text.includes("left alone")));
+  });
+
   it("says nothing while there is nothing, and what it may not look at once", async () => {
     await using lab = await ExposeLab.open();
     lab.fail(calling("list", "widgets"), { kind: "forbidden" }, 100);

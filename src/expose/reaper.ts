@@ -6,8 +6,9 @@ import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import type { ServedKind } from "../kube/discovery.ts";
 import { newClaim } from "./claim.ts";
-import { describeHolder, endSuspect, type RestoreOptions } from "./forgotten.ts";
+import { describeEnd, describeHolder, endSuspect, type RestoreOptions } from "./forgotten.ts";
 import type { ExposeLine, Report } from "./report.ts";
+import type { Claim } from "./session-lease.ts";
 import { Silences } from "./silence.ts";
 import { findSuspects, type SearchComponents, type Suspect, scalableKinds } from "./suspects.ts";
 
@@ -42,7 +43,7 @@ class Reaper {
   readonly #options: ReaperOptions;
   readonly #silences = new Silences();
   /** Its own, so that what it has claimed and could not put back is tried again at the next look. */
-  readonly #by = newClaim("localizer reaper");
+  readonly #by: Claim;
   /** By session, while it is being ended. */
   readonly #endings = new Map<string, Promise<void>>();
   /** By session: what was said of it, and whatever was said need not be said again. */
@@ -56,6 +57,7 @@ class Reaper {
     this.#components = components;
     this.#namespace = namespace;
     this.#options = options;
+    this.#by = options.by ?? newClaim("localizer reaper");
     this.#reportOfLook = once(options.report);
   }
 
@@ -116,7 +118,7 @@ class Reaper {
 
   /** In the background: its workload may take minutes to become ready. */
   #end(suspect: Suspect): void {
-    const { session, lease, key, namespace } = suspect;
+    const { session, lease } = suspect;
     if (this.#endings.has(session)) return;
     let isNews = lease !== undefined;
     const say = this.#reportOf(suspect);
@@ -128,12 +130,8 @@ class Reaper {
       try {
         const options = { ...this.#options, report, by: this.#by };
         if (!(await endSuspect(this.#components, suspect, options))) return;
-        const what =
-          key === undefined
-            ? `What an exposure without a Lease had changed in namespace "${namespace}" is as before`
-            : `"${key}" is as it was before ${lease?.holder || "somebody"} exposed it`;
         // Its holder may have ended it in the meantime: then there was nothing to put back.
-        if (isNews) say({ level: "info", step: "ended", message: what });
+        if (isNews) say({ level: "info", step: "ended", message: describeEnd(suspect) });
       } catch (thrown) {
         const { code, message } = LocalizerError.from(thrown);
         if (code !== "aborted") report({ level: "error", step: "scale-back", message });
