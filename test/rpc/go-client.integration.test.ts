@@ -152,7 +152,17 @@ describe("runGoClient() against openGrpcServer()", () => {
     assert.deepEqual(await runGoClient(daemon.socketPath, "reflect"), {
       v1: services,
       v1alpha: services,
-      methods: ["ExposeService", "StopExpose", "List", "Ping", "Kill", "Stable", "Stats", "WatchStats"],
+      methods: [
+        "ExposeService",
+        "StopExpose",
+        "List",
+        "Ping",
+        "Kill",
+        "Stable",
+        "Stats",
+        "WatchStats",
+        "WorkloadEnvironment",
+      ],
       unknownCode: 5,
     });
   });
