@@ -38,9 +38,9 @@ const measures = {
 
 const limits = `Every byte passes the API server's TLS, the kubelet, the container runtime and sshd, which all share the processors with the tool, and
 is ciphered twice on this machine (SSH within TLS). localizer does both in one thread; ssh and kubectl are two processes, and so have both processors where
-there are two. ssh2 makes each packet of 32 KiB anew, as cleartext and as ciphertext, and Node gives all that is read new memory: what
-would be the kernel's and the collector's work is kept small by collecting young buffers as bytes pass. A new connection costs localizer an SSH channel, a dial to
-::1 and 127.0.0.1 in turn and the objects for both in JavaScript, ssh some system calls; it waits for fewer of the others' turns. A tool's first transfers are slower, until
+there are two. ssh2 makes each packet of 32 KiB anew, as cleartext and as ciphertext, and Node gives all that is read new memory: collecting
+young buffers as bytes pass keeps that small. A new connection costs localizer an SSH channel, a dial to
+::1 and 127.0.0.1 in turn and the objects for both in JavaScript, ssh some system calls. A tool's first transfers are slower, until
 its code is compiled.`;
 
 /** The same pod, sshd and application for both. */
