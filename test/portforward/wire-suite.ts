@@ -89,7 +89,11 @@ export function wireSuite(engine?: EngineName): Wire {
       const stream = await wire.open(7999);
       say(stream);
       stream.resume();
-      assert.equal(codeOf(await failure(stream)), "refused");
+      const code = codeOf(await failure(stream));
+      // By v4 the server hangs up right behind its words, and a reset for what was still on its way to it may throw them
+      // away: then nobody knows, and nothing is repeated.
+      const allowed = engine === "v4" && say !== early[0] ? ["refused", "unavailable"] : ["refused"];
+      assert.ok(allowed.includes(code), code);
     }
   });
 
