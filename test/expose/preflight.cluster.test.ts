@@ -100,6 +100,6 @@ test("the kinds that can be scaled are found, the new one among them", limits, a
 
 test("the owners of a plan are found again", limits, async () => {
   const plan = await planOf("set");
-  assert.deepEqual(await plannedOwners(editor, plan), plan.owners);
-  assert.deepEqual(await plannedOwners(editor, await planOf("idle")), []);
+  assert.deepEqual(await plannedOwners(editor, plan), { owners: plan.owners, closed: [] });
+  assert.deepEqual(await plannedOwners(editor, await planOf("idle")), { owners: [], closed: [] });
 });
