@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import type { DialLocal } from "../net/dial-local.ts";
+import { pump } from "../net/pump.ts";
 import { resetSocket } from "../net/splice.ts";
 
 /** A process may take so long to read the rest when its caller is gone for good. */
@@ -78,18 +79,4 @@ export function joinLocal(
       counts.bytesIn += length;
     });
   });
-}
-
-function pump(from: Duplex, to: Duplex, count: (length: number) => void): void {
-  from.on("data", (chunk: Buffer) => {
-    count(chunk.length);
-    if (to.writable && !to.write(chunk)) from.pause();
-  });
-  to.on("drain", () => from.resume());
-  const end = () => {
-    if (to.writable) to.end();
-  };
-  if (from.readableEnded) end();
-  else from.once("end", end);
-  from.resume();
 }

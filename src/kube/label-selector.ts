@@ -1,7 +1,7 @@
 /** The label selectors of workloads (meta/v1 LabelSelector, and the plain map of a ReplicationController). Pure. */
 import { at, listAt, textAt, textsAt } from "./json.ts";
 
-/** What labels have to be like. Empty: any labels will do. */
+/** What labels have to be like; an empty one is fulfilled by all (meta/v1). */
 export interface LabelSelector {
   readonly matchLabels: Readonly<Record<string, string>>;
   readonly matchExpressions: readonly LabelRequirement[];

@@ -9,6 +9,7 @@ import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import type { FarSide } from "./far-side.ts";
 import { followLocalEnd, type PeerEndOf } from "./local-end.ts";
+import { pump } from "./pump.ts";
 
 /** How long the local side may take to close after the far side has ended. */
 const lingerMs = 30_000;
@@ -129,18 +130,4 @@ function whenFinished(stream: Duplex, run: () => void): void {
 function breakOff(local: Socket, far: Duplex): void {
   far.destroy();
   resetSocket(local);
-}
-
-function pump(from: Duplex, to: Duplex, count: (length: number) => void): void {
-  from.on("data", (chunk: Buffer) => {
-    count(chunk.length);
-    if (to.writable && !to.write(chunk)) from.pause();
-  });
-  to.on("drain", () => from.resume());
-  const end = () => {
-    if (to.writable) to.end();
-  };
-  if (from.readableEnded) end();
-  else from.once("end", end);
-  from.resume();
 }

@@ -17,16 +17,16 @@ export type TakeWindow = (channel: Channel) => (bytes: number) => void;
  */
 export function takeWindows(client: Client): TakeWindow {
   const protocol = objectAt(client, "_protocol");
-  const confirm = functionAt(protocol, "channelOpenConfirm");
-  const adjust = functionAt(protocol, "channelWindowAdjust");
+  const confirm = methodAt(protocol, "channelOpenConfirm");
+  const adjust = methodAt(protocol, "channelWindowAdjust");
   Reflect.set(protocol, "channelOpenConfirm", (remote: number, local: number, _window: number, packet: number) =>
-    Reflect.apply(confirm, protocol, [remote, local, receiveWindowBytes, packet]),
+    confirm(remote, local, receiveWindowBytes, packet),
   );
   return (channel) => {
     // Never low, so never renewed by ssh2.
     Reflect.set(objectAt(channel, "incoming"), "window", Number.POSITIVE_INFINITY);
     const id: unknown = Reflect.get(objectAt(channel, "outgoing"), "id");
-    return (bytes) => Reflect.apply(adjust, protocol, [id, bytes]);
+    return (bytes) => void adjust(id, bytes);
   };
 }
 
@@ -36,11 +36,11 @@ function objectAt(holder: object, name: string): object {
   return value;
 }
 
-// biome-ignore lint/complexity/noBannedTypes: called by Reflect.apply alone, with what ssh2's source shows.
-function functionAt(holder: object, name: string): Function {
+/** The method as it is now, whatever stands in its place later. */
+function methodAt(holder: object, name: string): (...values: readonly unknown[]) => unknown {
   const value: unknown = Reflect.get(holder, name);
   if (typeof value !== "function") throw unknownSsh2(name);
-  return value;
+  return (...values) => Reflect.apply(value, holder, values);
 }
 
 function unknownSsh2(name: string): LocalizerError {
