@@ -1,24 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { FakeKubeOptions } from "../../test/support/fake-kube.ts";
-import {
-  cartPod,
-  cartService,
-  deployed,
-  shopComponents,
-  shopObject,
-  workload,
-} from "../../test/support/shop-objects.ts";
-import { serviceKey } from "../model/service-key.ts";
-import { type PreflightWish, preflight } from "./preflight.ts";
-
-const key = serviceKey("shop", "cart");
-const wish: PreflightWish = { key, maps: [], allowVolumeLoss: false };
-const ownedBy = (kind: string, name: string) => ({ owner: { apiVersion: "apps/v1", kind, name } });
-
-function plan(options: FakeKubeOptions, changed: Partial<PreflightWish> = {}) {
-  return preflight(shopComponents(options), { ...wish, ...changed });
-}
+import { cartPod, cartService, deployed, shopObject, workload } from "../../test/support/shop-objects.ts";
+import { cartPlan, ownedBy } from "../../test/support/shop-plan.ts";
 
 const stateful = (spec: object) => [
   cartService(),
@@ -136,25 +120,25 @@ describe("preflight() refuses", () => {
     ],
   ];
   for (const [what, options, code, message] of table) {
-    it(what, () => assert.rejects(plan(options), { code, message }));
+    it(what, () => assert.rejects(cartPlan(options), { code, message }));
   }
 
   it("entries of the map that lead nowhere", async () => {
     const objects = [cartService(), ...deployed("cart")];
     const message =
       'Cannot map ports by "3000:81": the Service has no TCP port "81"; there is 80 (http) to 8080 of the pods';
-    await assert.rejects(plan({ objects }, { maps: ["3000:81"] }), { code: "usage", message });
+    await assert.rejects(cartPlan({ objects }, { maps: ["3000:81"] }), { code: "usage", message });
   });
 
   it("nothing for a missing verb of the port-forward where there is another one", async () => {
     const objects = [cartService(), ...deployed("cart")];
     for (const verb of ["create", "get"]) {
-      assert.deepEqual((await plan({ objects, denied: [`${verb} pods/portforward`] })).warnings, []);
+      assert.deepEqual((await cartPlan({ objects, denied: [`${verb} pods/portforward`] })).warnings, []);
     }
   });
 
   it("nothing for volumes that may go, but says it", async () => {
-    const { owners, warnings } = await plan({ objects: losing }, { allowVolumeLoss: true });
+    const { owners, warnings } = await cartPlan({ objects: losing }, { allowVolumeLoss: true });
     assert.equal(owners.length, 1);
     const sentence =
       'Scaling StatefulSet "db" to 0 deletes its volumes and what is on them (whenScaled: Delete), which you have allowed';
@@ -171,7 +155,7 @@ describe("preflight() refuses", () => {
     ];
     const message =
       'Cannot expose "shop/cart": in namespace "shop" you lack rights to rollouts.argoproj.io/scale (update)';
-    await assert.rejects(plan({ objects, kinds, denied: ["update rollouts.argoproj.io/scale"] }), {
+    await assert.rejects(cartPlan({ objects, kinds, denied: ["update rollouts.argoproj.io/scale"] }), {
       code: "denied",
       message,
     });

@@ -1,16 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { FakeKubeOptions } from "../../test/support/fake-kube.ts";
-import {
-  cartPod,
-  cartService,
-  deployed,
-  shopComponents,
-  shopObject,
-  workload,
-} from "../../test/support/shop-objects.ts";
-import { serviceKey } from "../model/service-key.ts";
-import { preflight } from "./preflight.ts";
+import { cartPod, cartService, deployed, shopObject, workload } from "../../test/support/shop-objects.ts";
+import { cartPlan } from "../../test/support/shop-plan.ts";
 
 const scaledObjects = { apiVersion: "keda.sh/v1alpha1", kind: "ScaledObject", plural: "scaledobjects" } as const;
 const target = { apiVersion: "apps/v1", kind: "Deployment", name: "cart" };
@@ -283,8 +275,7 @@ const table: readonly (readonly [what: string, options: FakeKubeOptions, sentenc
 describe("preflight() warns of", () => {
   for (const [what, options, sentences] of table) {
     it(what, async () => {
-      const wish = { key: serviceKey("shop", "cart"), maps: [], allowVolumeLoss: false };
-      const { warnings } = await preflight(shopComponents(options), wish);
+      const { warnings } = await cartPlan(options);
       assert.deepEqual(warnings, sentences);
     });
   }

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { FakeKubeOptions } from "../../test/support/fake-kube.ts";
 import {
   cartLabels,
   cartPod,
@@ -10,16 +9,8 @@ import {
   shopObject,
   workload,
 } from "../../test/support/shop-objects.ts";
-import { serviceKey } from "../model/service-key.ts";
-import { type PreflightWish, plannedOwners, preflight } from "./preflight.ts";
-
-const key = serviceKey("shop", "cart");
-const wish: PreflightWish = { key, maps: [], allowVolumeLoss: false };
-const ownedBy = (kind: string, name: string) => ({ owner: { apiVersion: "apps/v1", kind, name } });
-
-function plan(options: FakeKubeOptions, changed: Partial<PreflightWish> = {}) {
-  return preflight(shopComponents(options), { ...wish, ...changed });
-}
+import { cartPlan, cartWish, ownedBy } from "../../test/support/shop-plan.ts";
+import { plannedOwners, preflight } from "./preflight.ts";
 
 describe("preflight()", () => {
   it("plans what a session has to know, and asks for nothing but reads", async () => {
@@ -30,8 +21,8 @@ describe("preflight()", () => {
     };
     const objects = [cartService(), ...deployed("cart", { podSpec, spec: { replicas: 2 } })];
     const components = shopComponents({ objects });
-    assert.deepEqual(await preflight(components, { ...wish, maps: ["3000:80"] }), {
-      key,
+    assert.deepEqual(await preflight(components, { ...cartWish, maps: ["3000:80"] }), {
+      key: cartWish.key,
       serviceUid: "uid-Service-cart",
       selector: cartLabels,
       ports: [{ servicePort: 80, name: "http", remote: 8080, remoteName: "", local: 3000 }],
@@ -58,7 +49,7 @@ describe("preflight()", () => {
       workload("DaemonSet", "agent"),
       shopObject("v1", "ReplicationController", "old", { spec: { selector: { app: "other" } } }),
     ];
-    const { owners, adopters } = await plan({ objects });
+    const { owners, adopters } = await cartPlan({ objects });
     assert.deepEqual(
       owners.map(({ name, adopts }) => [name, adopts]),
       [["cart", true]],
@@ -75,7 +66,7 @@ describe("preflight()", () => {
       cartPod("leaving", { metadata: { deletionTimestamp: "2026-01-01T00:00:00Z" } }),
       ...deployed("cart"),
     ];
-    const { owners, warnings } = await plan({ objects });
+    const { owners, warnings } = await cartPlan({ objects });
     assert.deepEqual([owners.length, warnings], [1, []]);
   });
 
@@ -95,7 +86,7 @@ describe("preflight()", () => {
       ...[cartService(), deployment, replicaSet, moved, formerly, workload("StatefulSet", "far", other)],
       shopObject(rollouts.apiVersion, "Rollout", "canary", { spec: { size: 4, template } }),
     ];
-    const { owners, warnings } = await plan({ objects, kinds: [rollouts] });
+    const { owners, warnings } = await cartPlan({ objects, kinds: [rollouts] });
     assert.deepEqual(owners.map(({ kind, name, replicas }) => [kind, name, replicas]).sort(), [
       ["Deployment", "cart", 0],
       ["Rollout", "canary", 4],
@@ -110,7 +101,7 @@ describe("preflight()", () => {
       cartService({ clusterIP: "None" }),
       ...[named("cart-10"), named("cart-2"), workload("StatefulSet", "cart", { spec: { serviceName: "cart" } })],
     ];
-    const { pod, warnings } = await plan({ objects });
+    const { pod, warnings } = await cartPlan({ objects });
     assert.deepEqual([pod.hostname, pod.subdomain], ["cart-2", "cart"]);
     const sentence =
       'Of the pods\' own names only "cart-2" leads to the local process, and none of the others ("cart-10") anywhere while the Service is exposed';
@@ -119,7 +110,7 @@ describe("preflight()", () => {
 
   it("knows that name of a StatefulSet without pods", async () => {
     const spec = { replicas: 0, serviceName: "cart", ordinals: { start: 5 } };
-    const { pod } = await plan({
+    const { pod } = await cartPlan({
       objects: [cartService({ clusterIP: "None" }), workload("StatefulSet", "cart", { spec })],
     });
     assert.deepEqual([pod.hostname, pod.subdomain], ["cart-5", "cart"]);
@@ -134,8 +125,8 @@ describe("preflight()", () => {
       const annotations = { "openshift.io/sa.scc.uid-range": range };
       const metadata = { name: "shop", annotations };
       const objects = [cartService(), ...deployed("cart"), { apiVersion: "v1", kind: "Namespace", metadata }];
-      assert.equal((await plan({ objects })).pod.runAsUser, expected);
-      assert.equal((await plan({ objects, denied: ["get namespaces"] })).pod.runAsUser, undefined);
+      assert.equal((await cartPlan({ objects })).pod.runAsUser, expected);
+      assert.equal((await cartPlan({ objects, denied: ["get namespaces"] })).pod.runAsUser, undefined);
     });
   }
 
@@ -146,7 +137,7 @@ describe("preflight()", () => {
       cartService({ ports: [{ port: 80, targetPort: "web" }] }),
       ...deployed("cart", { podSpec: { initContainers: [starter, sidecar] } }),
     ];
-    const { ports } = await plan({ objects });
+    const { ports } = await cartPlan({ objects });
     assert.deepEqual(ports, [{ servicePort: 80, name: "", remote: 9000, remoteName: "web", local: 9000 }]);
   });
 });
@@ -156,7 +147,7 @@ describe("plannedOwners()", () => {
   const objects = [replicaSet, workloadOnly, cartPod("a", ownedBy("ReplicaSet", "cart")), cartPod("alone")];
 
   it("gives the owners of the pods that there are", async () => {
-    const found = await plannedOwners(shopComponents({ objects }), { key, selector: cartLabels });
+    const found = await plannedOwners(shopComponents({ objects }), { key: cartWish.key, selector: cartLabels });
     assert.deepEqual(
       found.owners.map(({ name, replicas, adopts }) => [name, replicas, adopts]),
       [["cart", 1, true]],
@@ -165,7 +156,7 @@ describe("plannedOwners()", () => {
 
   it("gives none where there are no pods, and does not look for any", async () => {
     const components = shopComponents({ objects });
-    assert.deepEqual(await plannedOwners(components, { key, selector: { app: "other" } }), {
+    assert.deepEqual(await plannedOwners(components, { key: cartWish.key, selector: { app: "other" } }), {
       owners: [],
       closed: [],
     });

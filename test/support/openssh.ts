@@ -10,6 +10,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, wri
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sessionFolder, sshdConfig, sshUser } from "../../src/expose/sshd-config.ts";
+import { port } from "../../src/model/port.ts";
 import { type KeyPair, makeKeyPair } from "../../src/ssh/key-pair.ts";
 import type { SshIdentity } from "../../src/ssh/ssh-connection.ts";
 import { unpackPackages } from "../cluster/debian-packages.ts";
@@ -106,7 +108,7 @@ async function findSshd(folder: string): Promise<{ sshd: string; environment: No
   };
 }
 
-/** What the pod's sshd is told (decided for expose); the newest directives are left out, which Debian's does not know. */
+/** The configuration that the pod's sshd gets, for a folder and a user of this machine. */
 function writeConfig(
   folder: string,
   options: {
@@ -118,56 +120,14 @@ function writeConfig(
   },
 ): string {
   const { owner, hostKey, clientKey, allowed, more = [] } = options;
+  const shipped = sshdConfig(allowed.map(port), port(2222))
+    .replaceAll(sessionFolder, folder)
+    .replace(`AllowUsers ${sshUser}`, `AllowUsers ${owner.name}`);
   const files = {
     hostkey: hostKey.privateKey,
     authorized_keys: `restrict,port-forwarding ${clientKey.publicKey}\n`,
-    sshd_config: [
-      // Of two the first counts.
-      ...more,
-      "Port 2222",
-      "ListenAddress 127.0.0.1",
-      "ListenAddress ::1",
-      `HostKey ${folder}/hostkey`,
-      "PidFile none",
-      "StrictModes no",
-      `AuthorizedKeysFile ${folder}/authorized_keys`,
-      "AuthenticationMethods publickey",
-      "PubkeyAuthentication yes",
-      "PubkeyAcceptedAlgorithms ssh-ed25519",
-      "HostKeyAlgorithms ssh-ed25519",
-      "PasswordAuthentication no",
-      "KbdInteractiveAuthentication no",
-      "HostbasedAuthentication no",
-      "PermitEmptyPasswords no",
-      "PermitRootLogin no",
-      `AllowUsers ${owner.name}`,
-      "MaxSessions 0",
-      "PermitTTY no",
-      "PermitUserRC no",
-      "PermitUserEnvironment no",
-      "X11Forwarding no",
-      "AllowAgentForwarding no",
-      "AllowStreamLocalForwarding no",
-      "PermitTunnel no",
-      "AllowTcpForwarding remote",
-      "PermitOpen none",
-      `PermitListen ${allowed.join(" ")}`,
-      "GatewayPorts yes",
-      "ClientAliveInterval 2",
-      "ClientAliveCountMax 2",
-      "LoginGraceTime 15",
-      "MaxAuthTries 2",
-      "MaxStartups 4:50:8",
-      "Ciphers aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com",
-      "KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org",
-      "Compression no",
-      "UseDNS no",
-      "PrintMotd no",
-      "PrintLastLog no",
-      "LogLevel INFO",
-      "Subsystem sftp internal-sftp",
-      "",
-    ].join("\n"),
+    // Of two directives the first counts. What is shipped, but for the folder and the user; and with an sftp that must not be reached.
+    sshd_config: [...more, shipped, "Subsystem sftp internal-sftp", ""].join("\n"),
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o600 });
   execFileSync("chown", [`${owner.uid}:${owner.gid}`, ...Object.keys(files).map((name) => join(folder, name))]);
