@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { type TestContext, test } from "node:test";
 import { FakeClock } from "../test/support/fake-clock.ts";
-import { systemClock, withTimeout } from "./clock.ts";
+import { systemClock, unlessAborted, withTimeout } from "./clock.ts";
 import { LocalizerError } from "./errors.ts";
 
 const listeners = (signal: AbortSignal) => getEventListeners(signal, "abort").length;
@@ -106,4 +106,20 @@ test("systemClock waits no longer than a timer can, instead of not at all", (t) 
   void systemClock.sleep(2 ** 31);
   systemClock.after(Number.POSITIVE_INFINITY, () => {});
   assert.deepEqual(waits, [2 ** 31 - 1, 2 ** 31 - 1]);
+});
+
+test("unlessAborted() gives what the promise gives or throws, and leaves no listener", async () => {
+  const { signal } = new AbortController();
+  assert.equal(await unlessAborted(Promise.resolve(7), signal), 7);
+  const failure = new LocalizerError("gone", "It is gone");
+  await assert.rejects(unlessAborted(Promise.reject(failure), signal), failure);
+  assert.equal(listeners(signal), 0);
+});
+
+test("unlessAborted() throws as soon as the signal fires, or has", async () => {
+  const stop = new AbortController();
+  const waiting = assert.rejects(unlessAborted(new Promise(() => {}), stop.signal), { code: "aborted" });
+  stop.abort();
+  await waiting;
+  await assert.rejects(unlessAborted(Promise.resolve(), stop.signal), { code: "aborted" });
 });

@@ -65,6 +65,19 @@ export function othersTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/**
+ * The promise's outcome, for work that takes no signal itself, unless the signal fires first. Leaves no listener behind.
+ * @throws LocalizerError `aborted` as soon as it does
+ */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    throwIfAborted(signal);
+    const stop = () => reject(new LocalizerError("aborted", "Stopped", { cause: signal.reason }));
+    signal.addEventListener("abort", stop, { once: true });
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
 /** Resolves when the signal fires, at once when it has; never rejects. */
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { endStuckFiles } from "./support/end-stuck-files.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const binary = (name: string) => join(root, "node_modules", ".bin", name);
@@ -19,7 +20,8 @@ const biomeColours = process.stdout.isTTY ? [] : ["--colors=off"];
 /** One check. Returns why it failed, or undefined. */
 interface Step {
   readonly name: string;
-  readonly run: () => Promise<string | undefined>;
+  /** @param seconds how long each step so far took, by name */
+  readonly run: (seconds: ReadonlyMap<string, number>) => Promise<string | undefined>;
 }
 
 const checks: readonly Step[] = [
@@ -29,13 +31,25 @@ const checks: readonly Step[] = [
   { name: "generated code", run: generatedCode },
   {
     name: "units",
-    run: () => suite("**/*.test.ts", { without: /\.(root|cluster|soak|integration)\.test\.ts$/, timeoutMs: 60_000 }),
+    run: () =>
+      suite("**/*.test.ts", {
+        without: /\.(root|cluster|soak|integration)\.test\.ts$/,
+        timeoutMs: 120_000,
+        atOnce: 3,
+        first: /^test\/expose\//,
+      }),
   },
 ];
 
 const machine: readonly Step[] = [
-  { name: "suites with other programs", run: () => suite("test/**/*.integration.test.ts", { timeoutMs: 600_000 }) },
-  { name: "suites as root", run: () => asRoot(() => suite("test/**/*.root.test.ts", { timeoutMs: 300_000 })) },
+  {
+    name: "suites with other programs",
+    run: () => suite("test/**/*.integration.test.ts", { timeoutMs: 600_000, atOnce: 2 }),
+  },
+  {
+    name: "suites as root",
+    run: () => asRoot(() => suite("test/**/*.root.test.ts", { timeoutMs: 300_000, atOnce: 2 })),
+  },
 ];
 
 const cluster: readonly Step[] = [
@@ -43,7 +57,7 @@ const cluster: readonly Step[] = [
     name: "the test cluster itself",
     run: () => asRoot(() => suite("test/cluster/*.cluster.test.ts", { timeoutMs: 1_800_000 })),
   },
-  { name: "suites on the real cluster", run: () => asRoot(onCluster) },
+  { name: "suites on the real cluster", run: (seconds) => asRoot(() => onCluster(isSlow(seconds) ? 2 : 4)) },
 ];
 
 const soak: readonly Step[] = [
@@ -62,30 +76,51 @@ if (plan === undefined) {
 process.exitCode = await runAll(plan);
 
 async function runAll(steps: readonly Step[]): Promise<number> {
+  // Modules are compiled once, not by each of the thousand programs that the suites start.
+  using compiled = temporaryFolder();
+  process.env.NODE_COMPILE_CACHE ??= compiled.path;
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      compiled[Symbol.dispose]();
+      process.kill(process.pid, signal);
+    });
+  }
   const report: string[] = [];
+  const took = new Map<string, number>();
   let failure: string | undefined;
   for (const { name, run } of steps) {
     const startedMs = performance.now();
     process.stdout.write(`\n== ${name}\n`);
-    failure = await run();
-    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-    report.push(`${failure === undefined ? "ok    " : "FAILED"} ${name}, ${seconds} s${failure ? `: ${failure}` : ""}`);
+    failure = await run(took);
+    const seconds = (performance.now() - startedMs) / 1000;
+    took.set(name, seconds);
+    const end = failure === undefined ? "ok    " : "FAILED";
+    report.push(`${end} ${name}, ${seconds.toFixed(1)} s${failure ? `: ${failure}` : ""}`);
     if (failure !== undefined) break;
   }
   process.stdout.write(`\n${report.join("\n")}\n`);
   return failure === undefined ? 0 : 1;
 }
 
-async function onCluster(): Promise<string | undefined> {
+/** The types take 2 s where two cores are quick; where they take much longer, four files at a time would starve each other. */
+function isSlow(seconds: ReadonlyMap<string, number>): boolean {
+  return (seconds.get("types") ?? 0) > 3;
+}
+
+async function onCluster(atOnce: number): Promise<string | undefined> {
   const { startCluster } = await import("./cluster/cluster.ts");
   await using _cluster = await startCluster({ log: (line) => process.stdout.write(`${line}\n`) });
-  const timeoutMs = 300_000;
-  // Most of their time goes by with waiting for pods: these may go side by side, those that break the cluster may not.
-  const sideBySide = /^test\/expose\/(?!.*\.alone\.)/;
-  const alone = { without: new RegExp(`^test/cluster/|${sideBySide.source}`), timeoutMs };
+  const timeoutMs = 600_000;
+  // Those that break the cluster. The others wait most of their time, each in a namespace of its own.
+  const alone = /\.alone\.cluster\.test\.ts$/;
   return (
-    (await suite("test/**/*.cluster.test.ts", alone)) ??
-    (await suite("test/expose/*.cluster.test.ts", { without: /\.alone\./, timeoutMs, atOnce: 3 }))
+    (await suite("test/**/*.alone.cluster.test.ts", { timeoutMs })) ??
+    (await suite("test/**/*.cluster.test.ts", {
+      without: new RegExp(`^test/cluster/|${alone.source}`),
+      timeoutMs,
+      atOnce,
+      first: /^test\/expose\//,
+    }))
   );
 }
 
@@ -96,18 +131,20 @@ async function soakOn(runtime: "current" | "debian"): Promise<string | undefined
 }
 
 /**
- * Runs test files through Node's own runner, whose summary is printed; one after the other unless told otherwise. A test may
- * take `timeoutMs`, a file three times as long.
+ * Runs test files through Node's own runner, whose summary is printed; one after the other unless told otherwise, by their names
+ * but for those that are to be `first`. A test may take `timeoutMs`, a file three times as long.
  */
 async function suite(
   pattern: string,
-  options: { without?: RegExp; timeoutMs: number; atOnce?: number },
+  options: { without?: RegExp; timeoutMs: number; atOnce?: number; first?: RegExp },
 ): Promise<string | undefined> {
   const files: string[] = [];
   for await (const file of glob(pattern, { cwd: root, exclude: ["node_modules/**", "dist/**"] })) {
     if (options.without?.test(file) !== true) files.push(file);
   }
   if (files.length === 0) return `no test file matches ${pattern}`;
+  const isLater = (file: string) => Number(options.first?.test(file) !== true);
+  files.sort((a, b) => isLater(a) - isLater(b) || (a < b ? -1 : 1));
   const flags = [
     "--test",
     "--test-reporter=spec",
@@ -120,7 +157,7 @@ async function suite(
     process.stderr.write(`Ended by test/run.ts: ${line}\n`);
   };
   const watch = (pid: number) => endStuckFiles(pid, { fileTimeoutMs: 3 * options.timeoutMs, log });
-  const failure = await command(process.execPath, [...flags, ...files.sort()], watch);
+  const failure = await command(process.execPath, [...flags, ...files], watch);
   return stuck.length === 0 ? failure : stuck.join(", ");
 }
 

@@ -1,5 +1,6 @@
 /** What the shell is told. Numbers are part of the interface: scripts compare them. */
 import type { ErrorCode } from "../errors.ts";
+import type { StopRequest } from "./child.ts";
 
 /** The exit code of each kind of failure. A command that did what it was asked to exits with 0. */
 export const exitCodes: Readonly<Record<ErrorCode, number>> = {
@@ -17,3 +18,6 @@ export const exitCodes: Readonly<Record<ErrorCode, number>> = {
   timeout: 6,
   conflict: 7,
 };
+
+/** What a shell gives for a program that such a signal has ended: 128 and its number. */
+export const stopCodes: Readonly<Record<StopRequest, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };

@@ -23,6 +23,11 @@ export const exposeFlags: Readonly<Record<string, FlagHelp>> = {
     text: "take the place of somebody who has given no sign of life for too long",
   },
   "allow-volume-loss": { type: "boolean", env: false, text: "go ahead although scaling down deletes volumes" },
+  "allow-partial": {
+    type: "boolean",
+    env: false,
+    text: "go ahead although pods go, too, that the Service does not lead to",
+  },
   "env-file": {
     type: "string",
     ...{ value: "FILE", env: false },
@@ -60,7 +65,7 @@ export const exposeFlags: Readonly<Record<string, FlagHelp>> = {
 export type ExposeMode = "start" | "stay" | "stop";
 
 /** Those that a start alone takes. */
-const startSwitches = ["dry-run", "yes", "take-over", "allow-volume-loss"] as const;
+const startSwitches = ["dry-run", "yes", "take-over", "allow-volume-loss", "allow-partial"] as const;
 /** Those that bring the workload's environment. */
 const envFlags = ["env-file", "env-json", "env"] as const;
 /** Those that say how much of it. */
@@ -110,6 +115,7 @@ export function exposeRequest(flags: FlagValues): Omit<ExposeRequest, "namespace
     yes: isOn(flags, "yes"),
     takeOver: isOn(flags, "take-over"),
     allowVolumeLoss: isOn(flags, "allow-volume-loss"),
+    allowPartial: isOn(flags, "allow-partial"),
     pod: {
       image: one(flags, "image") ?? "",
       pullSecrets: many(flags, "pull-secret"),

@@ -12,4 +12,6 @@ export interface FlagHelp extends CliFlag {
   readonly choices?: readonly string[];
   /** False when the environment does not count: as a rule each flag is a variable too. */
   readonly env?: false;
+  /** The flag whose variable does not count when this switch is given. */
+  readonly beats?: string;
 }

@@ -48,6 +48,16 @@ describe("withEnvironment()", () => {
     assert.deepEqual(many(all, "namespace"), ["given"]);
   });
 
+  it("leaves out the variable of a flag that a given switch beats, but not the flag itself", () => {
+    const known = { ...globalFlags, all: { type: "boolean", env: false, beats: "namespace", text: "" } } as const;
+    const env = { LOCALIZER_NAMESPACE: "shop", LOCALIZER_CONTEXT: "test" };
+    const filled = (given: Record<string, string[]>) => [...fillIn(flags(given), env, known)];
+    const context = ["context", ["test"]];
+    assert.deepEqual(filled({ all: ["true"] }), [["all", ["true"]], context]);
+    assert.deepEqual(filled({ all: ["false"] }), [["all", ["false"]], context, ["namespace", ["shop"]]]);
+    assert.deepEqual(many(fillIn(flags({ all: ["true"], namespace: ["bank"] }), env, known), "namespace"), ["bank"]);
+  });
+
   it("ignores words of other programs in LOG_LEVEL and LOG_FORMAT, and has no variable for --help", () => {
     const all = withEnvironment(flags({}), { LOG_LEVEL: "trace", LOG_FORMAT: "logfmt", LOCALIZER_HELP: "1" });
     assert.equal(all.size, 0);

@@ -35,7 +35,7 @@ export function isOn(flags: FlagValues, name: string): boolean {
 
 /**
  * Adds what the environment says of the known flags that were not given: `LOCALIZER_<FLAG>`, then the original's variables.
- * An empty variable counts as none.
+ * An empty variable counts as none, and so does that of a flag that a given one beats.
  */
 export function withEnvironment(
   given: FlagValues,
@@ -43,8 +43,9 @@ export function withEnvironment(
   known: Readonly<Record<string, FlagHelp>>,
 ): FlagValues {
   const values = new Map(given);
+  const beaten = Object.entries(known).flatMap(([name, { beats }]) => (beats && isOn(given, name) ? [beats] : []));
   for (const [name, flag] of Object.entries(known)) {
-    if (values.has(name) || flag.env === false) continue;
+    if (values.has(name) || flag.env === false || beaten.includes(name)) continue;
     const text = env[variableOf(name)] || fromOriginal(name, env);
     if (text) values.set(name, [text]);
   }

@@ -3,7 +3,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe, it, test } from "node:test";
+import { hasTerminal } from "./io.ts";
 
 /** Prints who asked to stop, and ends after the first. */
 const program = `
@@ -54,4 +55,16 @@ describe("processIo()", () => {
     child.stdout.destroy();
     assert.deepEqual(await once(child, "exit"), [0, null]);
   });
+});
+
+test("hasTerminal() finds one behind any of the streams, as when the input is piped", () => {
+  const [terminal, pipe] = [{ isTTY: true }, {}];
+  for (const streams of [
+    { stdin: terminal, stdout: pipe, stderr: pipe },
+    { stdin: pipe, stdout: terminal, stderr: pipe },
+    { stdin: pipe, stdout: pipe, stderr: terminal },
+  ]) {
+    assert.equal(hasTerminal(streams), true);
+  }
+  assert.equal(hasTerminal({ stdin: pipe, stdout: pipe, stderr: { isTTY: false } }), false);
 });

@@ -35,10 +35,19 @@ export function processIo(): CliIo {
     onStop,
     async prepareChild(words) {
       const { prepareChild } = await import("./run-child.ts");
-      return await prepareChild(words, { env: process.env, isTerminal: process.stdin.isTTY === true });
+      return await prepareChild(words, { env: process.env, isTerminal: hasTerminal(process) });
     },
     exit: (code) => process.exit(code),
   };
+}
+
+/** Says whether Ctrl-C in a terminal reaches this process and its children by itself: one of their streams is that terminal. */
+export function hasTerminal(
+  streams: {
+    readonly [name in "stdin" | "stdout" | "stderr"]: { readonly isTTY?: boolean | undefined };
+  },
+): boolean {
+  return [streams.stdin, streams.stdout, streams.stderr].some(({ isTTY }) => isTTY === true);
 }
 
 /** A script must not take half an answer for a whole one. */

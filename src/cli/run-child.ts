@@ -13,7 +13,7 @@ import type { Child, StartChild, StopRequest } from "./child.ts";
 /**
  * Looks for the program and gives what starts it.
  * @param options.env where PATH is, and what the program gets
- * @param options.isTerminal standard input is one: Ctrl-C then reaches the program by itself, and another INT would count as a second
+ * @param options.isTerminal there is one: Ctrl-C then reaches the program by itself, and another INT would count as a second
  * @throws LocalizerError `usage` for no word at all, `not-found` when there is no such program, `denied` when it cannot be run
  */
 export async function prepareChild(

@@ -3,13 +3,13 @@
  * that a second Ctrl-C leaves that to the daemon. Used by expose.
  */
 import { aborted } from "../clock.ts";
-import { codeOf, LocalizerError } from "../errors.ts";
-import type { DaemonClient } from "../rpc/client.ts";
-import type { ExposeLine, ExposeRequest } from "../rpc/exposing.ts";
-import type { Child, StartChild, StopRequest } from "./child.ts";
-import { leadsSentence } from "./exposure-text.ts";
-import type { CliIo } from "./io.ts";
-import { exposureEnd, findExposure } from "./watch-exposure.ts";
+import { LocalizerError } from "../errors.ts";
+import type { ExposeRequest } from "../rpc/exposing.ts";
+import type { Child, StartChild } from "./child.ts";
+import { stopCodes } from "./exit-code.ts";
+import { HeldExposure, type HoldComponents } from "./held-exposure.ts";
+import { StopRequests } from "./stop-requests.ts";
+import type { ExposureEnd } from "./watch-exposure.ts";
 
 /** What is exposed, and for how long. */
 export interface Stay {
@@ -20,47 +20,105 @@ export interface Stay {
   readonly start?: StartChild;
 }
 
-interface Components {
-  readonly io: CliIo;
-  readonly client: DaemonClient;
-  readonly say: (line: Pick<ExposeLine, "level" | "message">) => void;
-}
-
 /**
- * The program's exit code, or 0 after Ctrl-C.
+ * The program's exit code, or 0 after Ctrl-C; what a shell gives for the signal when that came before there was a program.
  * @throws LocalizerError as `expose` and `stopExpose` do; why the exposure is over when somebody else has ended it; `aborted` when giving
  * back is left to the daemon
  */
-export async function stayExposed(components: Components, stay: Stay): Promise<number> {
-  const { io, say } = components;
+export async function stayExposed(components: HoldComponents, { wish, noWait, start }: Stay): Promise<number> {
   const asked = new StopRequests();
-  using _listening = io.onStop((request) => asked.hear(request));
-  if (!(await started(components, stay, asked.once))) {
-    await giveBack(components, stay, asked);
-    return 0;
+  using _listening = components.io.onStop((request) => asked.hear(request));
+  // A program listens when it has come up, and would come up too late if it had to wait for traffic.
+  const held = new HeldExposure(components, { ...wish, awaitLocal: start !== undefined }, { noWait });
+  return start === undefined
+    ? await inForeground(components, held, asked)
+    : await withProgram(components, held, asked, start);
+}
+
+async function inForeground({ say }: HoldComponents, held: HeldExposure, asked: StopRequests): Promise<number> {
+  try {
+    await held.start(asked.once);
+  } catch (thrown) {
+    if (!asked.once.aborted) {
+      await held.giveBackAfter(thrown, asked.next());
+      throw thrown;
+    }
   }
-  if (stay.start === undefined) {
-    const over = await overWith(components, stay, aborted(asked.once));
-    if (over.end !== undefined) throw over.end;
-    await giveBack(components, stay, asked);
-    return 0;
+  if (!asked.once.aborted) {
+    say({ level: "info", message: "Ctrl-C gives it back" });
+    const { end } = await overWith(held, aborted(asked.once));
+    if (end?.isSettled) throw end.error;
+    if (end !== undefined) {
+      say({ level: "warn", message: end.error.message });
+      await held.giveBack(asked.next());
+      throw end.error;
+    }
+  }
+  await held.giveBack(asked.next());
+  return 0;
+}
+
+async function withProgram(
+  components: HoldComponents,
+  held: HeldExposure,
+  asked: StopRequests,
+  start: StartChild,
+): Promise<number> {
+  const { say } = components;
+  // Nobody waits for traffic any more: the program has ended, or could not be started.
+  const enough = new AbortController();
+  let launched: Promise<Child> | undefined;
+  const launch = (): Promise<Child> => {
+    launched ??= start().then((child) => {
+      // What came while it was being started is meant for it, too.
+      asked.sendTo(child);
+      void child.ended.then(() => enough.abort());
+      return child;
+    });
+    launched.catch(() => enough.abort());
+    return launched;
+  };
+  let failure: unknown;
+  try {
+    await held.start(AbortSignal.any([asked.once, enough.signal]), () => void launch().catch(() => {}));
+  } catch (thrown) {
+    if (!asked.once.aborted && !enough.signal.aborted) failure = thrown;
+  }
+  if (launched === undefined) {
+    if (failure !== undefined) {
+      await held.giveBackAfter(failure, asked.next());
+      throw failure;
+    }
+    const { first } = asked;
+    if (first !== undefined) {
+      await held.giveBack(asked.next());
+      return stopCodes[first];
+    }
   }
   let child: Child;
   try {
-    child = await stay.start();
+    child = await launch();
   } catch (thrown) {
-    await giveBack(components, stay, asked);
-    throw thrown;
+    if (failure === undefined) await held.giveBack(asked.next());
+    else await held.giveBackAfter(failure, asked.next());
+    throw failure ?? thrown;
   }
-  // Those that came while the program was being started are meant for it, too.
-  asked.sendTo(child);
-  const { value: code = 1, end } = await overWith(components, stay, child.ended, (error) => {
-    say({ level: "warn", message: error.message });
-  });
+  if (failure !== undefined) {
+    // It was for an exposure.
+    say({ level: "error", message: `Ending the program: ${LocalizerError.from(failure).message}` });
+    child.passOn("SIGTERM");
+    await child.ended;
+    asked.sendTo(undefined);
+    await held.giveBackAfter(failure, asked.next());
+    throw failure;
+  }
+  const { value: code = 1, end } = enough.signal.aborted
+    ? { value: await child.ended }
+    : await overWith(held, child.ended, ({ error }) => say({ level: "warn", message: error.message }));
   asked.sendTo(undefined);
-  if (end !== undefined) return code;
+  if (end?.isSettled) return code;
   try {
-    await giveBack(components, stay, asked);
+    await held.giveBack(asked.next());
   } catch (thrown) {
     if (code === 0) throw thrown;
     say({ level: "error", message: LocalizerError.from(thrown).message });
@@ -68,96 +126,21 @@ export async function stayExposed(components: Components, stay: Stay): Promise<n
   return code;
 }
 
-/** Who hears that it should stop: the start, the program, or the giving back. */
-class StopRequests {
-  readonly #once = new AbortController();
-  #child: Child | undefined;
-  #early: StopRequest[] = [];
-  #listener: (() => void) | undefined;
-
-  /** Fires with the first that no program hears. */
-  get once(): AbortSignal {
-    return this.#once.signal;
-  }
-
-  hear(request: StopRequest): void {
-    if (this.#child !== undefined) this.#child.passOn(request);
-    else if (this.#listener !== undefined) this.#listener();
-    else {
-      this.#early.push(request);
-      this.#once.abort();
-    }
-  }
-
-  sendTo(child: Child | undefined): void {
-    this.#child = child;
-    // The terminal told it nothing: there was no program yet.
-    for (const request of this.#early.splice(0)) child?.passOn(request === "SIGINT" ? "SIGTERM" : request);
-  }
-
-  /** Fires with the next one. */
-  next(): AbortSignal {
-    const next = new AbortController();
-    this.#listener = () => next.abort();
-    return next.signal;
-  }
-}
-
-/** False when it was to stop before traffic flowed. */
-async function started({ client, say }: Components, { wish, start }: Stay, signal: AbortSignal): Promise<boolean> {
-  let last: ExposeLine | undefined;
-  try {
-    for await (const line of client.expose(wish, { signal })) {
-      say(line);
-      last = line;
-    }
-    if (last?.step !== "exposed") {
-      const exposure = await findExposure(client, wish, signal);
-      if (exposure !== undefined) say({ level: "info", message: leadsSentence(exposure) });
-    }
-  } catch (thrown) {
-    if (!signal.aborted) throw thrown;
-    return false;
-  }
-  if (signal.aborted) return false;
-  if (start === undefined) say({ level: "info", message: "Ctrl-C gives it back" });
-  return true;
-}
-
 /** Waits for `until`, or for the exposure's end; with `onEnd` that is told, and waiting goes on. */
 async function overWith<T>(
-  { io, client, say }: Components,
-  { wish }: Stay,
+  held: HeldExposure,
   until: Promise<T>,
-  onEnd?: (error: LocalizerError) => void,
-): Promise<{ readonly value?: T; readonly end?: LocalizerError }> {
+  onEnd?: (end: ExposureEnd) => void,
+): Promise<{ readonly value?: T; readonly end?: ExposureEnd }> {
   const enough = new AbortController();
-  const ending = exposureEnd({ client, clock: io.clock }, wish, say, enough.signal)
+  const ending = held
+    .ended(enough.signal)
     .then((end) => ({ end }))
     .catch(() => ({}));
   const value = until.then((given) => ({ value: given }));
-  const first: { readonly value?: T; readonly end?: LocalizerError } = await Promise.race([value, ending]);
+  const first: { readonly value?: T; readonly end?: ExposureEnd } = await Promise.race([value, ending]);
   enough.abort();
   if (first.end === undefined || onEnd === undefined) return first;
   onEnd(first.end);
   return { ...(await value), end: first.end };
-}
-
-async function giveBack({ client, say }: Components, { wish, noWait }: Stay, asked: StopRequests): Promise<void> {
-  const { namespace, service } = wish;
-  const signal = asked.next();
-  let last: ExposeLine | undefined;
-  try {
-    for await (const line of client.stopExpose({ namespace, service, noWait }, { signal })) {
-      say(line);
-      last = line;
-    }
-  } catch (thrown) {
-    // It was undone already, by the daemon or by somebody.
-    if (codeOf(thrown) === "not-found") return;
-    if (!signal.aborted) throw thrown;
-    const sentence = `Left to the daemon, which goes on giving "${namespace}/${service}" back: "localizer list" shows how it stands`;
-    throw new LocalizerError("aborted", sentence, { cause: thrown });
-  }
-  if (last?.step !== "ended") say({ level: "info", message: `Service "${namespace}/${service}" is given back` });
 }

@@ -4,6 +4,7 @@
  * touches a byte of traffic. Used by daemon.
  */
 import type { AddressBook } from "../addresses/address-book.ts";
+import { unlessAborted } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import type { ClusterCache } from "../kube/cluster-cache.ts";
 import { keyOfService } from "../kube/service.ts";
@@ -17,7 +18,6 @@ import type { HostsPublisher } from "./hosts-publisher.ts";
 import type { NamedTunnelComponents } from "./named-tunnel.ts";
 import { ServedService, type ServedState } from "./served-service.ts";
 import { type ServiceState, ServiceTable } from "./service-table.ts";
-import { unlessAborted } from "./unless-aborted.ts";
 
 /** How many services are worked on at once. The helper binds one port at a time anyway. */
 const workers = 4;

@@ -2,7 +2,7 @@
 import type { Exposures, ExposeWish as Wish } from "../expose/exposures.ts";
 import { LineFeed } from "../expose/line-feed.ts";
 import type { ExposeLine } from "../expose/report.ts";
-import type { SessionView } from "../expose/session.ts";
+import type { SessionView } from "../expose/session-view.ts";
 import type { Logger } from "../log.ts";
 import { nameOf, namespaceOf, type ServiceKey, serviceKey } from "../model/service-key.ts";
 import type { ExposeWish } from "../rpc/exposing.ts";
@@ -19,16 +19,17 @@ export function exposeState(
       const key = serviceKey(wish.namespace, wish.service);
       return logged(exposures.expose(wishOf(key, wish)), log, { key, failed: "Cannot expose" });
     },
-    stopExpose({ namespace, service, noWait }) {
+    stopExpose({ namespace, service, noWait, session }) {
       const key = serviceKey(namespace, service);
-      return logged(exposures.stop(key, { wait: !noWait }), log, { key, failed: "Cannot stop exposing" });
+      return logged(exposures.stop(key, { wait: !noWait, session }), log, { key, failed: "Cannot stop exposing" });
     },
     exposures: () => exposures.views.map(listedExposure),
   };
 }
 
-function wishOf(key: ServiceKey, { portMaps, dryRun, yes, takeOver, allowVolumeLoss, pod }: ExposeWish): Wish {
-  return { key, maps: portMaps, dryRun, isConfirmed: yes, takeOver, allowVolumeLoss, pod };
+function wishOf(key: ServiceKey, wish: ExposeWish): Wish {
+  const { portMaps, dryRun, yes, takeOver, allowVolumeLoss, allowPartial, awaitLocal, pod } = wish;
+  return { key, maps: portMaps, dryRun, isConfirmed: yes, takeOver, allowVolumeLoss, allowPartial, awaitLocal, pod };
 }
 
 /** The same lines, which are also logged, whether or not anybody reads them. */

@@ -1,6 +1,5 @@
 /** One question to DNS: whether a bare name has an address, as it is or below a search domain. */
-import { type Clock, withTimeout } from "../clock.ts";
-import { LocalizerError } from "../errors.ts";
+import { type Clock, unlessAborted, withTimeout } from "../clock.ts";
 import { isHostName } from "../model/host-name.ts";
 import { isKeptOut, isLoopbackAddress } from "../model/loopback.ts";
 
@@ -88,12 +87,4 @@ function isOurs(address: string): boolean {
 function isNoSuchName(error: unknown): boolean {
   const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
   return code === "ENOTFOUND" || code === "ENODATA";
-}
-
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(new LocalizerError("aborted", "Stopped"));
-    signal.addEventListener("abort", stop, { once: true });
-    void promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }

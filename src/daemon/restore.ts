@@ -8,14 +8,20 @@ import type { SearchComponents } from "../expose/suspects.ts";
 import { ApiClient } from "../kube/api-client.ts";
 import { Discovery } from "../kube/discovery.ts";
 import { Objects } from "../kube/objects.ts";
+import { serviceKey } from "../model/service-key.ts";
 import { clusterOf } from "./cluster-source.ts";
 import type { DaemonOptions } from "./daemon-options.ts";
 import { userAtHost } from "./user-at-host.ts";
 
+/** Sessions of that Service in the context's namespace. */
+export interface ContextService {
+  readonly service: string;
+}
+
 /** What is restored, and how. */
 export interface RestoreRequest {
-  /** All namespaces when undefined; `context`: the context's own. */
-  readonly scope: RestoreScope | "context";
+  /** `context`: all of the context's namespace. */
+  readonly scope: RestoreScope | "context" | ContextService;
   /** How long a workload may take to become ready before the session's pod goes. */
   readonly waitMs: number;
   readonly graceMs: number;
@@ -63,10 +69,16 @@ async function placeOf(options: DaemonOptions, { scope: asked }: RestoreRequest)
   const cluster = stack.use(await clusterOf(options, clock));
   const client = stack.use(new ApiClient({ cluster, clock }, { version: options.version }));
   const components: SearchComponents = { objects: new Objects(client), discovery: new Discovery(client), clock };
-  const scope = asked === "context" ? { namespaces: [cluster.namespace ?? "default"] } : asked;
+  const scope = scopeIn(cluster.namespace ?? "default", asked);
   const where = `${describePlaces(scope.namespaces)} of context "${cluster.contextName}"`;
   const works = stack.move();
   return { components, scope, where, [Symbol.asyncDispose]: () => works.disposeAsync() };
+}
+
+/** Where that is, in a context with this namespace. Pure. */
+export function scopeIn(own: string, asked: RestoreRequest["scope"]): RestoreScope {
+  if (asked === "context") return { namespaces: [own] };
+  return "service" in asked ? { namespaces: [own], key: serviceKey(own, asked.service) } : asked;
 }
 
 function optionsOf({ waitMs, graceMs, report }: RestoreRequest, signal: AbortSignal): RestoreOptions {

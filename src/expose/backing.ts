@@ -25,7 +25,6 @@ export interface BackingComponents {
   readonly discovery: Pick<Discovery, "find" | "scalableKinds">;
 }
 
-const slices = { group: "discovery.k8s.io", version: "v1", plural: "endpointslices" } as const;
 const listsAtOnce = 8;
 
 /** Throws as Objects.list and findOwners. */
@@ -38,7 +37,7 @@ export async function findBacking(
   const { objects } = components;
   const [pods, endpoints] = await Promise.all([
     listPods(objects, service, signal),
-    objects.list(slices, { namespace, labelSelector: `${serviceNameLabel}=${name}` }, signal),
+    objects.list(kinds.endpointSlices, { namespace, labelSelector: `${serviceNameLabel}=${name}` }, signal),
   ]);
   const warnings = endpoints.flatMap(foreignEndpoints);
   if (pods.length === 0) return await byTemplate(components, service, { pods, warnings }, signal);
@@ -53,7 +52,12 @@ export async function listPods(
   signal?: AbortSignal,
 ): Promise<readonly unknown[]> {
   const pods = await objects.list(kinds.pods, { namespace, labelSelector: selectorText(selector) }, signal);
-  return pods.filter((pod) => isLiving(pod) && !isOurs(pod));
+  return pods.filter(isLivingPod);
+}
+
+/** Says whether it is a pod that lives and is none of an exposure. Pure. */
+export function isLivingPod(pod: unknown): boolean {
+  return isLiving(pod) && !isOurs(pod);
 }
 
 /** No pods: they may be scaled down, by somebody's exposure or for another reason. */

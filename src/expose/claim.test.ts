@@ -2,13 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { ExposeLab, exampleRecord, finished, keptLines, sessions } from "../../test/support/expose-lab.ts";
+import { lateLeaseEnd } from "../../test/support/late-lease-end.ts";
 import { aborted } from "../clock.ts";
 import { codeOf } from "../errors.ts";
 import { serviceKey } from "../model/service-key.ts";
 import { newClaim, whileClaimed } from "./claim.ts";
 import { restoreForgotten } from "./forgotten.ts";
+import { isAlive } from "./is-alive.ts";
 import { annotations } from "./records.ts";
-import { isAlive, leaseRef, parseLease, renewLease, seeLease, takeLease } from "./session-lease.ts";
+import { leaseRef, parseLease, renewLease, seeLease, takeLease } from "./session-lease.ts";
 
 const name = "localizer-cart";
 const leases = "leases.coordination.k8s.io";
@@ -113,6 +115,14 @@ test("who dies while he puts back falls silent, and another restore ends the ses
   const restored = restoreForgotten(lab.components, {}, { signal, report, waitMs: 0 });
   assert.equal((await finished(lab.clock, restored)).restored, 1);
   assert.deepEqual([lab.owner(owner).replicas, lab.names(leases)], [3, []]);
+});
+
+test("restoreForgotten() has ended a session though the answer of the server to the end of its Lease takes a minute", async () => {
+  await using lab = await ExposeLab.open();
+  await silent(lab);
+  const { report } = keptLines();
+  const restored = restoreForgotten(lateLeaseEnd(lab), {}, { signal, report, waitMs: 0 });
+  assert.deepEqual(await finished(lab.clock, restored), { restored: 1, alive: [], failures: [] });
 });
 
 test("restoreForgotten() tells of a session that it has ended while it watches another", async () => {

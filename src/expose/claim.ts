@@ -19,25 +19,26 @@ export function newClaim(holder: string): Claim {
 
 /**
  * Claims the Lease of a silent session, and runs with signs of life. Gives whether it ran: not when the Lease has changed since
- * it was seen, which is a sign of life.
+ * it was seen, which is a sign of life. What is run ends the signs of life before it deletes the Lease itself: one that found
+ * the Lease gone then would take it for somebody else's doing.
  * @throws LocalizerError as `run`; `conflict` or `gone` when the Lease is claimed by another or goes meanwhile; else as the API
  */
 export async function whileClaimed(
   components: HeartbeatComponents,
   { lease, by }: { readonly lease: SeenLease; readonly by: Claim },
   signal: AbortSignal,
-  run: (signal: AbortSignal) => Promise<void>,
+  run: (signal: AbortSignal, leaseGoes: () => Promise<void>) => Promise<void>,
 ): Promise<boolean> {
   const claimed = await persist(components, { signal }, () => claimLease(components, lease, { by, signal }));
   if (claimed === "alive") return false;
   if (claimed === "gone") {
     // Whoever has deleted it cannot be asked; what is left goes back all the same.
-    await run(signal);
+    await run(signal, async () => {});
     return true;
   }
   await using heartbeat = new Heartbeat(components, claimed, { everyMs: claimed.durationMs / renewals });
   try {
-    await run(AbortSignal.any([signal, heartbeat.lost]));
+    await run(AbortSignal.any([signal, heartbeat.lost]), () => heartbeat[Symbol.asyncDispose]());
   } catch (error) {
     if (!heartbeat.lost.aborted || signal.aborted) throw error;
     throw LocalizerError.wrap(heartbeat.lost.reason, "Cannot go on putting back");

@@ -32,6 +32,19 @@ async function contended(keeper: KeeperLab) {
   };
 }
 
+/** Somebody scales up again and again, each time when the last pause is over, and is set to 0. */
+async function overruled(
+  keeper: KeeperLab,
+  { settle }: Awaited<ReturnType<typeof contended>>,
+  pausesMs: readonly number[] = [1_000, 4_000, 16_000],
+) {
+  for (const pauseMs of pausesMs) {
+    rise(keeper);
+    await settle();
+    await keeper.lab.clock.advance(pauseMs);
+  }
+}
+
 test("Contention finds nothing mixed while the Service leads to the session's pod alone", async () => {
   await using keeper = await KeeperLab.open({ replicas: 3 });
   await using c = await contended(keeper);
@@ -93,11 +106,7 @@ test("Contention.settle() waits ever longer between its tries, and leaves the ow
 test("Contention.settle() is well again when the owner is back at 0", async () => {
   await using keeper = await KeeperLab.open({ replicas: 3 });
   await using c = await contended(keeper);
-  for (const waitMs of [1_000, 4_000, 16_000]) {
-    rise(keeper);
-    await c.settle();
-    await keeper.lab.clock.advance(waitMs);
-  }
+  await overruled(keeper, c);
   rise(keeper);
   assert.equal(await c.settle(), leftAlone);
   rise(keeper, 0);
@@ -107,11 +116,7 @@ test("Contention.settle() is well again when the owner is back at 0", async () =
 test("Contention.settle() counts from the beginning after ten minutes", async () => {
   await using keeper = await KeeperLab.open({ replicas: 3 });
   await using c = await contended(keeper);
-  for (const waitMs of [1_000, 4_000, 600_001]) {
-    rise(keeper);
-    await c.settle();
-    await keeper.lab.clock.advance(waitMs);
-  }
+  await overruled(keeper, c, [1_000, 4_000, 600_001]);
   rise(keeper);
   assert.equal(await c.settle(), undefined);
   assert.equal(replicasOf(keeper), 0);
@@ -145,7 +150,8 @@ test("Contention.settle() records an owner that was made anew before it changes 
   keeper.owners = [{ ...keeper.lab.deployment("cart", 5), adopts: false }];
   assert.equal(await c.settle(), undefined);
   const [lease, cart] = ["PATCH leases/localizer-cart", "PATCH deployments/cart"];
-  assert.deepEqual(keeper.lab.writes, [`${cart}?`, lease, cart, lease]);
+  // The record; who holds the Lease; the owner; the record.
+  assert.deepEqual(keeper.lab.writes, [`${cart}?`, lease, lease, cart, lease]);
 });
 
 test("Contention.settle() leaves alone, and names, who is refused to it; it asks again later", async () => {
@@ -180,20 +186,21 @@ test("Contention.settle() takes another workload that has come to stand behind t
   assert.deepEqual(keeper.warnings, ['Deployment "shop/canary" has come to stand behind the Service; setting it to 0']);
 });
 
-for (const [allowed, allowsVolumeLoss] of [
-  ["not scaled down unless that is allowed", false],
-  ["scaled down where that is allowed", true],
+for (const [risk, consent, what, flag] of [
+  ["losesVolumes", "allowsVolumeLoss", "deletes its volumes and what is on them (whenScaled: Delete)", "volume-loss"],
+  ["partlyServed", "allowsPartial", "takes pods away that the Service does not lead to", "partial"],
 ] as const) {
-  test(`Contention.settle(): an owner made anew whose volumes would go is ${allowed}`, async () => {
-    await using keeper = await KeeperLab.open({ replicas: 3 });
-    await using c = await contended(keeper);
-    keeper.holdings.plan = { ...keeper.holdings.plan, allowsVolumeLoss };
-    keeper.lab.remove(deployments, "cart");
-    keeper.owners = [{ ...keeper.lab.deployment("cart", 5), adopts: false, losesVolumes: true }];
-    const what = 'scaling Deployment "cart" to 0 deletes its volumes and what is on them (whenScaled: Delete)';
-    const sentence = `Deployment "shop/cart" answers beside the local process: ${what}; give back, and expose again with --allow-volume-loss`;
-    assert.equal(await c.settle(), allowsVolumeLoss ? undefined : sentence);
-    assert.equal(replicasOf(keeper), allowsVolumeLoss ? 0 : 5);
+  test(`Contention.settle(): an owner made anew that ${risk} is scaled down only where that is allowed`, async () => {
+    for (const isAllowed of [false, true]) {
+      await using keeper = await KeeperLab.open({ replicas: 3 });
+      await using c = await contended(keeper);
+      keeper.holdings.plan = { ...keeper.holdings.plan, [consent]: isAllowed };
+      keeper.lab.remove(deployments, "cart");
+      keeper.owners = [{ ...keeper.lab.deployment("cart", 5), adopts: false, [risk]: true }];
+      const sentence = `Deployment "shop/cart" answers beside the local process: scaling Deployment "cart" to 0 ${what}; give back, and expose again with --allow-${flag}`;
+      assert.equal(await c.settle(), isAllowed ? undefined : sentence);
+      assert.equal(replicasOf(keeper), isAllowed ? 0 : 5);
+    }
   });
 }
 
@@ -209,11 +216,7 @@ test("Contention.settle() names who cannot be scaled at all", async () => {
 test("Contention.settle() does not begin anew while the owner stays where it was set to", async () => {
   await using keeper = await KeeperLab.open({ replicas: 3 });
   await using c = await contended(keeper);
-  for (const waitMs of [1_000, 4_000, 16_000]) {
-    rise(keeper);
-    await c.settle();
-    await keeper.lab.clock.advance(waitMs);
-  }
+  await overruled(keeper, c);
   rise(keeper);
   assert.equal(await c.settle(), leftAlone);
   for (let minute = 0; minute < 30; minute++) {
@@ -242,19 +245,6 @@ test("keepSession() sets a workload to 0 that comes to stand behind the Service"
   await keeper.kept();
   keeper.owners = [{ ...keeper.lab.deployment("canary", 2), adopts: false }];
   await keeper.until(() => keeper.warnings.length > 0 && keeper.lab.names("pods").length === 1);
-  await keeper.state("exposed");
-});
-
-test("keepSession() says which pods answer, too, when nobody can be scaled for them, and goes on", async () => {
-  await using keeper = await KeeperLab.open({ replicas: 3 });
-  await keeper.kept();
-  keeper.lab.pod("alone");
-  while (keeper.states.length === 1) {
-    await turns(20);
-    await keeper.lab.clock.advance(1_000);
-  }
-  await keeper.state('exposed: pod "alone" answers beside the local process');
-  keeper.lab.remove("pods", "alone");
   await keeper.state("exposed");
 });
 

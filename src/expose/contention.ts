@@ -11,11 +11,12 @@ import { nameObject } from "../kube/scalable-owner.ts";
 import { sliceKind } from "../kube/service-watches.ts";
 import { nameOf, namespaceOf } from "../model/service-key.ts";
 import { unlessUnsupported } from "./dry-run.ts";
-import { type PlannedOwner, volumeLoss } from "./plan.ts";
+import { type PlannedOwner, partialLoss, volumeLoss } from "./plan.ts";
 import { quotedList } from "./quoted-list.ts";
 import { type RecordedOwner, recordedOwner } from "./records.ts";
 import type { Report } from "./report.ts";
 import { describeOwner, heldOwner, scaleDown } from "./scale.ts";
+import { isPodOf } from "./session-manifests.ts";
 import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
 import { scaleOwners, writeRecord } from "./session-start.ts";
 
@@ -34,7 +35,7 @@ interface Risen {
   readonly replicas: number;
 }
 
-/** A pod that the Service leads to and that is not ours. */
+/** A pod that the Service leads to and that is none of this process. */
 interface OtherPod {
   readonly name: string;
   readonly uid: string;
@@ -137,12 +138,15 @@ export class Contention implements AsyncDisposable {
     this.#wakeMs = Math.min(this.#wakeMs ?? ms, ms);
   }
 
+  /** A Service beside, exposed by this process too, may select by the same labels: its pod leads to the same local ports (see crossing). */
   #others(): readonly OtherPod[] {
+    const mates = this.#holdings.mates();
+    const isStrange = (pod: OtherPod) => !own.has(pod.uid) && !mates.some((session) => isPodOf(session, pod.name));
     const own = new Set(this.#holdings.pods.objects.list().map(({ uid }) => uid));
     const others = new Map<string, OtherPod>();
     for (const { endpoints } of this.#slices.objects.list()) {
       for (const { ready, terminating, pod } of endpoints) {
-        if (ready && !terminating && pod !== undefined && !own.has(pod.uid)) others.set(pod.uid, pod);
+        if (ready && !terminating && pod !== undefined && isStrange(pod)) others.set(pod.uid, pod);
       }
     }
     return [...others.values()];
@@ -173,7 +177,7 @@ export class Contention implements AsyncDisposable {
     }
     const { plan, record } = this.#holdings;
     const known = new Set(record.owners.map(({ uid }) => uid));
-    const found = await this.#components.findOwners(plan, signal);
+    const found = await this.#components.findOwners({ ...plan, known: record.owners }, signal);
     const news = found.owners.filter(({ uid, replicas }) => !known.has(uid) && replicas > 0);
     const refused: string[] = found.closed.map((who) => `pods of ${who}, answer beside the local process`);
     const taken: PlannedOwner[] = [];
@@ -199,6 +203,9 @@ export class Contention implements AsyncDisposable {
     const { plan, record, mates } = this.#holdings;
     if (owner.losesVolumes === true && plan.allowsVolumeLoss !== true) {
       return `${volumeLoss(nameObject(owner))}; give back, and expose again with --allow-volume-loss`;
+    }
+    if (owner.partlyServed === true && plan.allowsPartial !== true) {
+      return `${partialLoss(nameObject(owner))}; give back, and expose again with --allow-partial`;
     }
     const by = { session: record.session, holder: record.holder, mates: mates() };
     try {

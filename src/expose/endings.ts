@@ -4,18 +4,19 @@
  * goes last and only when all owners are back.
  */
 import { codeOf, LocalizerError } from "../errors.ts";
-import { apiStatusOf } from "../kube/api-status.ts";
-import { at, textAt } from "../kube/json.ts";
-import { headOf, kinds, type ObjectRef } from "../kube/objects.ts";
-import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
+import { headOf, kinds } from "../kube/objects.ts";
+import type { ServiceKey } from "../model/service-key.ts";
+import { isAnother } from "./another-object.ts";
+import { deadlineError } from "./deadline.ts";
+import { leaveService } from "./leave-service.ts";
 import { persist } from "./persist.ts";
 import { type RecordedOwner, type SessionRecord, sessionSelector } from "./records.ts";
 import { unmarkReplicaSets } from "./replica-set-marks.ts";
 import type { ExposeLine, Report } from "./report.ts";
 import { describeOwner, type RecordedNumber, type ScaleComponents, type ScaledBack, scaleBack } from "./scale.ts";
-import { servedPods } from "./served-pods.ts";
 import { dropLease, leaseRef, seeLease } from "./session-lease.ts";
-import { serviceOf, workloadReady } from "./workload-ready.ts";
+import type { StepOptions } from "./session-parts.ts";
+import { workloadReady } from "./workload-ready.ts";
 
 /** A session that is to end. */
 export interface EndingSession {
@@ -25,6 +26,8 @@ export interface EndingSession {
   readonly key: ServiceKey | undefined;
   /** Of all records that are left. */
   readonly owners: readonly EndingOwner[];
+  /** Nothing but a journal, or a daemon that may have slept, speaks for it. */
+  readonly isLeaseGone?: boolean;
 }
 
 /** An owner, with what a Lease or journal says it was. */
@@ -37,15 +40,16 @@ export interface EndOptions {
   readonly report: Report;
   /** How long the workload may take to become ready before our pod goes all the same; 0: do not wait. */
   readonly waitMs: number;
+  /** All sessions of this process end at once: what one leaves to another comes back, and is waited for. */
+  readonly together?: boolean;
+  /** Lets who has its connections answer what was asked before; bounded. Not called by who does not wait. */
+  readonly lastAnswers?: (how: StepOptions) => Promise<void>;
+  /** Called before the Lease is deleted, when all else is done. */
+  readonly leaseGoes?: () => Promise<void>;
 }
 
 /** What became of each owner. */
 type Outcomes = ReadonlyMap<EndingOwner, ScaledBack>;
-
-/** How often the workload is looked at. */
-const lookEveryMs = 250;
-/** An endpoint that has lost its labels leaves the slice within tens of milliseconds. */
-const unselectedMs = 3_000;
 
 /**
  * Ends it. Idempotent.
@@ -67,8 +71,14 @@ export async function endSession(
   const ours = { namespace, labelSelector: sessionSelector(session.session) };
   const made = (resource: typeof kinds.pods | typeof kinds.secrets) =>
     persist(components, lasting, () => objects.list(resource, ours, options.signal));
-  for (const pod of await made(kinds.pods)) {
-    if (key !== undefined) await persist(components, lasting, () => unselect(components, key, pod, options));
+  const pods = await made(kinds.pods);
+  // Who does not wait for the workload has no connections to spare either.
+  if (key !== undefined) {
+    const settles = options.waitMs > 0;
+    await leaveService(components, key, pods, { ...lasting, report: options.report, settles });
+    if (settles && pods.length > 0) await options.lastAnswers?.(options);
+  }
+  for (const pod of pods) {
     await persist(components, lasting, () => remove(components, kinds.pods, pod, options.signal));
   }
   // Who may not see Secrets (the reaper) leaves it to the garbage collector: the Secret belongs to the Lease.
@@ -81,6 +91,7 @@ export async function endSession(
   }
   await replicaSetsUnmarked(components, session, outcomes, options);
   if (key === undefined) return;
+  await options.leaseGoes?.();
   await persist(components, lasting, async () => {
     const lease = await seeLease(objects, leaseRef(key), options.signal);
     if (lease?.session === session.session) await dropLease(objects, lease, options.signal);
@@ -90,7 +101,7 @@ export async function endSession(
 /** All of them are tried, whatever one of them says. By owner. */
 async function ownersBack(
   components: ScaleComponents,
-  { session, key, owners }: EndingSession,
+  { session, key, owners, isLeaseGone = key === undefined }: EndingSession,
   { signal, report }: EndOptions,
 ): Promise<Outcomes> {
   const failures: LocalizerError[] = [];
@@ -115,9 +126,9 @@ async function ownersBack(
       const seen: ScaledBack = isLate ? { kind: "kept", replicas: outcome.replicas } : outcome;
       const message = sentenceOf(seen, describeOwner(owner));
       if (message !== undefined) report({ level: "info", step: "scale-back", message });
-      if (key === undefined && outcome.kind === "restored" && outcome.replicas > 0) report(restoredByMark(owner));
+      if (isLeaseGone && outcome.kind === "restored" && outcome.replicas > 0) report(restoredLate(owner, key));
     } catch (thrown) {
-      const error = LocalizerError.from(thrown);
+      const error = deadlineError(thrown, signal);
       failures.push(error);
       report({ level: "error", step: "scale-back", message: error.message });
     }
@@ -129,10 +140,13 @@ async function ownersBack(
   throw new LocalizerError(first.code, sentence, { cause: first });
 }
 
-/** Nobody can tell a session that was forgotten from one that ended and whose marks came back. */
-function restoredByMark(owner: EndingOwner): ExposeLine {
-  const what = `${describeOwner(owner)} was at 0 with marks of an exposure of which nothing else is left`;
-  const message = `${what}; set it to 0 again if it was meant to be`;
+/** Nobody can tell a session that was forgotten from one that ended and whose marks came back, or whose journal is an old one. */
+function restoredLate(owner: EndingOwner, key: ServiceKey | undefined): ExposeLine {
+  const left =
+    key === undefined
+      ? "with marks of an exposure of which nothing else is left"
+      : `as an exposure of "${key}", whose Lease is gone, has left it, or somebody has since`;
+  const message = `${describeOwner(owner)} was at 0 ${left}; set it to 0 again if it was meant to be`;
   return { level: "warn", step: "scale-back", message };
 }
 
@@ -146,7 +160,7 @@ function sentenceOf(outcome: ScaledBack, owner: string): string | undefined {
     case "left":
       return `${owner} stays at ${outcome.replicas}, which somebody has set it to meanwhile`;
     case "shared":
-      return `${owner} stays at 0 for another exposure${outcome.holder === "" ? "" : ` of ${outcome.holder}`}`;
+      return `${owner} stays at 0 for another exposure${outcome.holder === "" ? "" : ` of ${outcome.holder}`}, until that ends`;
     case "gone":
       return `${owner} does not exist any more`;
     case "untouched":
@@ -175,37 +189,6 @@ async function replicaSetsUnmarked(
   }
 }
 
-/** Takes the Service's labels off our pod, and sees it out of the slices: it takes no new connection before it goes. */
-async function unselect(
-  components: ScaleComponents,
-  key: ServiceKey,
-  pod: unknown,
-  { signal, report }: EndOptions,
-): Promise<void> {
-  const { objects, clock } = components;
-  const { name, uid } = headOf(pod);
-  // Without a Service nothing leads to our pod either.
-  const selector = at(await serviceOf(components, key, signal), "spec", "selector");
-  const carried = Object.keys(Object(selector)).filter((label) => at(pod, "metadata", "labels", label) !== undefined);
-  if (carried.length === 0 || textAt(pod, "metadata", "deletionTimestamp") !== undefined) return;
-  report({ level: "info", step: "clean-up", message: `Pod "${name}" leaves the service` });
-  const removed = Object.fromEntries(carried.map((label) => [label, null]));
-  const ref: ObjectRef = { ...kinds.pods, namespace: namespaceOf(key), name };
-  try {
-    await objects.patch(ref, { metadata: { uid, labels: removed } }, { signal });
-  } catch (error) {
-    if (codeOf(error) === "not-found") return;
-    // Another pod of that name: its uid cannot be changed (422), or what was meant is an earlier state of it (409).
-    const isMismatch = codeOf(error) === "conflict" || apiStatusOf(error)?.httpStatus === 422;
-    if (isMismatch && (await isAnother(components, ref, uid, signal))) return;
-    throw error;
-  }
-  const untilMs = clock.monotonic() + unselectedMs;
-  while (clock.monotonic() < untilMs && (await servedPods(components, key, signal)).some((pod) => pod.uid === uid)) {
-    await clock.sleep(lookEveryMs / 5, signal);
-  }
-}
-
 async function remove(
   components: ScaleComponents,
   resource: typeof kinds.pods | typeof kinds.secrets,
@@ -219,17 +202,7 @@ async function remove(
     if (codeOf(error) === "not-found") return;
     // One of that name that was made since is not ours.
     const ref = { ...resource, namespace, name };
-    if (codeOf(error) !== "conflict" || !(await isAnother(components, ref, uid, signal))) throw error;
-  }
-}
-
-/** Also when there is none any more. */
-async function isAnother({ objects }: ScaleComponents, ref: ObjectRef, uid: string, signal: AbortSignal) {
-  try {
-    return headOf(await objects.get(ref, signal)).uid !== uid;
-  } catch (error) {
-    if (codeOf(error) === "not-found") return true;
-    throw error;
+    if (codeOf(error) !== "conflict" || !(await isAnother(components.objects, ref, uid, signal))) throw error;
   }
 }
 

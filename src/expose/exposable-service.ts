@@ -6,10 +6,13 @@ import { parseService, type Service } from "../kube/service.ts";
 import { nearestFew } from "../model/nearest.ts";
 import { nameOf, namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import { quotedList } from "./quoted-list.ts";
+import { trafficPolicyWarnings } from "./traffic-policy.ts";
 
 /** A Service that selects pods. */
 export interface ExposableService extends Service {
   readonly selector: Readonly<Record<string, string>>;
+  /** What is to be said about whom it leads to our pod. */
+  readonly trafficWarnings: readonly string[];
 }
 
 /**
@@ -21,7 +24,8 @@ export async function readExposable(
   key: ServiceKey,
   signal?: AbortSignal,
 ): Promise<ExposableService> {
-  const service = parseService(await getService(objects, key, signal));
+  const found = await getService(objects, key, signal);
+  const service = parseService(found);
   const { type, externalName, selector } = service;
   if (type === "ExternalName") {
     throw refusal(key, `it leads to the name "${externalName ?? ""}" (type ExternalName), not to pods`);
@@ -29,7 +33,7 @@ export async function readExposable(
   if (selector === undefined) {
     throw refusal(key, "it has no selector, so whoever writes its endpoints decides where it leads");
   }
-  return { ...service, selector };
+  return { ...service, selector, trafficWarnings: trafficPolicyWarnings(found) };
 }
 
 /** The error for a Service that cannot be exposed as it is: `Cannot expose "shop/cart": …`. */

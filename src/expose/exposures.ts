@@ -6,22 +6,24 @@
 import { randomUUID } from "node:crypto";
 import { LocalizerError, throwIfAborted } from "../errors.ts";
 import type { ServiceKey } from "../model/service-key.ts";
-import { newClaim } from "./claim.ts";
 import { crossing } from "./crossing.ts";
 import { deadline } from "./deadline.ts";
-import { endDead } from "./forgotten.ts";
 import { LineFeed } from "./line-feed.ts";
+import { localListeners } from "./local-listeners.ts";
 import type { LocalSide } from "./local-side.ts";
+import { makeOwnersRoom, makeRoom } from "./make-room.ts";
 import type { ExposedPort, ExposePlan } from "./plan.ts";
 import { planLines } from "./plan-lines.ts";
 import { type PodWish, podOptions } from "./pod-options.ts";
 import { isProtected } from "./protected-context.ts";
-import { endRecorded } from "./recorded-sessions.ts";
 import { recordedOwner, type SessionRecord } from "./records.ts";
+import { Recovery } from "./recovery.ts";
 import type { ExposeLine, Report } from "./report.ts";
-import { Session, type SessionView } from "./session.ts";
-import { heldSentence, isAlive, leaseRef, seeLease } from "./session-lease.ts";
+import { Retries } from "./retries.ts";
+import { Session } from "./session.ts";
 import type { SessionComponents, SessionSettings } from "./session-parts.ts";
+import type { SessionView } from "./session-view.ts";
+import { endSentence, staysAtZero } from "./shared-owners.ts";
 import type { SearchComponents } from "./suspects.ts";
 
 /** What is wished for. */
@@ -37,6 +39,10 @@ export interface ExposeWish {
   readonly takeOver: boolean;
   /** Scale down a StatefulSet whose volumes go with its pods. */
   readonly allowVolumeLoss: boolean;
+  /** Scale down an owner that has pods that the Service does not lead to. */
+  readonly allowPartial: boolean;
+  /** Wait until somebody listens on the local ports; see local-listeners. */
+  readonly awaitLocal?: boolean;
   readonly pod: Partial<PodWish>;
 }
 
@@ -44,7 +50,7 @@ export interface ExposeWish {
 export interface ExposuresComponents extends SessionComponents, SearchComponents {
   /** Everything that is known before anything is changed. @throws LocalizerError when it cannot be, or must not be, exposed */
   readonly preflight: (
-    wish: Pick<ExposeWish, "key" | "maps" | "allowVolumeLoss">,
+    wish: Pick<ExposeWish, "key" | "maps" | "allowVolumeLoss" | "allowPartial" | "pod">,
     signal: AbortSignal,
   ) => Promise<ExposePlan>;
   readonly openSide: (port: Pick<ExposedPort, "local" | "remote">) => LocalSide;
@@ -62,12 +68,11 @@ export interface ExposuresSettings extends Omit<SessionSettings, "pod"> {
   readonly version: string;
   /** How long a workload may take to become ready when its exposure is stopped. */
   readonly readyMs: number;
-  /** The same at the daemon's end, for all exposures together. */
+  /** How long an end may take beside that, once nobody else is putting it back. */
+  readonly stopMs: number;
+  /** How long all may take at the daemon's end, for all exposures together. */
   readonly endMs: number;
 }
-
-/** How long an end may take beside the workload's readiness. */
-const stopMs = 60_000;
 
 /** The exposures of one daemon. Disposing ends all of them, in the time that the settings give. */
 export class Exposures implements AsyncDisposable {
@@ -76,16 +81,27 @@ export class Exposures implements AsyncDisposable {
   readonly #sessions = new Map<ServiceKey, Session>();
   /** What is looked at before there is a session, by Service; a stop ends it. */
   readonly #beginning = new Map<ServiceKey, { readonly stop: AbortController; readonly over: Promise<void> }>();
+  readonly #retries: Retries;
+  readonly #recovery: Recovery;
   readonly #over = new AbortController();
 
   constructor(components: ExposuresComponents, settings: ExposuresSettings) {
     this.#components = components;
     this.#settings = settings;
+    this.#retries = new Retries(components);
+    const { server, holder, stopMs: limitMs } = settings;
+    const [{ signal }, retries] = [this.#over, this.#retries];
+    this.#recovery = new Recovery(components, { server, holder, limitMs, signal, retries });
   }
 
   /** Those that there are, in any order. */
   get views(): readonly SessionView[] {
     return [...this.#sessions.values()].map(({ view }) => view);
+  }
+
+  /** What earlier daemons have left and could not be put back yet, a sentence each. It is tried again and again. */
+  get notices(): readonly string[] {
+    return this.#recovery.notices;
   }
 
   /**
@@ -101,61 +117,68 @@ export class Exposures implements AsyncDisposable {
   /**
    * Stops exposing; the lines end when all is back.
    * @param options.wait whether to wait for the workload to be ready before our pod goes
+   * @param options.session which one is meant; empty: whichever there is
    * @returns lines, which throw LocalizerError `not-found` when it is not exposed here, else what could not be put back
    */
-  stop(key: ServiceKey, { wait }: { readonly wait: boolean }): AsyncIterable<ExposeLine> {
+  stop(
+    key: ServiceKey,
+    { wait, session: wanted = "" }: { readonly wait: boolean; readonly session?: string },
+  ): AsyncIterable<ExposeLine> {
     const feed = new LineFeed();
     void feed.follow(async (report) => {
-      const beginning = this.#beginning.get(key);
+      // What only begins has no session that anybody could mean.
+      const beginning = wanted === "" ? this.#beginning.get(key) : undefined;
+      const now = this.#sessions.get(key);
+      if (beginning === undefined && now === undefined) {
+        throw new LocalizerError("not-found", `Cannot stop exposing "${key}": this daemon does not expose it`);
+      }
+      if (wanted !== "" && now?.id !== wanted) {
+        throw new LocalizerError("not-found", `Cannot stop exposing "${key}": it is exposed anew by now`);
+      }
+      // At once: a start may have much to put back before there is more to say.
+      report({ level: "info", step: "scale-back", message: `Giving "${key}" back` });
       beginning?.stop.abort(new LocalizerError("aborted", "The exposure was stopped"));
       await beginning?.over;
       const session = this.#sessions.get(key);
-      if (session === undefined && beginning !== undefined) {
+      if (session === undefined) {
         report({ level: "info", step: "ended", message: `"${key}" was not exposed yet` });
         return;
       }
-      if (session === undefined) {
-        throw new LocalizerError("not-found", `Cannot stop exposing "${key}": this daemon does not expose it`);
-      }
       const waitMs = wait ? this.#settings.readyMs : 0;
-      using limit = this.#deadline(waitMs + stopMs, `Cannot stop exposing "${key}" in time`);
-      await session.stop({ report, signal: limit.signal, waitMs });
-      report({ level: "info", step: "ended", message: `"${key}" is as it was before` });
+      const shared = staysAtZero(session.view, this.views);
+      if (shared !== undefined) {
+        const message = `${shared}; "${key}" has none of its pods until then`;
+        report({ level: "warn", step: "scale-back", message });
+      }
+      // Only another way back ends it before its time.
+      const { signal } = new AbortController();
+      await session.stop({ report, signal, waitMs, limitMs: waitMs + this.#settings.stopMs });
+      report({ level: "info", step: "ended", message: endSentence(session.view, session.lost, this.views) });
     });
     return feed;
   }
 
-  /** Puts back what killed daemons of this machine have left, as their journals say. Gives a sentence for each failure. */
-  async recover(): Promise<readonly string[]> {
-    const { journal, log } = this.#components;
-    const failures: string[] = [];
-    const onUnreadable = (path: string, error: unknown) => {
-      failures.push(`Cannot read the journal "${path}" of an exposure: ${LocalizerError.from(error).message}`);
-    };
-    for (const { record } of await journal.dead(this.#settings.server, onUnreadable)) {
-      const { key } = record;
-      log.info("Putting back what an earlier daemon has left", { key, session: record.session });
-      try {
-        await this.#endRecorded(record, ({ level, message }) => log[level](message, { key }));
-      } catch (error) {
-        failures.push(`Cannot put back "${key}": ${LocalizerError.from(error).message}`);
-      }
-    }
-    return failures;
+  /**
+   * Puts back what killed daemons have left, as their journals say. What fails is told by `notices`, and tried again for as long
+   * as the daemon lives. Resolves when all was tried once. Never rejects.
+   */
+  async recover(): Promise<void> {
+    await this.#recovery.run();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#over.abort(new LocalizerError("aborted", "Stopped"));
+    await this.#retries[Symbol.asyncDispose]();
     const { log } = this.#components;
     const { endMs } = this.#settings;
-    using limit = this.#deadline(endMs, "Cannot end the exposures in time");
+    using limit = deadline(this.#components.clock, endMs, "Cannot end the exposures in time");
     await Promise.all(
       [...this.#sessions.values()].map(async (session) => {
         const { key } = session;
         const report: Report = ({ level, message }) => log[level](message, { key });
         log.info("Ending the exposure", { key });
         try {
-          await session.stop({ report, signal: limit.signal, waitMs: endMs / 2 });
+          await session.stop({ report, signal: limit.signal, waitMs: endMs / 2, limitMs: endMs, together: true });
         } catch (error) {
           log.error("The exposure could not be put back; the next start tries again", { key, error });
         }
@@ -167,11 +190,11 @@ export class Exposures implements AsyncDisposable {
     const { key } = wish;
     const { contextName, clusterName, version } = this.#settings;
     if (isProtected(contextName, clusterName) && !wish.isConfirmed && !wish.dryRun) {
-      const command = `localizer expose ${key} --yes`;
-      const sentence = `Context "${contextName}" (cluster "${clusterName}") is a protected one: expose with \`${command}\` if you mean it`;
-      throw new LocalizerError("conflict", sentence);
+      const what = `Cannot expose "${key}": context "${contextName}" (cluster "${clusterName}") is a protected one`;
+      throw new LocalizerError("conflict", `${what}; if you mean it, the same command with --yes does it`);
     }
-    if (this.#sessions.has(key) || this.#beginning.has(key)) {
+    const before = this.#sessions.get(key);
+    if (this.#beginning.has(key) || before?.lost === "") {
       const command = `localizer expose --stop ${key}`;
       throw new LocalizerError("conflict", `"${key}" is exposed by this daemon already; \`${command}\` ends that`);
     }
@@ -182,6 +205,7 @@ export class Exposures implements AsyncDisposable {
     try {
       const pod = { ...wish.pod, image: wish.pod.image || this.#settings.image || "" };
       const signal = AbortSignal.any([this.#over.signal, stop.signal]);
+      if (before !== undefined && !wish.dryRun) await this.#dropLost(before, { signal, report });
       session = await this.#begin(wish, podOptions(pod, version), { signal, report });
     } finally {
       this.#beginning.delete(key);
@@ -203,9 +227,18 @@ export class Exposures implements AsyncDisposable {
     const { key, dryRun } = wish;
     const { contextName, holder, version } = this.#settings;
     report({ level: "info", step: "preflight", message: `Looking at "${key}" in context "${contextName}"` });
-    await this.#makeRoom(wish, signal, report);
-    const plan = await this.#components.preflight(wish, signal);
-    for (const other of this.#sessions.values()) {
+    const { server } = this.#settings;
+    const room = { server, holder, takeOver: wish.takeOver, signal, report };
+    await makeRoom(this.#components, key, { ...room, dryRun });
+    let plan = await this.#components.preflight(wish, signal);
+    // One that is lost may still be here for its user to hear of it.
+    const serving = () => [...this.#sessions.values()].filter(({ isServing }) => isServing);
+    const mates = () => serving().map(({ id }) => id);
+    if (!dryRun && (await makeOwnersRoom(this.#components, plan, { ...room, mates: mates() }))) {
+      plan = await this.#components.preflight(wish, signal);
+    }
+    // From here to the session's place among the others nothing is waited for.
+    for (const other of serving()) {
       const why = crossing(plan, other.plan);
       if (why !== undefined) throw new LocalizerError("conflict", `Cannot expose "${key}": ${why}`);
     }
@@ -220,13 +253,16 @@ export class Exposures implements AsyncDisposable {
       version,
     };
     const sides = plan.ports.map((port) => this.#components.openSide(port));
-    const mates = () => [...this.#sessions.values()].map(({ id }) => id);
+    const beforeLabels = localListeners(this.#components.clock, sides, { isAwaited: wish.awaitLocal === true });
     const session: Session = new Session(
       this.#components,
       { ...this.#settings, pod },
-      { plan, record, sides, mates },
-      () => {
-        if (this.#sessions.get(key) === session) this.#sessions.delete(key);
+      { plan, record, sides, mates, beforeLabels },
+      {
+        onEnd: () => {
+          if (this.#sessions.get(key) === session) this.#sessions.delete(key);
+        },
+        onLeft: (how) => this.#retries.start(session.id, (over) => session.tryAgain(over), how),
       },
     );
     if (!dryRun) {
@@ -235,7 +271,7 @@ export class Exposures implements AsyncDisposable {
       return session;
     }
     try {
-      await session.rehearse();
+      for (const message of await session.rehearse()) report({ level: "warn", step: "pod", message });
     } finally {
       await session.release();
     }
@@ -243,48 +279,14 @@ export class Exposures implements AsyncDisposable {
     return undefined;
   }
 
-  /** Somebody else may hold the Service: a dead daemon of this machine, a colleague who is gone, or one who is there. */
-  async #makeRoom({ key, takeOver, dryRun }: ExposeWish, signal: AbortSignal, report: Report): Promise<void> {
-    const { objects, clock, journal } = this.#components;
-    const lease = await seeLease(objects, leaseRef(key), signal);
-    if (lease === undefined) return;
-    const held = new LocalizerError("conflict", heldSentence(key, lease, new Date(clock.now())));
-    if (dryRun) throw held;
-    const own = (await journal.dead(this.#settings.server, () => {})).find(
-      ({ record }) => record.session === lease.session,
-    );
-    if (own !== undefined) {
-      report({
-        level: "info",
-        step: "preflight",
-        message: "Putting back what an earlier daemon of this machine has left",
-      });
-      await this.#endRecorded(own.record, report);
-      return;
-    }
-    if (!takeOver) {
-      throw new LocalizerError("conflict", `${held.message}; if it is not there any more, --take-over ends it`);
-    }
-    const seconds = Math.round(lease.durationMs / 1_000);
-    const message = `Waiting up to ${seconds} s for a sign of life of ${lease.holder || "the holder"}`;
+  /** What it has left goes back first. */
+  async #dropLost(
+    session: Session,
+    { signal, report }: { readonly signal: AbortSignal; readonly report: Report },
+  ): Promise<void> {
+    const { key, lost } = session;
+    const message = `Putting back what is left of "${key}", which was no exposure of this daemon any more: ${lost}`;
     report({ level: "info", step: "preflight", message });
-    if (await isAlive(this.#components, lease, signal)) throw held;
-    report({
-      level: "warn",
-      step: "preflight",
-      message: `Taking over from ${lease.holder || "the holder"}, who gives no sign of life`,
-    });
-    using limit = this.#deadline(stopMs, `Cannot put back what ${lease.holder} has left`);
-    const by = newClaim(this.#settings.holder);
-    if (!(await endDead(this.#components, lease, key, { signal: limit.signal, report, waitMs: 0, by }))) throw held;
-  }
-
-  async #endRecorded(record: SessionRecord, report: Report): Promise<void> {
-    const { holder } = this.#settings;
-    await endRecorded(this.#components, record, { holder, signal: this.#over.signal, report, limitMs: stopMs });
-  }
-
-  #deadline(ms: number, action: string) {
-    return deadline(this.#components.clock, ms, action);
+    await session.stop({ report, signal, waitMs: 0, limitMs: this.#settings.stopMs });
   }
 }

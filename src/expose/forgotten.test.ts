@@ -14,7 +14,7 @@ import { numberAt } from "../kube/json.ts";
 import { serviceKey } from "../model/service-key.ts";
 import { endDead, type RestoreOptions, type RestoreScope, restoreForgotten } from "./forgotten.ts";
 import { annotations, labels, type SessionRecord } from "./records.ts";
-import { takeLease } from "./session-lease.ts";
+import { claimLease, takeLease } from "./session-lease.ts";
 
 const leases = "leases.coordination.k8s.io";
 const durationMs = 5_000;
@@ -262,6 +262,24 @@ test("restoreForgotten() does not let the record of a Lease reach into another n
   await take(lab, { owners: [exampleOwner({ version, name: "x", uid: metadata.uid, replicas: 7 })] });
   await restore(lab, { namespaces: ["shop"] });
   assert.equal(numberAt(lab.find("deployments.apps", "secret", "bank"), "spec", "replicas"), 0);
+});
+
+test("restoreForgotten() names who exposed, and who has claimed it since and fell silent", async () => {
+  await using lab = await ExposeLab.open();
+  const owner = lab.deployment("cart", 0, held(sessions.alice));
+  const lease = await take(lab, { owners: [owner] });
+  const by = { id: "b0b", holder: "bob@desk" };
+  await claimLease(lab.components, lease, { by });
+  const { restored, lines } = await restore(lab);
+  assert.equal(restored, 1);
+  assert.deepEqual(
+    lines.map(({ message }) => message),
+    [
+      'Waiting up to 5 s for a sign of life of bob@desk, who puts back "shop/cart" after alice@laptop',
+      'Deployment "shop/cart" is set to 3 again',
+      '"shop/cart" is as it was before alice@laptop exposed it',
+    ],
+  );
 });
 
 test("restoreForgotten() ends no session that two Leases name, and says which", async () => {

@@ -6,8 +6,9 @@ import { LocalizerError } from "../errors.ts";
 import type { ServiceKey } from "../model/service-key.ts";
 import { newClaim, whileClaimed } from "./claim.ts";
 import { endSession } from "./endings.ts";
+import { isAlive } from "./is-alive.ts";
 import type { Report } from "./report.ts";
-import { type Claim, isAlive, type SeenLease } from "./session-lease.ts";
+import type { Claim, SeenLease } from "./session-lease.ts";
 import { findSuspects, type SearchComponents, type Suspect, scalableKinds } from "./suspects.ts";
 
 /** Where to look. */
@@ -87,18 +88,26 @@ export async function restoreForgotten(
   return { restored, alive, failures };
 }
 
-/** Ends the session of a Lease that has been watched, and found dead. Gives and throws as `endSuspect`. */
+/**
+ * Ends the session of a Lease that has been watched, and found dead. Gives and throws as `endSuspect`.
+ * @param key of its Service, where it is known better than by the Lease
+ */
 export async function endDead(
   components: SearchComponents,
   lease: SeenLease,
-  key: ServiceKey,
+  key: ServiceKey | undefined,
   options: RestoreOptions,
 ): Promise<boolean> {
   const { namespace = "" } = lease.ref;
   const suspects = await findSuspects(components, { namespace }, await scalableKinds(components, options), options);
   const { session } = lease;
   const suspect = suspects.find((one) => one.session === session);
-  return await endSuspect(components, { session, namespace, owners: new Map(), ...suspect, key, lease }, options);
+  const known = key ?? suspect?.key;
+  return await endSuspect(
+    components,
+    { session, namespace, owners: new Map(), ...suspect, key: known, lease },
+    options,
+  );
 }
 
 /**
@@ -112,7 +121,8 @@ export async function endSuspect(
 ): Promise<boolean> {
   if (refusal !== undefined) throw refusal;
   const ending = { session, namespace, key, owners: [...owners.values()] };
-  const end = (signal: AbortSignal) => endSession(components, ending, { ...options, signal });
+  const end = (signal: AbortSignal, leaseGoes = async () => {}) =>
+    endSession(components, ending, { ...options, signal, leaseGoes });
   if (lease !== undefined) {
     const { by = newClaim("localizer restore") } = options;
     return await whileClaimed(components, { lease, by }, options.signal, end);
@@ -123,13 +133,20 @@ export async function endSuspect(
 
 /** That it was ended, for messages. */
 export function describeEnd({ lease, key, namespace }: Pick<Suspect, "lease" | "key" | "namespace">): string {
-  const holder = lease?.holder || "somebody";
-  if (key !== undefined) return `"${key}" is as it was before ${holder} exposed it`;
+  if (key !== undefined) return `"${key}" is as it was before ${exposerOf(lease)} exposed it`;
   return `What an exposure without a Lease had changed in namespace "${namespace}" is as before`;
 }
 
-/** `alice@laptop, who exposes "shop/cart"`, for messages. */
+/** Whose sign of life counts: `alice@laptop, who exposes "shop/cart"`, or who has claimed it since, for messages. */
 export function describeHolder({ lease, key, namespace }: Pick<Suspect, "lease" | "key" | "namespace">): string {
   const what = key === undefined ? `a service of namespace "${namespace}"` : `"${key}"`;
-  return `${lease?.holder || "somebody"}, who exposes ${what}`;
+  const exposer = exposerOf(lease);
+  if (lease === undefined || lease.claim === "") return `${exposer}, who exposes ${what}`;
+  return `${lease.holder || "somebody"}, who puts back ${what} after ${exposer}`;
+}
+
+/** A claim stands in the holder's place: then only the record says who it was. */
+function exposerOf(lease: SeenLease | undefined): string {
+  const named = lease?.claim === "" ? lease.holder : lease?.record?.holder;
+  return named || "somebody";
 }

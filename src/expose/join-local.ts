@@ -12,11 +12,11 @@ const lingerMs = 30_000;
 /** A connection to the local process. */
 export type LocalSocket = Awaited<ReturnType<DialLocal>>;
 
-/** Told while bytes pass. */
+/** Told of bytes as they pass. */
 export interface JoinCounts {
   /** From the caller to the local process. */
-  bytesIn: number;
-  bytesOut: number;
+  in(bytes: number): void;
+  out(bytes: number): void;
 }
 
 /**
@@ -72,11 +72,7 @@ export function joinLocal(
     if (channel.closed) resetSocket(local);
     if (local.destroyed) channel.destroy();
 
-    pump(local, channel, (length) => {
-      counts.bytesOut += length;
-    });
-    pump(channel, local, (length) => {
-      counts.bytesIn += length;
-    });
+    pump(local, channel, (length) => counts.out(length));
+    pump(channel, local, (length) => counts.in(length));
   });
 }

@@ -23,7 +23,7 @@ test("Journal gives the sessions of dead writers, whole", async () => {
   const { journal } = journalIn(folder.path);
   const record = exampleRecord({ owners: [exampleOwner()], phase: "starting" });
   await journal.write(server, record);
-  assert.deepEqual(await journal.dead(server, nobody), [{ record, server, writer: { pid: 1 } }]);
+  assert.deepEqual(await journal.dead(server, nobody), [{ record, server, writer: { pid: 1 }, isElsewhere: false }]);
 });
 
 test("Journal keeps the last of what was written of a session, and one file for each", async () => {
@@ -57,6 +57,20 @@ test("Journal.dead() leaves alone what a living process has written", async () =
   assert.deepEqual(
     found.map(({ record }) => record.session),
     [sessions.alice],
+  );
+});
+
+test("Journal.dead() says which sessions another machine has written, whatever their pids are here", async () => {
+  using folder = temporaryFolder();
+  await journalIn(folder.path, 2).journal.write(server, exampleRecord());
+  const path = join(folder.path, "state", "exposures");
+  const isElsewhere = async (writer: unknown) => at(writer, "pid") === 2;
+  const journal = new Journal(path, { self: { pid: 1 }, isRunning: async () => true, isElsewhere });
+  await journal.write(server, exampleRecord({ session: sessions.bob }));
+  const found = await journal.dead(server, nobody);
+  assert.deepEqual(
+    found.map((entry) => [entry.record.session, entry.isElsewhere]),
+    [[sessions.alice, true]],
   );
 });
 

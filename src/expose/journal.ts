@@ -1,6 +1,7 @@
 /**
  * The sessions of this machine on its own disk: one file each, written before anything is changed in the cluster, so that the
- * next start can put back what a killed daemon has left. Promises that a file is whole or not there, also after a power cut.
+ * next start can put back what a killed daemon has left. Promises that a file is whole or not there, also after a power cut. A home
+ * folder may be shared by machines.
  */
 import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
@@ -8,6 +9,7 @@ import { join } from "node:path";
 import { type Clock, systemClock } from "../clock.ts";
 import { errnoOf, LocalizerError } from "../errors.ts";
 import { at, textAt } from "../kube/json.ts";
+import { JoinedEndings } from "./joined-endings.ts";
 import { formatRecord, isSession, parseRecord, type SessionRecord } from "./records.ts";
 
 /** Says which process writes, in a form that a later one can judge. */
@@ -16,6 +18,8 @@ export interface ProcessWitness {
   readonly self: unknown;
   /** Whether what another `self` said still runs; true when that cannot be known. */
   isRunning(writer: unknown): Promise<boolean>;
+  /** Whether it was a process of another machine, of which nothing is known here. Absent: the folder is this machine's alone. */
+  readonly isElsewhere?: (writer: unknown) => Promise<boolean>;
 }
 
 /** A session as the journal has it. */
@@ -25,6 +29,8 @@ export interface JournalEntry {
   readonly server: string;
   /** The writer's `ProcessWitness.self`. */
   readonly writer: unknown;
+  /** Its writer is of another machine with the same folder, and may live. */
+  readonly isElsewhere: boolean;
 }
 
 const draftSuffix = ".new";
@@ -33,6 +39,8 @@ const draftMs = 60_000;
 
 /** Sessions by file. All methods throw LocalizerError `denied`, `unavailable` or `internal` when the disk says no. */
 export class Journal {
+  /** Of its sessions, in this process. */
+  readonly endings = new JoinedEndings();
   readonly #folder: string;
   readonly #witness: ProcessWitness;
   readonly #clock: Pick<Clock, "now">;
@@ -72,7 +80,7 @@ export class Journal {
   }
 
   /**
-   * The sessions of that server whose writers are dead. Files that cannot be read are told to `onUnreadable`, and stay. Drafts
+   * The sessions of that server whose writers are dead, or of another machine. Files that cannot be read are told to `onUnreadable`, and stay. Drafts
    * of writers that were killed go: what they were to say had not begun.
    */
   async dead(server: string, onUnreadable: (path: string, why: unknown) => void): Promise<readonly JournalEntry[]> {
@@ -82,7 +90,10 @@ export class Journal {
       const path = join(this.#folder, name);
       try {
         const entry = parseEntry(await readFile(path, "utf8"));
-        if (entry.server === server && !(await this.#witness.isRunning(entry.writer))) found.push(entry);
+        if (entry.server !== server) continue;
+        const isElsewhere = (await this.#witness.isElsewhere?.(entry.writer)) === true;
+        // Pids of another machine say nothing here.
+        if (isElsewhere || !(await this.#witness.isRunning(entry.writer))) found.push({ ...entry, isElsewhere });
       } catch (error) {
         if (errnoOf(error) !== "ENOENT") onUnreadable(path, error);
       }
@@ -119,7 +130,7 @@ export class Journal {
   }
 }
 
-function parseEntry(text: string): JournalEntry {
+function parseEntry(text: string): Omit<JournalEntry, "isElsewhere"> {
   const value: unknown = JSON.parse(text);
   const server = textAt(value, "server");
   if (server === undefined) throw new LocalizerError("usage", "Cannot read a journal's file: it names no server");

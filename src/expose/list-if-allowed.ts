@@ -9,9 +9,11 @@ export async function listIfAllowed(
   resource: ApiResource,
   namespace: string,
   signal: AbortSignal | undefined,
+  { labelSelector }: { readonly labelSelector?: string } = {},
 ): Promise<readonly unknown[] | undefined> {
+  const where = labelSelector === undefined ? { namespace } : { namespace, labelSelector };
   try {
-    return await objects.list(resource, { namespace }, signal);
+    return await objects.list(resource, where, signal);
   } catch (error) {
     if (codeOf(error) === "denied") return undefined;
     if (codeOf(error) === "not-found") return [];

@@ -1,7 +1,7 @@
 /** Whether sessions that an owner's mark names live: marks of ended ones come back, by `kubectl rollout undo` and out of old manifests. */
 import { codeOf } from "../errors.ts";
-import { kinds, type Objects } from "../kube/objects.ts";
-import { sessionSelector } from "./records.ts";
+import type { Objects } from "../kube/objects.ts";
+import { heldLeases } from "./found-leases.ts";
 
 /**
  * Those that have a Lease, which is there from before the first mark until after the last. All of them where Leases may not be
@@ -12,15 +12,11 @@ export async function livingSessions(
   { namespace, sessions }: { readonly namespace: string; readonly sessions: readonly string[] },
   signal: AbortSignal | undefined,
 ): Promise<readonly string[]> {
-  const living: string[] = [];
   try {
-    for (const session of sessions) {
-      const scope = { namespace, labelSelector: sessionSelector(session) };
-      if ((await objects.list(kinds.leases, scope, signal)).length > 0) living.push(session);
-    }
+    const found = new Set((await heldLeases(objects, { namespace, sessions }, signal)).map(({ session }) => session));
+    return sessions.filter((session) => found.has(session));
   } catch (error) {
     if (codeOf(error) === "denied") return sessions;
     throw error;
   }
-  return living;
 }

@@ -1,63 +1,18 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type Server, Socket } from "node:net";
+import { Socket } from "node:net";
 import { type Duplex, Readable } from "node:stream";
 import { test } from "node:test";
 import { bulk, digestOf, textOf } from "../../test/support/channel-taker.ts";
 import { duplexPair } from "../../test/support/duplex-pair.ts";
 import { FakeClock } from "../../test/support/fake-clock.ts";
+import { callOf, localProcess } from "../../test/support/local-process.ts";
 import { isReset } from "../../test/support/tcp-pair.ts";
 import { systemClock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import { type Port, port } from "../model/port.ts";
 import { localDialer } from "../net/dial-local.ts";
-import { type LocalSide, openLocalSide } from "./local-side.ts";
-
-interface Process extends AsyncDisposable {
-  readonly side: LocalSide;
-  readonly clock: FakeClock;
-  /** A caller's connection: its own end, and what the side was given. */
-  call(): { caller: Duplex; channel: Duplex };
-  /** The next connection that the process accepts. */
-  accepted(): Promise<Socket>;
-}
-
-/** A local process that listens, and its side. */
-async function localProcess(): Promise<Process> {
-  const sockets = new Set<Socket>();
-  const server: Server = createServer({ allowHalfOpen: true, noDelay: true });
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {});
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const at = server.address();
-  assert(at !== null && typeof at === "object");
-  const clock = new FakeClock();
-  const parts = { clock, dial: localDialer({ clock: systemClock }) };
-  const side = openLocalSide(parts, { local: port(at.port), remote: port(80) });
-  return {
-    side,
-    clock,
-    call: () => callOf(side),
-    accepted: async () => (await once(server, "connection"))[0],
-    async [Symbol.asyncDispose]() {
-      await side[Symbol.asyncDispose]();
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-      assert.equal(side.counts.open, 0);
-      assert.equal(clock.pending, 0);
-    },
-  };
-}
-
-function callOf(side: LocalSide): { caller: Duplex; channel: Duplex } {
-  const { near: channel, far: caller } = duplexPair();
-  caller.on("error", () => {});
-  side.take(channel);
-  return { caller, channel };
-}
+import { openLocalSide } from "./local-side.ts";
 
 /** How many bytes it takes before it has not taken more for 200 turns of the loop. */
 async function writtenUntilStuck(stream: Duplex): Promise<number> {
@@ -87,6 +42,30 @@ test("openLocalSide() leads a connection to the local process, counts it, and pa
   assert.equal(await textOf(caller), "the answer");
   while (local.side.counts.open > 0) await turn();
   assert.deepEqual(local.side.counts, { open: 0, total: 1, bytesIn: 8, bytesOut: 10, refused: 0 });
+});
+
+test("openLocalSide() tells on how many connections the process still has to answer, and those it has lost do not count", async () => {
+  await using local = await localProcess();
+  const until = async (unanswered: number) => {
+    while (local.side.unanswered !== unanswered) await turn();
+  };
+  const accepted = local.accepted();
+  const { caller: keeper } = local.call();
+  const socket = await accepted;
+  const leaver = local.call();
+  assert.equal(local.side.unanswered, 0);
+  for (const caller of [keeper, leaver.caller]) caller.write("question");
+  await until(2);
+  leaver.channel.destroy();
+  await until(1);
+  socket.write("an answer");
+  await until(0);
+  keeper.write("one more");
+  await until(1);
+  // What is said and not yet taken is owed, too.
+  keeper.pause();
+  await writtenUntilStuck(socket);
+  assert.equal(local.side.unanswered, 1);
 });
 
 test("openLocalSide() passes the process's half-close on, and it hears the caller afterwards", async () => {
@@ -247,4 +226,16 @@ test("openLocalSide() forgets a failure once a process takes a connection", asyn
   side.take(near);
   await turn();
   assert.equal(side.counts.lastError, undefined);
+});
+
+test("refused() counts what did not come here, and says why until a process takes a connection again", async () => {
+  await using local = await localProcess();
+  local.side.refused("more than 256 connections at a time");
+  const refused = { open: 0, total: 1, bytesIn: 0, bytesOut: 0, refused: 1 };
+  assert.deepEqual(local.side.counts, { ...refused, lastError: "more than 256 connections at a time" });
+  const accepted = local.accepted();
+  local.call();
+  await accepted;
+  while (local.side.counts.lastError !== undefined) await turn();
+  assert.partialDeepStrictEqual(local.side.counts, { total: 2, refused: 1 });
 });

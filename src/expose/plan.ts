@@ -22,6 +22,14 @@ export interface PlannedOwner extends OwnerRef {
   readonly adopts: boolean;
   /** A StatefulSet whose volumes are deleted with its pods; absent means no. */
   readonly losesVolumes?: boolean;
+  /** It has living pods that the Service does not lead to; absent means no. */
+  readonly partlyServed?: boolean;
+}
+
+/** For whose owners is asked. */
+export interface OwnersQuestion extends Pick<ExposePlan, "key" | "selector"> {
+  /** Whom the asker has recorded. */
+  readonly known?: readonly Pick<PlannedOwner, "uid">[];
 }
 
 /** Who stands behind a Service. */
@@ -34,6 +42,21 @@ export interface FoundOwners {
 /** What scaling does to an owner that `losesVolumes`. */
 export function volumeLoss(owner: string): string {
   return `scaling ${owner} to 0 deletes its volumes and what is on them (whenScaled: Delete)`;
+}
+
+/** What scaling does to an owner that is `partlyServed`; of how many pods, where that is known. */
+export function partialLoss(owner: string, pods?: { readonly served: number; readonly lost: number }): string {
+  const what = `scaling ${owner} to 0 takes`;
+  if (pods === undefined) return `${what} pods away that the Service does not lead to`;
+  const all = pods.served + pods.lost;
+  return all === 1
+    ? `${what} away its only pod, which the Service does not lead to`
+    : `${what} away all ${all} of its pods, and the Service leads to ${pods.served || "none"} of them`;
+}
+
+/** A loss as a warning, once the user has agreed to it. */
+export function allowedLoss(loss: string): string {
+  return `${loss.charAt(0).toUpperCase()}${loss.slice(1)}, which you have allowed`;
 }
 
 /** One TCP port of the Service, and where its connections shall go. */
@@ -79,8 +102,14 @@ export interface ExposePlan {
    * have nothing to do with the Service otherwise. With any of them our pod needs a controller (verified.md 3.4).
    */
   readonly adopters?: readonly string[];
+  /** Names of the user's labels by which other Services would lead to our pod: it gets them with the selector; absent means none. */
+  readonly lateLabels?: readonly string[];
   /** Volumes may go with the pods of an owner that `losesVolumes`; absent means no. */
   readonly allowsVolumeLoss?: boolean;
-  /** What the user should know beforehand, a sentence each: autoscalers, GitOps, operators, bare pods, other Services that lose their endpoints, … */
+  /** An owner that is `partlyServed` may be scaled; absent means no. */
+  readonly allowsPartial?: boolean;
+  /** What is wrong and stays so, though it goes ahead: bare pods, which nobody can scale. A sentence each; absent means none. */
+  readonly errors?: readonly string[];
+  /** What the user should know beforehand, a sentence each: autoscalers, GitOps, operators, other Services that lose their endpoints, … */
   readonly warnings: readonly string[];
 }

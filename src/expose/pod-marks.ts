@@ -9,6 +9,8 @@ export interface MarkedPod {
   readonly key: ServiceKey;
   /** The Service's; none of it is put on the pod here. */
   readonly selector: Readonly<Record<string, string>>;
+  /** Names of the user's labels that are not put on here either; absent means none. */
+  readonly lateLabels?: readonly string[];
   readonly session: string;
   /** `user@host`. */
   readonly holder: string;
@@ -27,10 +29,13 @@ const meshOff = {
 } as const;
 
 /**
- * The user's, and ours.
+ * The user's, and ours: what webhooks and policies look at when the pod is made has to be there.
  * @throws LocalizerError `usage` when the user wants one that is ours, or is in the Service's selector
  */
-export function podMarks({ key, selector, session, holder }: MarkedPod, options: PodOptions): PodMarks {
+export function podMarks(
+  { key, selector, lateLabels = [], session, holder }: MarkedPod,
+  options: PodOptions,
+): PodMarks {
   const mesh = options.mesh === "off" ? meshOff : { labels: {}, annotations: {} };
   const ours = {
     labels: { ...mesh.labels, ...sessionLabels({ session, key }) },
@@ -49,9 +54,17 @@ export function podMarks({ key, selector, session, holder }: MarkedPod, options:
     }
   }
   return {
-    labels: { ...options.labels, ...ours.labels },
+    labels: { ...pickLabels(options.labels, (name) => !lateLabels.includes(name)), ...ours.labels },
     annotations: { ...options.annotations, ...ours.annotations },
   };
+}
+
+/** Those of them whose name is wanted. */
+export function pickLabels(
+  from: Readonly<Record<string, string>>,
+  isWanted: (name: string) => boolean,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(from).filter(([name]) => isWanted(name)));
 }
 
 function whose(name: string, selector: Readonly<Record<string, string>>): string {

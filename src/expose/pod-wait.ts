@@ -34,6 +34,7 @@ export async function podRunning(
     },
     signal,
   );
+  if (told !== "") report({ level: "info", step: "pod", message: `Pod "${pod.name}" runs` });
 }
 
 /** Gives the pod. @throws LocalizerError `unavailable` with the cluster's words when it cannot become right */

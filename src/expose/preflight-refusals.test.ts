@@ -113,6 +113,21 @@ describe("preflight() refuses", () => {
       `Cannot expose "shop/cart": in namespace "shop" you lack rights to ${rights.replace(", pods/portforward", ", deployments.apps (patch), pods/portforward")}`,
     ],
     [
+      "whoever may not even see who stands behind the Service, naming all that is missing so far",
+      {
+        objects: [cartService(), ...deployed("cart")],
+        denied: ["list endpointslices.discovery.k8s.io", "list pods", "create secrets", "get pods/portforward"],
+      },
+      "denied",
+      'Cannot expose "shop/cart": in namespace "shop" you lack rights to endpointslices.discovery.k8s.io (list), pods (list), secrets (create)',
+    ],
+    [
+      "whoever may not get the Service",
+      { objects: [cartService(), ...deployed("cart")], denied: ["get services"] },
+      "denied",
+      'Cannot expose "shop/cart": in namespace "shop" you lack rights to services (get)',
+    ],
+    [
       "whoever may not see what owns the pods",
       { objects: [toWeb, ...deployed("cart", port("web", 8080))], denied: ["get deployments.apps"] },
       "denied",

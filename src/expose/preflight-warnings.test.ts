@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import type { FakeKubeOptions } from "../../test/support/fake-kube.ts";
 import { cartPod, cartService, deployed, shopObject, workload } from "../../test/support/shop-objects.ts";
 import { cartPlan } from "../../test/support/shop-plan.ts";
+import { planLines } from "./plan-lines.ts";
 
 const scaledObjects = { apiVersion: "keda.sh/v1alpha1", kind: "ScaledObject", plural: "scaledobjects" } as const;
 const target = { apiVersion: "apps/v1", kind: "Deployment", name: "cart" };
@@ -34,16 +35,6 @@ const slice = (name: string, labels: object, endpoints: readonly object[]) => ({
 const managedBy = "endpointslice.kubernetes.io/managed-by";
 
 const table: readonly (readonly [what: string, options: FakeKubeOptions, sentences: readonly string[]])[] = [
-  [
-    "a bare pod",
-    withCart(cartPod("alone")),
-    ['Pod "alone" has no controller: it is left alone and goes on answering beside the local process'],
-  ],
-  [
-    "nothing but bare pods",
-    { objects: [cartService(), cartPod("one"), cartPod("two")] },
-    ['Pods "one", "two" have no controller: they are left alone and go on answering beside the local process'],
-  ],
   [
     "a Service that nobody stands behind",
     { objects: [cartService()] },
@@ -265,12 +256,35 @@ const table: readonly (readonly [what: string, options: FakeKubeOptions, sentenc
     "rights that nobody could tell",
     { ...withCart(), broken: [reviews] },
     [
-      "Cannot tell whether you may do all that is needed with pods (create, get, list, watch, patch, delete), secrets (create, get, delete), " +
-        "leases.coordination.k8s.io (create, get, update, patch, delete), deployments.apps (get, patch), pods/portforward (create, get): " +
+      "Cannot tell whether you may do all that is needed with services (get), endpointslices.discovery.k8s.io (list, watch), " +
+        "pods (create, get, list, watch, patch, delete), secrets (create, get, delete), " +
+        "leases.coordination.k8s.io (create, get, update, patch, delete) and 2 more: " +
         `Cannot get ${reviews}`,
     ],
   ],
 ];
+
+describe("preflight() has it for an error, and goes ahead, that there is", () => {
+  for (const [what, options, sentence] of [
+    [
+      "a bare pod",
+      withCart(cartPod("alone")),
+      'Pod "alone" has no controller: it is left alone and goes on answering beside the local process',
+    ],
+    [
+      "nothing but bare pods",
+      { objects: [cartService(), cartPod("one"), cartPod("two")] },
+      'Pods "one", "two" have no controller: they are left alone and go on answering beside the local process',
+    ],
+  ] as const) {
+    it(what, async () => {
+      const plan = await cartPlan(options);
+      assert.deepEqual([plan.errors, plan.warnings], [[sentence], []]);
+      const told = planLines(plan).filter(({ level }) => level === "error");
+      assert.deepEqual(told, [{ level: "error", step: "preflight", message: sentence }]);
+    });
+  }
+});
 
 describe("preflight() warns of", () => {
   for (const [what, options, sentences] of table) {

@@ -8,6 +8,12 @@ export function quotedList(names: readonly string[], atMost = 5): string {
   );
 }
 
+/** `a, b and c`; pure. */
+export function fullList(names: readonly string[]): string {
+  const last = names.at(-1) ?? "";
+  return names.length < 2 ? last : `${names.slice(0, -1).join(", ")} and ${last}`;
+}
+
 /** `a, b and 7 more`; pure. */
 export function shortList(names: readonly string[], atMost = 5): string {
   const more = names.length - atMost;

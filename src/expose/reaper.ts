@@ -4,13 +4,20 @@
  */
 import type { Clock } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
-import type { ServedKind } from "../kube/discovery.ts";
 import { newClaim } from "./claim.ts";
 import { describeEnd, describeHolder, endSuspect, type RestoreOptions } from "./forgotten.ts";
+import { type FoundLease, findLeases } from "./found-leases.ts";
 import type { ExposeLine, Report } from "./report.ts";
-import type { Claim } from "./session-lease.ts";
+import { type Claim, claimMs, type SeenLease } from "./session-lease.ts";
 import { Silences } from "./silence.ts";
-import { findSuspects, type SearchComponents, type Suspect, scalableKinds } from "./suspects.ts";
+import {
+  findSuspects,
+  placeOf,
+  type SearchComponents,
+  type SearchedKinds,
+  type Suspect,
+  scalableKinds,
+} from "./suspects.ts";
 
 /** How it is done; a grace is of use here, for the holder's machine may wake up. */
 export interface ReaperOptions extends RestoreOptions {
@@ -20,8 +27,16 @@ export interface ReaperOptions extends RestoreOptions {
   readonly everyMs: number;
 }
 
-/** Which kinds are served changes seldom, and takes a request for each group. */
-const kindsMs = 600_000;
+/**
+ * From one look at all owners to the next, where no Lease asks for one: they may be tens of thousands. And for so long it is
+ * remembered which kinds are served, which takes a request for each group.
+ */
+const seldomMs = 600_000;
+/**
+ * What was claimed and could not be put back is left alone for so many lives of a claim: who watches it for one of them, now and
+ * then, takes it over in that time. A reaper without the rights would keep it for good.
+ */
+const restingClaims = 5;
 
 /** Looks until the signal fires, and returns then, when nothing is under way any more. Whatever fails is reported and tried again. */
 export async function reap(components: SearchComponents, options: ReaperOptions): Promise<void> {
@@ -42,16 +57,22 @@ class Reaper {
   readonly #namespace: string | undefined;
   readonly #options: ReaperOptions;
   readonly #silences = new Silences();
-  /** Its own, so that what it has claimed and could not put back is tried again at the next look. */
+  /** Its own, so that what it has claimed and could not put back is tried again without another silence. */
   readonly #by: Claim;
-  /** By session, while it is being ended. */
+  /** By `placeOf`, while it is being ended. */
   readonly #endings = new Map<string, Promise<void>>();
-  /** By session: what was said of it, and whatever was said need not be said again. */
+  /** By `placeOf`: no earlier than this it is tried again. */
+  readonly #notBeforeMs = new Map<string, number>();
+  /** By `placeOf`: what was said of it, and whatever was said need not be said again. */
   readonly #reports = new Map<string, Report>();
   readonly #reportOfLook: Report;
   /** Of the last look; undefined: it failed, or was none. */
   #lookedMs: number | undefined;
   #trouble = "";
+  /** As the last look saw them: one that is not found any more may have left owners behind. */
+  #leases: readonly SeenLease[] = [];
+  /** When owners are to be looked at, whatever Leases say. */
+  #ownersDueMs = -Infinity;
 
   constructor(components: SearchComponents, namespace: string | undefined, options: ReaperOptions) {
     this.#components = components;
@@ -62,12 +83,29 @@ class Reaper {
   }
 
   /** Never rejects. */
-  async look(kinds: () => Promise<readonly ServedKind[]>): Promise<void> {
+  async look(kinds: () => Promise<SearchedKinds>): Promise<void> {
     const { signal, report } = this.#options;
     try {
       const where = { namespace: this.#namespace };
-      const search = { signal, report: this.#reportOfLook };
-      this.#judge(await findSuspects(this.#components, where, await kinds(), search));
+      const leases = await findLeases(this.#components.objects, where, signal);
+      const present = new Set(leases.map(({ lease }) => lease.uid));
+      const missing = this.#leases.filter(({ uid }) => !present.has(uid));
+      // A missing one may only have lost its labels: the look at owners tells, and its silence is not forgotten before.
+      this.#watch([...leasesOf(leases), ...missing]);
+      const known = new Map(leases.map((one) => [placeOf(one), { ...one, owners: new Map() }]));
+      let found: readonly Suspect[] = [...known.values()];
+      if (missing.length > 0 || this.#isDue(leases)) {
+        // Until it is known that there is nothing to do.
+        this.#ownersDueMs = -Infinity;
+        const search = { signal, report: this.#reportOfLook };
+        found = await findSuspects(this.#components, where, await kinds(), search);
+        this.#watch(leasesOf(found));
+        // What cannot be put back now has no Lease that would ask for it.
+        const isAllLeased = found.every(({ lease }) => lease !== undefined);
+        if (isAllLeased) this.#ownersDueMs = this.#components.clock.monotonic() + seldomMs;
+      }
+      this.#leases = leasesOf(found);
+      this.#judge(found);
       if (this.#trouble !== "") report({ level: "info", step: "preflight", message: "Could look again" });
       this.#trouble = "";
     } catch (thrown) {
@@ -85,23 +123,45 @@ class Reaper {
     await Promise.all(this.#endings.values());
   }
 
+  /** How long each of them has been silent. */
+  #watch(leases: readonly SeenLease[]): void {
+    this.#silences.look(leases, this.#gapMs());
+  }
+
+  /** Whether owners are to be looked at, too. */
+  #isDue(found: readonly FoundLease[]): boolean {
+    const { graceMs = 0 } = this.#options;
+    if (this.#components.clock.monotonic() >= this.#ownersDueMs) return true;
+    return found.some((one) => this.#overdueMs(one) >= graceMs && !this.#isPending(placeOf(one)));
+  }
+
+  /** Whether it is being ended, or rests after that has failed. */
+  #isPending(place: string): boolean {
+    const { clock } = this.#components;
+    return this.#endings.has(place) || clock.monotonic() < (this.#notBeforeMs.get(place) ?? -Infinity);
+  }
+
+  /** Negative while it has time for a sign of life. */
+  #overdueMs({ lease }: Pick<Suspect, "lease">): number {
+    const isFree = lease === undefined || lease.claim === this.#by.id;
+    return isFree ? Infinity : this.#silences.of(lease) - lease.durationMs;
+  }
+
   #judge(suspects: readonly Suspect[]): void {
     const { graceMs = 0 } = this.#options;
-    this.#silences.look(
-      suspects.flatMap(({ lease }) => (lease === undefined ? [] : [lease])),
-      this.#gapMs(),
-    );
-    const present = new Set(suspects.map(({ session }) => session));
-    for (const session of this.#reports.keys()) {
-      if (!present.has(session) && !this.#endings.has(session)) this.#reports.delete(session);
+    const present = new Set(suspects.map(placeOf));
+    for (const place of this.#reports.keys()) {
+      if (present.has(place) || this.#endings.has(place)) continue;
+      this.#reports.delete(place);
+      this.#notBeforeMs.delete(place);
     }
     for (const suspect of suspects) {
-      const { lease, session } = suspect;
-      const isFree = lease === undefined || lease.claim === this.#by.id;
-      const overdueMs = isFree ? Infinity : this.#silences.of(lease) - lease.durationMs;
+      const place = placeOf(suspect);
+      if (this.#isPending(place)) continue;
+      const overdueMs = this.#overdueMs(suspect);
       if (overdueMs >= graceMs) this.#end(suspect);
       else if (overdueMs >= 0) this.#warn(suspect, graceMs);
-      else if (!this.#endings.has(session) && this.#reports.delete(session)) this.#revived(suspect);
+      else if (this.#reports.delete(place)) this.#revived(suspect);
     }
   }
 
@@ -118,9 +178,8 @@ class Reaper {
 
   /** In the background: its workload may take minutes to become ready. */
   #end(suspect: Suspect): void {
-    const { session, lease } = suspect;
-    if (this.#endings.has(session)) return;
-    let isNews = lease !== undefined;
+    const place = placeOf(suspect);
+    let isNews = suspect.lease !== undefined;
     const say = this.#reportOf(suspect);
     const report: Report = (line) => {
       isNews = true;
@@ -135,16 +194,25 @@ class Reaper {
       } catch (thrown) {
         const { code, message } = LocalizerError.from(thrown);
         if (code !== "aborted") report({ level: "error", step: "scale-back", message });
+        this.#rest(suspect);
       } finally {
-        this.#endings.delete(session);
+        this.#endings.delete(place);
       }
     };
-    this.#endings.set(session, run());
+    this.#endings.set(place, run());
   }
 
-  #reportOf({ session }: Suspect): Report {
-    const known = this.#reports.get(session) ?? once(this.#options.report);
-    this.#reports.set(session, known);
+  /** A refusal comes before any claim, and what has no Lease cannot be claimed. */
+  #rest({ lease, refusal, ...suspect }: Suspect): void {
+    if (lease === undefined || refusal !== undefined) return;
+    const restMs = restingClaims * claimMs(lease);
+    this.#notBeforeMs.set(placeOf(suspect), this.#components.clock.monotonic() + restMs);
+  }
+
+  #reportOf(suspect: Suspect): Report {
+    const place = placeOf(suspect);
+    const known = this.#reports.get(place) ?? once(this.#options.report);
+    this.#reports.set(place, known);
     return known;
   }
 
@@ -157,6 +225,10 @@ class Reaper {
   }
 }
 
+function leasesOf(found: readonly Pick<Suspect, "lease">[]): readonly SeenLease[] {
+  return found.flatMap(({ lease }) => lease ?? []);
+}
+
 /** Says each line once. */
 function once(report: Report): Report {
   const said = new Set<string>();
@@ -167,15 +239,17 @@ function once(report: Report): Report {
   };
 }
 
+/** What was not told in full is asked again by the next look. */
 function rememberedKinds(
   components: SearchComponents & { readonly clock: Clock },
-  options: Pick<ReaperOptions, "signal" | "report">,
-): () => Promise<readonly ServedKind[]> {
-  let known: { readonly kinds: readonly ServedKind[]; readonly untilMs: number } | undefined;
+  options: Pick<ReaperOptions, "signal" | "report" | "everyMs">,
+): () => Promise<SearchedKinds> {
+  let known: { readonly kinds: SearchedKinds; readonly untilMs: number } | undefined;
   return async () => {
     const now = components.clock.monotonic();
     if (known === undefined || known.untilMs <= now) {
-      known = { kinds: await scalableKinds(components, options), untilMs: now + kindsMs };
+      const kinds = await scalableKinds(components, options);
+      known = { kinds, untilMs: now + (kinds.unknownGroups.size === 0 ? seldomMs : options.everyMs / 2) };
     }
     return known.kinds;
   };

@@ -27,6 +27,8 @@ export const labels = {
   managedBy: "app.kubernetes.io/managed-by",
   session: "localizer.dev/session",
   service: "localizer.dev/service",
+  /** Of an owner, for a moment; see settle-owner. */
+  settling: "localizer.dev/settling",
 } as const;
 
 /** Selects what any session has made. */

@@ -9,6 +9,7 @@ export type ExposeStep =
   | "pod"
   | "tunnel"
   | "ready"
+  | "local"
   | "labels"
   | "scale-down"
   | "exposed"

@@ -85,6 +85,14 @@ for (const [way, make] of ways) {
       }
     });
 
+    test("of a session whose Lease has lost its labels is that of a living one", async () => {
+      await using lab = await ExposeLab.open();
+      const owner = make(lab)("cart", 0, mark());
+      const { ref } = await bob(lab);
+      lab.patch("leases.coordination.k8s.io", ref.name, { metadata: { labels: null } as object });
+      await assert.rejects(scaleDown(lab.components, owner, alice), { code: "conflict" });
+    });
+
     test("that names an ended session besides does not keep the owner at 0", async () => {
       await using lab = await ExposeLab.open();
       const owner = make(lab)("cart", 0, both);
@@ -110,6 +118,32 @@ for (const [way, make] of ways) {
         message: /"localizer.dev\/original-replicas" does not say what it was set to/,
       });
       assert.deepEqual(lab.owner(owner), { replicas: 0, annotations: withoutNumber });
+    });
+
+    test("without its number of a session beside makes scaleDown() fail at 0, rather than note that", async () => {
+      await using lab = await ExposeLab.open();
+      const owner = make(lab)("cart", 0, { [annotations.session]: sessions.bob });
+      const before = lab.owner(owner);
+      for (const dryRun of [true, false]) {
+        await assert.rejects(scaleDown(lab.components, owner, { ...alice, mates: [sessions.bob] }, { dryRun }), {
+          code: "conflict",
+          message: `Cannot scale ${owner.kind} "shop/cart" to 0: another exposure holds it, and its annotation "localizer.dev/original-replicas", which says what it was set to, is gone; stop that one first`,
+        });
+      }
+      assert.deepEqual([lab.owner(owner), lab.writes], [before, []]);
+    });
+
+    test("without its number of a session beside does not keep scaleDown() from what is to be seen or recorded", async () => {
+      for (const [present, recorded] of [
+        [3, 3],
+        [0, 3],
+      ] as const) {
+        await using lab = await ExposeLab.open();
+        const made = make(lab)("cart", present, { [annotations.session]: sessions.bob });
+        const owner = { ...made, replicas: recorded };
+        assert.equal(await scaleDown(lab.components, owner, { ...alice, mates: [sessions.bob] }), 3);
+        assert.equal(lab.owner(owner).annotations[annotations.replicas], "3");
+      }
     });
 
     test("without its number is given one when it stays for another session", async () => {

@@ -11,6 +11,7 @@ import { livingSessions } from "./living-sessions.ts";
 import { type ScaledOwner, type SeenOwner, seeOwner, type WriteOptions, writeOwner } from "./marked-owner.ts";
 import type { OwnerRef } from "./plan.ts";
 import { annotations, type RecordedOwner } from "./records.ts";
+import { settleOwner } from "./settle-owner.ts";
 
 /** What scaling works with. */
 export interface ScaleComponents {
@@ -37,8 +38,8 @@ export type ScaledBack =
   | { readonly kind: "left"; readonly replicas: number }
   /** It is set to what it was before already. */
   | { readonly kind: "kept"; readonly replicas: number }
-  /** Another session still wants it at 0, and sets it back when it ends. */
-  | { readonly kind: "shared"; readonly holder: string }
+  /** Another session still wants it at 0, and sets it back to `before` when it ends; one of the same process has no holder here. */
+  | { readonly kind: "shared"; readonly holder: string; readonly before: number }
   /** It does not exist any more, or is another one of that name. */
   | { readonly kind: "gone" }
   /** It says nothing of this session. */
@@ -49,17 +50,23 @@ const noMark = { sessions: [], replicas: undefined, holder: "" } as const;
 const conflictTries = 8;
 const conflictBackoff: BackoffOptions = { baseMs: 50, factor: 2, capMs: 1_000 };
 
+/** How an owner is set to 0. */
+export interface ScaleDownOptions extends WriteOptions {
+  /** Asked between each look and its write, whether the session is still its own; what it throws is thrown. */
+  readonly confirm?: () => Promise<void>;
+}
+
 /**
  * Records what the owner is set to and sets it to 0. Gives what it was set to before any session. The mark of a session that has
  * ended stands in nobody's way: then the present number counts, and at 0 the recorded one, else that of the mark.
- * @throws LocalizerError `conflict` when it belongs to somebody else's session, was replaced by another of that name, or
- * changes all the time; else as the API says no
+ * @throws LocalizerError `conflict` when it belongs to somebody else's session, or to one beside that has lost its number, was replaced
+ * by another of that name, or changes all the time; else as the API says no
  */
 export async function scaleDown(
   components: ScaleComponents,
   owner: RecordedOwner,
   by: ScaleHolder,
-  options: WriteOptions = {},
+  options: ScaleDownOptions = {},
 ): Promise<number> {
   const { objects } = components;
   const action = `Cannot scale ${describeOwner(owner)} to 0`;
@@ -79,7 +86,14 @@ export async function scaleDown(
     }
     const held = named.filter((name) => ours.includes(name));
     const replicas = numberBefore(now, owner.replicas, held.length > 0);
+    // A 0 that we have seen ourselves was made by them: written down it would be what the last of all goes back to.
+    if (replicas === 0 && now.mark?.replicas === undefined && held.some((name) => name !== by.session)) {
+      const missing = `its annotation "${annotations.replicas}", which says what it was set to, is gone`;
+      throw new LocalizerError("conflict", `${action}: another exposure holds it, and ${missing}; stop that one first`);
+    }
     const mark = { sessions: [...new Set([...held, by.session])], replicas, holder: by.holder };
+    // Who takes the session over writes the owner only then: after this either he sees our write, or ours meets his.
+    await options.confirm?.();
     await writeOwner(objects, owner, now, { mark, replicas: 0 }, options);
     return replicas;
   });
@@ -95,7 +109,7 @@ export interface RecordedNumber {
 
 /**
  * Takes the session off the owner; the last living one off sets it to what it was. One that somebody has set to another number
- * keeps that.
+ * keeps that. What the session has sent and is still on its way fails from then on.
  * @throws LocalizerError `conflict` when it is at 0 and nothing says what it was, or it is held by a session that would not set it
  * back either; else as the API says no
  */
@@ -115,7 +129,11 @@ export async function scaleBack(
     if (now === undefined) return { kind: "gone" };
     const { mark, replicas } = now;
     const isOurs = mark?.sessions.includes(session) === true;
-    if (!isOurs && (replicas > 0 || (fallback ?? 0) === 0)) return { kind: "untouched", replicas };
+    if (!isOurs && (replicas > 0 || (fallback ?? 0) === 0)) {
+      // What is recorded may be on its way: nobody would know of it once the records are gone.
+      if (fallback !== undefined || planned !== undefined) await settleOwner(objects, owner, now, write);
+      return { kind: "untouched", replicas };
+    }
     const before = isOurs ? (mark.replicas ?? fallback ?? planned) : fallback;
     const named = { namespace: owner.namespace, sessions: mark?.sessions.filter((name) => name !== session) ?? [] };
     const others = await livingSessions(objects, named, signal);
@@ -130,7 +148,7 @@ export async function scaleBack(
       }
       if (isOurs) await writeOwner(objects, owner, now, { mark: { ...mark, sessions: others, replicas: kept } }, write);
       // Sessions that share an owner are of one process.
-      return { kind: "shared", holder: isOurs ? "" : mark.holder };
+      return { kind: "shared", holder: isOurs ? "" : mark.holder, before: kept };
     }
     if (replicas > 0) {
       await writeOwner(objects, owner, now, { mark: noMark }, write);

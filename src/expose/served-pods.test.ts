@@ -55,6 +55,35 @@ test("readyPods() tells ready pods of the session from others", async () => {
   assert.equal((await readyPods(lab.components, alice, signal)).others, true);
 });
 
+test("readyPods() knows who answers where the Service publishes addresses that are not ready", async () => {
+  await using lab = await ExposeLab.open();
+  const pods = [lab.pod("own", sessions.alice), lab.pod("starting"), lab.pod("leaving")];
+  const conditions = [
+    { ready: true, serving: true, terminating: false },
+    { ready: true, serving: false, terminating: false },
+    { ready: true, serving: true, terminating: true },
+  ];
+  lab.add(slices, "published", {
+    labels: { "kubernetes.io/service-name": "cart" },
+    addressType: "IPv4",
+    endpoints: pods.map(({ metadata: { name, uid } }, index) => ({
+      addresses: [`10.0.0.${index + 1}`],
+      conditions: conditions[index],
+      targetRef: { kind: "Pod", namespace: "shop", name, uid },
+    })),
+  });
+  assert.deepEqual(await readyPods(lab.components, alice, signal), { own: true, others: false });
+});
+
+test("readyPods() takes no pod of a session beside for one of the workload", async () => {
+  await using lab = await ExposeLab.open();
+  const [own, beside] = [lab.pod("own", sessions.alice), lab.pod("beside", sessions.bob)];
+  lab.slice([{ pod: own }, { pod: beside }]);
+  assert.deepEqual(await readyPods(lab.components, alice, signal), { own: true, others: false });
+  lab.slice([{ pod: beside }]);
+  assert.deepEqual(await readyPods(lab.components, alice, signal), { own: false, others: false });
+});
+
 test("readyPods() fails as the API says no", async () => {
   await using lab = await ExposeLab.open();
   lab.fail(calling("list", "endpointslices"), { kind: "forbidden" });

@@ -4,21 +4,11 @@ import { calling, cart, ExposeLab, exampleRecord, sessions } from "../../test/su
 import { codeOf, type LocalizerError } from "../errors.ts";
 import { at, textAt } from "../kube/json.ts";
 import { annotations, formatRecord } from "./records.ts";
-import {
-  dropLease,
-  heldSentence,
-  isAlive,
-  leaseRef,
-  parseLease,
-  renewLease,
-  seeLease,
-  takeLease,
-} from "./session-lease.ts";
+import { dropLease, heldSentence, leaseRef, parseLease, renewLease, seeLease, takeLease } from "./session-lease.ts";
 
 const leases = "leases.coordination.k8s.io";
 const name = "localizer-cart";
 const options = { durationMs: 60_000 };
-const { signal } = new AbortController();
 const bob = exampleRecord({ session: sessions.bob, holder: "bob@desk" });
 
 function taken(lab: ExposeLab, record = exampleRecord()) {
@@ -104,6 +94,8 @@ test("heldSentence() says no more than the Lease does, and no age below nothing"
   assert.match(heldSentence(cart, lease, now), /\(last sign of life 0 s ago\)$/);
   const mute = { ...lease, holder: "", since: "", renewed: "" };
   assert.equal(heldSentence(cart, mute, now), 'Cannot expose "shop/cart": it is exposed by somebody');
+  const claimed = { ...mute, holder: "carol@desk", claim: "c1" };
+  assert.match(heldSentence(cart, claimed, now), /: it is put back by carol@desk after an exposure$/);
 });
 
 test("parseLease() reads holders with a slash, Leases that say no time, and records that somebody has edited", () => {
@@ -207,6 +199,21 @@ test("renewLease() that is overtaken between its look and its write does not wri
   assert.equal(at(lab.find(leases, name), "spec", "renewTime"), undefined);
 });
 
+test("renewLease() writes the labels again that somebody has changed, and leaves others", async () => {
+  await using lab = await ExposeLab.open();
+  for (const record of [exampleRecord(), bob]) {
+    const lease = await taken(lab, record);
+    const before = lab.find(leases, name)?.metadata.labels;
+    const changed = { "app.kubernetes.io/managed-by": "policy", "localizer.dev/session": null, team: "shop" };
+    // A record that cannot be read is no reason to lose what finds it.
+    const annotations = record === bob ? { "localizer.dev/record": "{" } : {};
+    lab.patch(leases, name, { metadata: { labels: changed, annotations } as object });
+    await renewLease(lab.components, lease);
+    assert.deepEqual(lab.find(leases, name)?.metadata.labels, { ...before, team: "shop" });
+    lab.remove(leases, name);
+  }
+});
+
 test("renewLease() gives up on a Lease that changes all the time", async () => {
   const found: { lab?: ExposeLab } = {};
   let count = 0;
@@ -238,58 +245,4 @@ test("dropLease() fails as the API says no", async () => {
   const lease = await taken(lab);
   lab.fail(calling("delete", "leases"), { kind: "forbidden" });
   await assert.rejects(dropLease(lab.objects, lease), { code: "denied" });
-});
-
-test("isAlive() is true as soon as the Lease changes, whatever its times say", async () => {
-  await using lab = await ExposeLab.open();
-  const lease = await taken(lab);
-  const judged = isAlive(lab.components, lease, signal);
-  for (const at of [2_000, 4_000]) {
-    await lab.clock.asleep();
-    await lab.clock.advance(2_000);
-    assert.equal(lab.clock.monotonic(), 1_000_000 + at);
-  }
-  await lab.clock.asleep();
-  lab.patch(leases, name, { spec: { renewTime: "1999-01-01T00:00:00.000000Z" } });
-  await lab.clock.advance(2_000);
-  assert.equal(await judged, true);
-});
-
-test("isAlive() is false once the Lease has not changed for as long as it promised, and no sooner", async () => {
-  await using lab = await ExposeLab.open();
-  const lease = await takeLease(lab.components, exampleRecord(), { durationMs: 5_000 });
-  // By the holder's clock that was long ago; by ours it has to be watched all the same.
-  lab.clock.sleepOver(3_600_000);
-  let isOver = false;
-  const judged = isAlive(lab.components, lease, signal).finally(() => {
-    isOver = true;
-  });
-  for (const ms of [2_000, 2_000, 1_000]) {
-    assert.equal(isOver, false);
-    assert.equal(await lab.clock.asleep(), ms);
-    await lab.clock.advance(ms);
-  }
-  assert.equal(await judged, false);
-});
-
-test("isAlive() is false when the Lease is deleted, or made anew", async () => {
-  await using lab = await ExposeLab.open();
-  const lease = await taken(lab);
-  for (const change of [takenOver, async () => lab.remove(leases, name)]) {
-    const judged = isAlive(lab.components, lease, signal);
-    await lab.clock.asleep();
-    await change(lab);
-    await lab.clock.advance(2_000);
-    assert.equal(await judged, false);
-  }
-});
-
-test("isAlive() ends with its signal", async () => {
-  await using lab = await ExposeLab.open();
-  const stop = new AbortController();
-  const judged = isAlive(lab.components, await taken(lab), stop.signal);
-  await lab.clock.asleep();
-  stop.abort();
-  await assert.rejects(judged, { code: "aborted" });
-  assert.equal(lab.clock.pending, 0);
 });

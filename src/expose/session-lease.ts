@@ -12,6 +12,7 @@ import {
   annotations,
   formatRecord,
   isSession,
+  labels,
   leaseName,
   parseRecord,
   type SessionRecord,
@@ -55,8 +56,6 @@ export interface LeaseComponents {
 const defaultDurationMs = 60_000;
 /** In ms. Whoever restores waits so long at most for a sign of life, whatever a Lease says (up to 68 years). */
 export const maxLeaseMs = 600_000;
-/** Between two looks at somebody else's sign of life. */
-const lookEveryMs = 2_000;
 
 /** The Lease of a Service. */
 export function leaseRef(key: ServiceKey): ObjectRef {
@@ -138,11 +137,13 @@ export function heldSentence(key: ServiceKey, lease: SeenLease | undefined, now:
   const ageS = Math.round((now.getTime() - Date.parse(lease.renewed)) / 1_000);
   const sign = Number.isFinite(ageS) ? ` (last sign of life ${Math.max(0, ageS)} s ago)` : "";
   const since = lease.since === "" ? "" : ` since ${lease.since.replace(/\.\d+Z$/, "Z")}`;
-  return `Cannot expose "${key}": it is exposed by ${lease.holder || "somebody"}${since}${sign}`;
+  const who = lease.holder || "somebody";
+  const what = lease.claim === "" ? `is exposed by ${who}${since}` : `is put back by ${who} after an exposure`;
+  return `Cannot expose "${key}": it ${what}${sign}`;
 }
 
 /**
- * Gives a sign of life, and writes the record if one is given. Gives the Lease afterwards.
+ * Gives a sign of life, and writes the record if one is given, and the labels if somebody has changed them. Gives the Lease afterwards.
  * @throws LocalizerError `gone` when the Lease is not there or another of its name, `conflict` when another session holds it,
  * `unavailable` when it changes all the time; else as the API
  */
@@ -158,6 +159,8 @@ export async function renewLease(
     const metadata = {
       uid: now.uid,
       resourceVersion: now.resourceVersion,
+      // Whoever looks for sessions goes by them.
+      labels: labelsOf(now),
       ...(record === undefined ? {} : { annotations: { [annotations.record]: formatRecord(record) } }),
     };
     try {
@@ -171,6 +174,11 @@ export async function renewLease(
   }
 }
 
+function labelsOf({ session, record }: SeenLease): Readonly<Record<string, string>> {
+  if (record !== undefined) return sessionLabels({ session, key: record.key });
+  return { [labels.managedBy]: "localizer", [labels.session]: session };
+}
+
 async function current(objects: Objects, lease: SeenLease, signal: AbortSignal | undefined): Promise<SeenLease> {
   const now = await seeLease(objects, lease.ref, signal);
   const name = `${lease.ref.namespace}/${lease.ref.name}`;
@@ -179,6 +187,11 @@ async function current(objects: Objects, lease: SeenLease, signal: AbortSignal |
     throw new LocalizerError("conflict", `The exposure was taken over by ${now.holder || "somebody else"}`);
   }
   return now;
+}
+
+/** What a claim of that Lease promises, in ms: a minute at most. */
+export function claimMs({ durationMs }: Pick<SeenLease, "durationMs">): number {
+  return Math.min(durationMs, defaultDurationMs);
 }
 
 /**
@@ -193,7 +206,7 @@ export async function claimLease(
   const { ref, uid, resourceVersion, session } = lease;
   const spec = {
     holderIdentity: `restore:${by.id}:${by.holder}/${session}`,
-    leaseDurationSeconds: Math.max(1, Math.round(Math.min(lease.durationMs, defaultDurationMs) / 1_000)),
+    leaseDurationSeconds: Math.max(1, Math.round(claimMs(lease) / 1_000)),
     renewTime: microTime(new Date(clock.now())),
   };
   try {
@@ -221,26 +234,6 @@ export async function dropLease(
     // Another one of that name is somebody else's.
     if (codeOf(error) === "conflict" && (await seeLease(objects, lease.ref, signal))?.uid !== lease.uid) return;
     throw error;
-  }
-}
-
-/**
- * Watches a Lease until it gives a sign of life (true), or has given none for as long as it promised, or is gone (false).
- * @throws LocalizerError as the API; `aborted`
- */
-export async function isAlive(
-  { objects, clock }: LeaseComponents,
-  lease: SeenLease,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const untilMs = clock.monotonic() + lease.durationMs;
-  for (;;) {
-    const restMs = untilMs - clock.monotonic();
-    await clock.sleep(Math.max(1, Math.min(restMs, lookEveryMs)), signal);
-    const now = await seeLease(objects, lease.ref, signal);
-    if (now === undefined || now.uid !== lease.uid) return false;
-    if (now.resourceVersion !== lease.resourceVersion) return true;
-    if (clock.monotonic() >= untilMs) return false;
   }
 }
 

@@ -8,7 +8,7 @@ import { isDnsLabel } from "../model/host-name.ts";
 import { serviceKey } from "../model/service-key.ts";
 import type { ExposePlan, PlannedOwner, PodSettings } from "./plan.ts";
 import { type PodWish, podOptions } from "./pod-options.ts";
-import { podName, type SessionKeys, sessionManifests } from "./session-manifests.ts";
+import { isPodOf, podName, type SessionKeys, sessionManifests } from "./session-manifests.ts";
 
 const session = "0a1b2c3d-0000-4000-8000-000000000001";
 
@@ -197,12 +197,13 @@ test("sessionManifests() makes the pod of a second attempt under another name", 
   assert.equal(textAt(manifests({}, {}, { attempt: 2 }).pod, "metadata", "name"), "localizer-cart-0a1b2c3d-2");
 });
 
-test("podName() is a label, begins with localizer- and ends with the session, whatever the Service is called", () => {
+test("podName() is a label that isPodOf() knows, with localizer- and the session, whatever the Service is called", () => {
   const name = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
   const attempts = fc.integer({ min: 1, max: 99_999 });
   fc.assert(
     fc.property(name, attempts, (service, attempt) => {
       const made = podName(serviceKey("shop", service), { session, attempt });
+      assert.ok(isPodOf(session, made) && !isPodOf("b".repeat(36), made), made);
       assert.ok(isDnsLabel(made), made);
       assert.match(made, attempt === 1 ? /^localizer-.*-0a1b2c3d$/ : new RegExp(`^localizer-.*-0a1b2c3d-${attempt}$`));
     }),

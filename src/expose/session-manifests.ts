@@ -1,13 +1,13 @@
 /**
  * The two objects of a session beside its Lease: the Secret with its keys and the pod that runs sshd, as they are sent to the
- * API server. Pure. The pod passes Pod Security "restricted", and has none of the Service's labels until it is ready for traffic.
+ * API server. Pure. The pod passes Pod Security "restricted", and has no label that a Service selects it by until it is ready for traffic.
  */
 import type { Port } from "../model/port.ts";
 import { nameOf, namespaceOf, type ServiceKey } from "../model/service-key.ts";
 import type { KeyPair } from "../ssh/key-pair.ts";
 import type { ExposePlan } from "./plan.ts";
 import { probeCommand, startCommand } from "./pod-commands.ts";
-import { podMarks } from "./pod-marks.ts";
+import { pickLabels, podMarks } from "./pod-marks.ts";
 import type { PodOptions } from "./pod-options.ts";
 import { sessionLabels, shortened } from "./records.ts";
 import { sessionFolder, sshdConfig, sshPort, sshUser } from "./sshd-config.ts";
@@ -32,6 +32,8 @@ export interface SessionManifests {
   readonly pod: object;
   /** The Service's selector: patched onto the pod when traffic can flow. */
   readonly labels: Readonly<Record<string, string>>;
+  /** The user's by which other Services lead to the pod: patched on with those. */
+  readonly lateLabels: Readonly<Record<string, string>>;
   /** Where sshd listens, on the pod's loopback. */
   readonly sshPort: Port;
 }
@@ -55,6 +57,7 @@ export function sessionManifests(plan: ExposePlan, keys: SessionKeys, options: P
     secret: secret(plan, keys, name, sshdConfig(targets, listen)),
     pod: pod(plan, keys, options, name, targets),
     labels: plan.selector,
+    lateLabels: pickLabels(options.labels, (name) => plan.lateLabels?.includes(name) === true),
     sshPort: listen,
   };
 }
@@ -63,6 +66,11 @@ export function sessionManifests(plan: ExposePlan, keys: SessionKeys, options: P
 export function podName(key: ServiceKey, { session, attempt }: Pick<SessionKeys, "session" | "attempt">): string {
   const end = `-${session.slice(0, 8)}${attempt > 1 ? `-${attempt}` : ""}`;
   return `localizer-${shortened(nameOf(key), maxNameLength - "localizer-".length - end.length)}${end}`;
+}
+
+/** Whether the pod is named as one of the session, of whatever Service. */
+export function isPodOf(session: string, name: string): boolean {
+  return new RegExp(`^localizer-.+-${session.slice(0, 8)}(-[1-9]\\d*)?$`).test(name);
 }
 
 function secret({ key, pod }: ExposePlan, keys: SessionKeys, name: string, config: string): object {

@@ -6,9 +6,11 @@ import type { Port } from "../model/port.ts";
 import type { SshConnection } from "../ssh/ssh-connection.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { Journal } from "./journal.ts";
-import type { ExposePlan, FoundOwners } from "./plan.ts";
+import type { LocalSide } from "./local-side.ts";
+import type { ExposePlan, FoundOwners, OwnersQuestion } from "./plan.ts";
 import type { PodOptions } from "./pod-options.ts";
 import type { SessionRecord } from "./records.ts";
+import type { Report } from "./report.ts";
 import type { ScaleComponents } from "./scale.ts";
 import type { SeenLease } from "./session-lease.ts";
 import type { SessionPod, WatchedPod } from "./session-pod.ts";
@@ -20,7 +22,7 @@ export interface SessionComponents extends ScaleComponents, TunnelComponents {
   readonly journal: Journal;
   readonly log: Logger;
   /** The owners that the Service's pods have now, without those of sessions. */
-  readonly findOwners: (plan: ExposePlan, signal: AbortSignal) => Promise<FoundOwners>;
+  readonly findOwners: (asked: OwnersQuestion, signal: AbortSignal) => Promise<FoundOwners>;
 }
 
 /** What they are set to. */
@@ -40,6 +42,7 @@ export interface SessionSettings {
 export interface SessionPort {
   readonly remote: Port;
   readonly take: (channel: Duplex) => void;
+  readonly refused: (reason: string) => void;
 }
 
 /** What a session holds. Its parts write here what they have made, so that an end knows. */
@@ -53,9 +56,50 @@ export interface SessionHoldings {
   record: SessionRecord;
   /** As it was made. */
   lease?: SeenLease;
+  /** Whether anything was sent to an owner, with or without an answer. */
+  hasScaled?: boolean;
   heartbeat?: Heartbeat;
   pod?: SessionPod;
   ssh?: SshConnection;
   /** Pods that were made so far. */
   attempts: number;
+}
+
+/** How a step of a session is taken. */
+export interface StepOptions {
+  readonly signal: AbortSignal;
+  readonly report: Report;
+}
+
+/** Who a session is. */
+export interface SessionWish {
+  readonly plan: ExposePlan;
+  readonly record: SessionRecord;
+  /** A local end for each of the plan's ports, in their order; the session disposes them. */
+  readonly sides: readonly LocalSide[];
+  /** Of this session and those beside it in this process. */
+  readonly mates: () => readonly string[];
+  /** The start's last step before traffic can come; may be called again after it failed. */
+  readonly beforeLabels?: (options: StepOptions) => Promise<void>;
+}
+
+/** Who hears what becomes of it. */
+export interface SessionEvents {
+  /** It is over, and nothing is left of it. */
+  readonly onEnd: () => void;
+  /** Something is left that nobody is at: `tryAgain` wants to be called, now and then, or at once if it was not tried yet. */
+  readonly onLeft: (how: { readonly atOnce: boolean }) => void;
+}
+
+/** How a session ends. */
+export interface StopOptions {
+  readonly report: Report;
+  /** Ends all waiting: what is not back by then is left to the next start. */
+  readonly signal: AbortSignal;
+  /** How long putting back may take, once nobody else is at it: whether somebody is may take a claim's time to see. */
+  readonly limitMs: number;
+  /** How long the workload may take to become ready before our pod goes; 0: do not wait. */
+  readonly waitMs: number;
+  /** All sessions of this process end at once. */
+  readonly together?: boolean;
 }

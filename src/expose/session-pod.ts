@@ -119,16 +119,20 @@ export class SessionPod {
   /**
    * Has the server check everything (quota, admission) for the pod as it will be in the end, labels and all, and changes
    * nothing. A server or webhook that cannot do that says nothing against it.
+   * @returns the pod as the cluster would have it; undefined when it cannot say
    * @throws LocalizerError as the API refuses
    */
-  async dryRun(signal: AbortSignal): Promise<void> {
-    const { secret, pod, labels } = this.#manifests;
+  async dryRun(signal: AbortSignal): Promise<unknown> {
+    const { secret, pod, labels, lateLabels } = this.#manifests;
     const namespace = namespaceOf(this.#wish.record.key);
     await unlessUnsupported(() =>
       this.#components.objects.create(kinds.secrets, namespace, secret, { signal, dryRun: true }),
     );
-    await unlessUnsupported(() =>
-      this.#components.objects.create(kinds.pods, namespace, withLabels(pod, labels), { signal, dryRun: true }),
+    return await unlessUnsupported(() =>
+      this.#components.objects.create(kinds.pods, namespace, withLabels(pod, { ...lateLabels, ...labels }), {
+        signal,
+        dryRun: true,
+      }),
     );
   }
 
@@ -144,11 +148,12 @@ export class SessionPod {
     return made;
   }
 
-  /** Puts the pod behind the Service. @throws LocalizerError `not-found` when it is gone */
+  /** Puts the pod behind the Service, and behind others that the user's labels lead to. @throws LocalizerError `not-found` when it is gone */
   async select(labels: Readonly<Record<string, string | null>>, signal: AbortSignal): Promise<void> {
     const { namespace, name, uid } = this.ref;
     const ref: ObjectRef = { ...kinds.pods, namespace, name };
-    await this.#components.objects.patch(ref, { metadata: { uid, labels } }, { signal });
+    const all = { ...this.#manifests.lateLabels, ...labels };
+    await this.#components.objects.patch(ref, { metadata: { uid, labels: all } }, { signal });
   }
 
   /** The labels that put it behind the Service. */

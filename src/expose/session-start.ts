@@ -15,18 +15,20 @@ import type { ExposeStep, Report } from "./report.ts";
 import { describeOwner, type ScaleComponents, scaleDown } from "./scale.ts";
 import { servedPods } from "./served-pods.ts";
 import { leaseRef, takeLease } from "./session-lease.ts";
-import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
+import type { SessionComponents, SessionHoldings, SessionSettings, StepOptions } from "./session-parts.ts";
 import { SessionPod, watchedPod } from "./session-pod.ts";
 import { openTunnel } from "./session-tunnel.ts";
 
-/** How a step is taken. */
-export interface StepOptions {
-  readonly signal: AbortSignal;
-  readonly report: Report;
+/** How a start is. */
+export interface StartOptions extends StepOptions {
+  /** Has to end well before traffic can come; called again when the connection is lost meanwhile. */
+  readonly beforeLabels?: ((options: StepOptions) => Promise<void>) | undefined;
 }
 
 /** sshd needs some tens of milliseconds after its container counts as running. */
 const sshRetry: BackoffOptions = { baseMs: 50, factor: 2, capMs: 1_000 };
+/** So long a connection may fail without a word. */
+const patienceMs = 5_000;
 /** Pods that are being deleted leave the slices within a second. */
 const aloneMs = 3_000;
 const lookEveryMs = 50;
@@ -35,6 +37,7 @@ const noUid = "00000000-0000-0000-0000-000000000000";
 /**
  * Has the cluster say no before anything exists: to the pod as it will be in the end, and to 0 replicas of each owner. What it cannot
  * say before (see dry-run) counts as no refusal.
+ * @returns a sentence for each thing that it would add to the pod
  * @throws LocalizerError as the API refuses, with what was refused
  */
 export async function rehearse(
@@ -42,16 +45,18 @@ export async function rehearse(
   settings: Pick<SessionSettings, "pod">,
   { plan, record, mates }: Pick<SessionHoldings, "plan" | "record" | "mates">,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly string[]> {
   const lease = { ref: leaseRef(record.key), uid: noUid };
   const pod = new SessionPod(components, { plan, record, lease, attempt: 1, options: settings.pod });
-  await pod.dryRun(signal).catch(refusedAs(`The cluster refuses the pod that would take the place of "${record.key}"`));
+  const refused = refusedAs(`The cluster refuses the pod that would take the place of "${record.key}"`);
+  const seen = await pod.dryRun(signal).catch(refused);
   const by = { session: record.session, holder: record.holder, mates: mates() };
   for (const owner of record.owners) {
     await unlessUnsupported(() => scaleDown(components, owner, by, { signal, dryRun: true })).catch(
       refusedAs("The cluster refuses the change"),
     );
   }
+  return seen === undefined ? [] : addedToPod(seen);
 }
 
 /**
@@ -62,9 +67,9 @@ export async function startSession(
   components: SessionComponents,
   settings: SessionSettings,
   holdings: SessionHoldings,
-  options: StepOptions,
+  options: StartOptions,
 ): Promise<void> {
-  const { signal, report } = options;
+  const { signal, report, beforeLabels } = options;
   const { record } = holdings;
   const lasting = { signal };
   await components.journal.write(settings.server, record);
@@ -76,7 +81,7 @@ export async function startSession(
   holdings.heartbeat = heartbeat;
   const own = { report, signal: AbortSignal.any([signal, heartbeat.lost]) };
   try {
-    await makePod(components, settings, holdings, own);
+    await makePod(components, settings, holdings, { ...own, beforeLabels });
     await scaleOwners(components, settings, holdings, record.owners, own);
     await alone(components, holdings, own.signal);
   } catch (error) {
@@ -93,7 +98,7 @@ export async function makePod(
   components: SessionComponents,
   settings: SessionSettings,
   holdings: SessionHoldings,
-  { signal, report }: StepOptions,
+  { signal, report, beforeLabels }: StartOptions,
 ): Promise<void> {
   const { plan, record, lease } = holdings;
   if (lease === undefined) throw new LocalizerError("internal", "Cannot make a pod: the session has no Lease");
@@ -110,6 +115,7 @@ export async function makePod(
   await whileConnected(components, holdings, { signal, report }, async (connected) => {
     await podWhen(holdings, pod, (seen) => demandHope(pod, seen).state.ready || undefined, connected);
     tell(report, "ready", `Pod "${pod.name}" is ready`);
+    await beforeLabels?.({ signal: connected, report });
     await persist(components, { signal: connected }, () => pod.select(pod.labels, connected));
     await persist(components, { signal: connected }, () => pod.selected(connected));
   });
@@ -155,7 +161,8 @@ export async function connect(
   const { pod, ports } = holdings;
   if (pod === undefined) throw new LocalizerError("internal", "Cannot connect: the session has no pod");
   const { clock, random = Math.random } = components;
-  const wish = { endpoint: { pod: pod.ref, port: pod.sshPort }, identity: pod.identity, ports };
+  const onTrouble = tunnelTrouble(components, report, pod.name);
+  const wish = { endpoint: { pod: pod.ref, port: pod.sshPort }, identity: pod.identity, ports, onTrouble };
   const lost = new AbortController();
   const look = () => {
     if (isPodLost(holdings)) lost.abort(new LocalizerError("gone", `Pod "${pod.name}" is gone`));
@@ -174,12 +181,24 @@ export async function connect(
       if (lost.signal.aborted) throw lost.signal.reason;
       if (!isPassing(error)) throw error;
       components.log.debug("Cannot connect to the pod yet", { pod: pod.name, attempt, error });
+      onTrouble(error);
       await clock.sleep(backoffMs(attempt, sshRetry, random), either).catch(() => {
         throw lost.signal.aborted ? lost.signal.reason : error;
       });
     }
   }
   tell(report, "tunnel", `Connected to pod "${pod.name}"`);
+}
+
+/** Tells what fails once that has gone on for a while, and again only when it is something else. */
+function tunnelTrouble({ clock }: Pick<SessionComponents, "clock">, report: Report, pod: string) {
+  let [sinceMs, told] = [clock.monotonic(), ""];
+  return (error: unknown) => {
+    const { message } = LocalizerError.from(error);
+    if (message === told || clock.monotonic() - sinceMs < patienceMs) return;
+    [sinceMs, told] = [clock.monotonic(), message];
+    report({ level: "warn", step: "tunnel", message: `Cannot connect to pod "${pod}" yet: ${message}` });
+  };
 }
 
 /** Says whether the pod is not there any more, is about to go, or has ended. */
@@ -190,8 +209,8 @@ export function isPodLost(holdings: Pick<SessionHoldings, "pod" | "pods">): bool
 }
 
 /**
- * Sets the owners to 0, one after the other, and writes down what they were.
- * @throws LocalizerError when one of them cannot be
+ * Sets the owners to 0, one after the other, and writes down what they were. Asks before each write who holds the Lease.
+ * @throws LocalizerError when one of them cannot be; `gone` or `conflict` when the Lease is not the session's any more
  */
 export async function scaleOwners(
   components: SessionComponents,
@@ -203,8 +222,11 @@ export async function scaleOwners(
   const { session, holder } = holdings.record;
   const by = { session, holder, mates: holdings.mates() };
   const scaled = new Map(holdings.record.owners.map((owner) => [owner.uid, owner]));
+  // It may be long since the last sign of life came through, and somebody may have put everything back.
+  const confirm = async () => await holdings.heartbeat?.beat({ signal });
+  holdings.hasScaled = true;
   for (const owner of owners) {
-    const replicas = await persist(components, { signal }, () => scaleDown(components, owner, by, { signal }));
+    const replicas = await persist(components, { signal }, () => scaleDown(components, owner, by, { signal, confirm }));
     scaled.set(owner.uid, { ...owner, replicas });
     tell(report, "scale-down", `${describeOwner(owner)} is set from ${replicas} to 0`);
   }

@@ -16,7 +16,7 @@ const taken = new LocalizerError("conflict", "The port is taken");
 const wish = {
   endpoint,
   identity,
-  ports: [80, 443].map((remote) => ({ remote: port(remote), take: () => {} })),
+  ports: [80, 443].map((remote) => ({ remote: port(remote), take: () => {}, refused: () => {} })),
 };
 
 /** A pod whose sshd refuses ports in these ways, one forward after the other. */
@@ -39,8 +39,10 @@ function setUp(refusals: readonly (LocalizerError | undefined)[] = []) {
       log.push("connect");
       return {
         closed: new AbortController().signal,
-        forward: async (remote: number) => {
+        forward: async (remote: number, take: unknown, _signal: unknown, refused: unknown) => {
           log.push(`forward ${remote}`);
+          const own = wish.ports.find((one) => one.remote === remote);
+          assert.deepEqual([take === own?.take, refused === own?.refused], [true, true]);
           const refusal = answers.shift();
           if (refusal !== undefined) throw refusal;
         },
@@ -61,15 +63,18 @@ test("openTunnel() dials, logs in, has all ports listen, and gives the connectio
   await ssh[Symbol.asyncDispose]();
 });
 
-test("openTunnel() waits for a port that an earlier connection still holds", async () => {
+test("openTunnel() waits for a port that an earlier connection still holds, and tells who asks", async () => {
   const { components, stop, log, clock } = setUp([taken, taken, undefined]);
-  const opened = openTunnel(components, wish, stop.signal);
+  const troubles: unknown[] = [];
+  const onTrouble = (error: unknown) => troubles.push(error);
+  const opened = openTunnel(components, { ...wish, onTrouble }, stop.signal);
   assert.equal(await clock.asleep(), 100);
   await clock.advance(100);
   assert.equal(await clock.asleep(), 200);
   await clock.advance(200);
   await opened;
   assert.deepEqual(log, ["dial", "connect", "forward 80", "forward 80", "forward 80", "forward 443"]);
+  assert.deepEqual(troubles, [taken, taken]);
 });
 
 test("openTunnel() gives up on a port that is held for good, and closes the connection", async () => {

@@ -22,7 +22,14 @@ export interface TunnelWish {
   /** The pod, and its sshd's port. */
   readonly endpoint: Endpoint;
   readonly identity: SshIdentity;
-  readonly ports: readonly { readonly remote: Port; readonly take: (channel: Duplex) => void }[];
+  readonly ports: readonly {
+    readonly remote: Port;
+    readonly take: (channel: Duplex) => void;
+    /** As `SshConnection.forward` calls it. */
+    readonly refused: (reason: string) => void;
+  }[];
+  /** Called with what fails and is tried again meanwhile. */
+  readonly onTrouble?: (error: unknown) => void;
 }
 
 /** After a black hole the old session holds the ports for up to 12 s (verified.md 0.2). */
@@ -35,7 +42,7 @@ const portsRetry: BackoffOptions = { baseMs: 100, factor: 2, capMs: 1_000 };
  */
 export async function openTunnel(
   { dial, connectSsh, clock, random = Math.random }: TunnelComponents,
-  { endpoint, identity, ports }: TunnelWish,
+  { endpoint, identity, ports, onTrouble = () => {} }: TunnelWish,
   signal: AbortSignal,
 ): Promise<SshConnection> {
   const transport = await dial(endpoint, signal);
@@ -44,13 +51,14 @@ export async function openTunnel(
   await using stack = new AsyncDisposableStack();
   const ssh = stack.use(await connectSsh(transport, identity, signal));
   const untilMs = clock.monotonic() + portsHeldMs;
-  for (const { remote, take } of ports) {
+  for (const { remote, take, refused } of ports) {
     for (let attempt = 0; ; attempt++) {
       try {
-        await ssh.forward(remote, take, signal);
+        await ssh.forward(remote, take, signal, refused);
         break;
       } catch (error) {
         if (codeOf(error) !== "conflict" || clock.monotonic() >= untilMs) throw error;
+        onTrouble(error);
         await clock.sleep(backoffMs(attempt, portsRetry, random), signal);
       }
     }

@@ -1,90 +1,67 @@
 /** One exposure from its beginning to its end: starts, is kept, and puts everything back, whatever happens in between. */
-import { aborted } from "../clock.ts";
-import { LocalizerError, throwIfAborted } from "../errors.ts";
-import { namespaceOf, type ServiceKey } from "../model/service-key.ts";
-import { endingOwners, endSession } from "./endings.ts";
-import { whileBeating } from "./heartbeat.ts";
-import type { LocalCounts, LocalSide } from "./local-side.ts";
-import type { ExposedPort, ExposePlan } from "./plan.ts";
-import type { SessionRecord } from "./records.ts";
+import { unlessAborted } from "../clock.ts";
+import { codeOf, LocalizerError } from "../errors.ts";
+import type { ServiceKey } from "../model/service-key.ts";
+import { deadlineError } from "./deadline.ts";
+import { endOwn } from "./end-own.ts";
+import { lastLocalAnswers } from "./last-local-answers.ts";
+import { LatestTurn } from "./latest-turn.ts";
+import { newHoldings } from "./new-holdings.ts";
+import type { ExposePlan } from "./plan.ts";
+import { endRecorded } from "./recorded-sessions.ts";
 import type { Report } from "./report.ts";
 import { type Kept, keepSession } from "./session-keeper.ts";
-import type { SessionComponents, SessionHoldings, SessionSettings } from "./session-parts.ts";
-import { followSessionPods } from "./session-pod.ts";
+import type {
+  SessionComponents,
+  SessionEvents,
+  SessionHoldings,
+  SessionSettings,
+  SessionWish,
+  StepOptions,
+  StopOptions,
+} from "./session-parts.ts";
+import type { SessionStage } from "./session-stage.ts";
 import { rehearse, startSession } from "./session-start.ts";
+import type { SessionState, SessionView } from "./session-view.ts";
+import { StartLimit } from "./start-limit.ts";
+import { StartTrouble } from "./start-trouble.ts";
 
-/** How a session fares. */
-export type SessionState = "starting" | "exposed" | "reconnecting" | "contended" | "lost" | "stopping" | "failed";
+/** Of a way back that nobody has asked for: from a failed start, or after the Lease was lost. */
+const undoing = { limitMs: 120_000, waitMs: 60_000 } as const;
 
-/** A session, as it is shown. */
-export interface SessionView {
-  readonly record: SessionRecord;
-  readonly state: SessionState;
-  /** Why, where there is something to say. */
-  readonly reason: string;
-  /** Empty before there is one. */
-  readonly pod: string;
-  readonly ports: readonly (ExposedPort & { readonly counts: LocalCounts })[];
-}
-
-/** Who a session is. */
-export interface SessionWish {
-  readonly plan: ExposePlan;
-  readonly record: SessionRecord;
-  /** A local end for each of the plan's ports, in their order; the session disposes them. */
-  readonly sides: readonly LocalSide[];
-  /** Of this session and those beside it in this process. */
-  readonly mates: () => readonly string[];
-}
-
-/** How a session ends. */
-export interface StopOptions {
-  readonly report: Report;
-  /** Ends all waiting: what is not back by then is left to the next start. */
-  readonly signal: AbortSignal;
-  /** How long the workload may take to become ready before our pod goes; 0: do not wait. */
-  readonly waitMs: number;
-}
-
-/** How long the way back from a failed start, or from a Lease that was deleted, may take. */
-const undoMs = 120_000;
-
-/** One exposure. Made, started once, stopped once or more; what is made is disposed with `stop`. */
+/**
+ * One exposure. Made, started once, stopped once or more; what is made is disposed with `stop`.
+ *
+ * First `#work` runs, the start and then the keeping, until `#over` fires or the exposure is lost. Then ways back run, the latest
+ * that was asked for having the turn: `stop` by its user, `tryAgain` by its daemon. A start that fails goes back by itself.
+ */
 export class Session {
   readonly #components: SessionComponents;
   readonly #settings: SessionSettings;
   readonly #wish: SessionWish;
+  readonly #events: SessionEvents;
   readonly #holdings: SessionHoldings;
   /** Ends the start, or the keeping. */
   readonly #over = new AbortController();
-  readonly #onEnd: () => void;
   #state: SessionState = "starting";
   #reason = "";
   /** The start, then the keeping; resolves when nothing of it runs. */
   #work: Promise<void> = Promise.resolve();
-  /** The latest call of `stop`: it has its turn, and the earlier ones make room. */
-  #stop: { readonly turn: AbortController; readonly ended: Promise<void> } | undefined;
-  #isOver = false;
+  /** Of the ways back. */
+  readonly #turn = new LatestTurn();
+  /** Who wants to hear of a start that is being undone, beside who started. */
+  readonly #listeners = new Set<Report>();
+  /** Why it is no exposure of this daemon any more, though nobody here has stopped it: it was taken over, or its Lease deleted. */
+  #lost = "";
+  /** What is still to go back, and how; `#state` is what its user sees. */
+  #stage: SessionStage = "own";
 
-  /** @param onEnd called when it is over and nothing is left of it */
-  constructor(components: SessionComponents, settings: SessionSettings, wish: SessionWish, onEnd: () => void) {
+  constructor(components: SessionComponents, settings: SessionSettings, wish: SessionWish, events: SessionEvents) {
     this.#components = components;
     this.#settings = settings;
     this.#wish = wish;
-    this.#onEnd = onEnd;
-    const { plan, record, sides, mates } = wish;
-    const ports = plan.ports.flatMap(({ remote }, index) => {
-      const side = sides[index];
-      return side === undefined ? [] : [{ remote, take: side.take }];
-    });
-    this.#holdings = {
-      plan,
-      ports: onePerRemote(ports),
-      mates,
-      pods: followSessionPods(components.cache, record),
-      record,
-      attempts: 0,
-    };
+    this.#events = events;
+    this.#holdings = newHoldings(components, wish);
   }
 
   get key(): ServiceKey {
@@ -97,6 +74,16 @@ export class Session {
 
   get id(): string {
     return this.#wish.record.session;
+  }
+
+  /** Why it is no exposure of this daemon any more, as a clause; empty as long as it is one. */
+  get lost(): string {
+    return this.#lost;
+  }
+
+  /** Whether its pod may be behind its Service, and lead here. */
+  get isServing(): boolean {
+    return this.#stage === "own" || this.#stage === "left";
   }
 
   get view(): SessionView {
@@ -113,9 +100,12 @@ export class Session {
     };
   }
 
-  /** Has the cluster check all that a start would do; nothing is changed. @throws LocalizerError as the cluster refuses */
-  async rehearse(): Promise<void> {
-    await rehearse(this.#components, this.#settings, this.#holdings, this.#over.signal);
+  /**
+   * Has the cluster check all that a start would do; nothing is changed. Gives what the cluster would add to the pod.
+   * @throws LocalizerError as the cluster refuses
+   */
+  async rehearse(): Promise<readonly string[]> {
+    return await rehearse(this.#components, this.#settings, this.#holdings, this.#over.signal);
   }
 
   /**
@@ -133,79 +123,70 @@ export class Session {
 
   async #start(tell: Report): Promise<void> {
     const { signal } = this.#over;
-    let lastWarning = "";
-    const report: Report = (line) => {
-      if (line.level === "warn") lastWarning = line.message;
-      tell(line);
-    };
+    const trouble = new StartTrouble((line) => {
+      // What is waited for until the next line is why it is not exposed yet.
+      const isWaiting = line.step === "local" && line.level === "info";
+      if (this.#state === "starting") this.#reason = isWaiting ? line.message : "";
+      for (const each of [tell, ...this.#listeners]) each(line);
+    });
+    const { report } = trouble;
     const { startMs } = this.#settings;
-    const late = new AbortController();
     const sentence = `Cannot expose "${this.key}": it did not start within ${Math.round(startMs / 1_000)} s`;
+    const late = new StartLimit(this.#components.clock, startMs, sentence);
+    const beforeLabels = (step: StepOptions) => late.without(async () => this.#wish.beforeLabels?.(step));
     try {
       await this.rehearse();
-      using _limit = this.#components.clock.after(startMs, () => late.abort(new LocalizerError("timeout", sentence)));
-      const limited = AbortSignal.any([signal, late.signal]);
-      await startSession(this.#components, this.#settings, this.#holdings, { signal: limited, report });
-      this.#state = "exposed";
+      using _running = late.run();
+      const options = { signal: AbortSignal.any([signal, late.signal]), report, beforeLabels };
+      await startSession(this.#components, this.#settings, this.#holdings, options);
+      this.#set("exposed", "");
     } catch (thrown) {
       const error = LocalizerError.from(thrown);
       const isOver = late.signal.aborted && !signal.aborted;
-      throw await this.#undo(isOver ? lateError(sentence, lastWarning, error) : error, report);
+      throw await this.#undo(isOver ? trouble.lateError(sentence, error) : error, report);
     }
   }
 
   /** Gives the error to throw. */
   async #undo(error: LocalizerError, report: Report): Promise<LocalizerError> {
     this.#set("stopping", error.message);
+    const { signal } = new AbortController();
     try {
-      await this.#end({ report, signal: this.#undoTime(), waitMs: undoMs / 2 });
-      this.#finish();
-      return error;
+      await this.#end({ report, signal, ...undoing });
     } catch (thrown) {
-      const left = LocalizerError.from(thrown).message;
-      this.#set("failed", left);
+      const left = this.#leave(thrown, signal).message;
       const sentence = `${error.message}; and not everything could be put back: ${left}`;
       return new LocalizerError(error.code, sentence, { cause: error });
     }
-  }
-
-  #undoTime(): AbortSignal {
-    const over = new AbortController();
-    this.#components.clock.after(undoMs, () => over.abort(new LocalizerError("timeout", "It took too long")));
-    return over.signal;
+    this.#finish();
+    return error;
   }
 
   async #keep(): Promise<void> {
     const { log } = this.#components;
     const { key } = this;
-    const report: Report = ({ level, message }) => log[level](message, { key });
     const onState = (kept: Kept) => {
       if (kept.state !== this.#state) log.info("The exposure has changed", { key, ...kept });
       this.#set(kept.state, kept.reason);
     };
     const { signal } = this.#over;
-    const end = await keepSession(this.#components, this.#settings, this.#holdings, { signal, onState, report });
+    const options = { signal, onState, report: this.#logged };
+    const end = await keepSession(this.#components, this.#settings, this.#holdings, options);
     if (end === "stopped") return;
     if (end === "taken-over") {
-      // What is in the cluster is the other one's, who has put back what was ours, or will.
-      this.#set("lost", "the exposure was taken over by somebody else");
-      log.warn("The exposure was taken over", { key });
-      try {
-        await this.release();
-        await this.#components.journal.remove(this.id);
-      } catch (error) {
-        // The next start finds nothing of it in the cluster, and forgets it then.
-        log.warn("Cannot forget the exposure that was taken over", { key, error });
-      }
-      return;
+      // Who has it may be about to put back what was ours, or may only have begun to: it is looked after.
+      const by = LocalizerError.from(this.#holdings.heartbeat?.lost.reason).message;
+      this.#lost = by.replace(/^The /, "the ");
+      this.#stage = "let-go";
+      this.#set("lost", this.#lost);
+      log.warn("The exposure is lost", { key, reason: by });
+      await this.release().catch((error: unknown) => log.warn("Cannot let go of the exposure", { key, error }));
+    } else {
+      this.#lost = "its Lease was deleted by somebody";
+      this.#set("stopping", this.#lost);
+      log.warn("The Lease of the exposure was deleted; putting everything back", { key });
     }
-    log.warn("The Lease of the exposure was deleted; putting everything back", { key });
-    try {
-      await this.#end({ report, signal: this.#undoTime(), waitMs: undoMs / 2 });
-      this.#set("lost", "its Lease was deleted by somebody; everything was put back");
-    } catch (error) {
-      this.#set("failed", LocalizerError.from(error).message);
-    }
+    this.#events.onLeft({ atOnce: true });
   }
 
   /**
@@ -215,56 +196,86 @@ export class Session {
    */
   async stop(options: StopOptions): Promise<void> {
     this.#over.abort(new LocalizerError("aborted", "The exposure was stopped"));
-    this.#stop?.turn.abort(new LocalizerError("aborted", "The exposure was stopped once more"));
-    const turn = new AbortController();
-    const signal = AbortSignal.any([options.signal, turn.signal]);
-    const mine = { turn, ended: this.#stopAfter(this.#stop?.ended, { ...options, signal }) };
-    this.#stop = mine;
-    for (let latest = mine; ; latest = this.#stop) {
-      try {
-        await latest.ended;
-        return;
-      } catch (error) {
-        if (latest === this.#stop) throw error;
-      }
+    await this.#turn.take(options.signal, async (signal) => {
+      if (this.#lost === "" && this.#stage !== "ended") this.#set("stopping", "");
+      await this.#goBack({ ...options, signal });
+      this.#finish();
+    });
+  }
+
+  /** Puts back what is left, unless somebody is at it: he comes first. Gives whether nothing is left any more. Never rejects. */
+  async tryAgain(signal: AbortSignal): Promise<boolean> {
+    if (this.#isBack) return true;
+    if (!this.#turn.isIdle) return false;
+    try {
+      await this.#turn.take(signal, async (limited) => {
+        await this.#goBack({ report: this.#logged, signal: limited, ...undoing });
+        if (this.#lost === "") this.#finish();
+        else this.#set("lost", `${this.#lost}; nothing is left of it`);
+      });
+      return true;
+    } catch {
+      // The state tells why.
+      return false;
     }
   }
 
-  async #stopAfter(earlier: Promise<void> | undefined, options: StopOptions): Promise<void> {
-    await earlier?.catch(() => {});
-    // A start has everything to put back first; who has no time for that leaves it to the next start.
-    await Promise.race([this.#work, aborted(options.signal)]);
-    throwIfAborted(options.signal);
-    if (this.#isOver) return;
-    if (this.#state !== "lost") {
-      this.#set("stopping", "");
-      try {
-        await this.#end(options);
-      } catch (error) {
-        this.#set("failed", LocalizerError.from(error).message);
-        throw error;
-      }
+  async #goBack(options: StopOptions): Promise<void> {
+    this.#listeners.add(options.report);
+    try {
+      // A start has everything to put back first; who has no time for that leaves it to the next start.
+      await unlessAborted(this.#work, options.signal);
+      if (!this.#isBack) await this.#end(options);
+    } catch (thrown) {
+      throw this.#leave(thrown, options.signal);
+    } finally {
+      this.#listeners.delete(options.report);
     }
-    this.#finish();
+  }
+
+  /** Gives the error to throw. One that has made room for another way back leaves nothing, whatever it was at. */
+  #leave(thrown: unknown, signal: AbortSignal): LocalizerError {
+    const error = deadlineError(thrown, signal);
+    if (signal.aborted && codeOf(signal.reason) === "aborted") return error;
+    if (this.#stage === "own") this.#stage = "left";
+    if (this.#lost === "") this.#set("failed", error.message);
+    else this.#set("lost", `${this.#lost}; not everything is put back: ${error.message}`);
+    this.#events.onLeft({ atOnce: false });
+    return error;
   }
 
   #finish(): void {
-    this.#isOver = true;
-    this.#onEnd();
+    if (this.#stage === "ended") return;
+    this.#stage = "ended";
+    this.#events.onEnd();
+  }
+
+  get #isBack(): boolean {
+    return this.#stage === "back" || this.#stage === "ended";
   }
 
   /** Puts back what there is to put back, and lets go. */
   async #end(options: StopOptions): Promise<void> {
-    const { record } = this.#holdings;
-    const { session, key } = record;
-    const owners = endingOwners(record);
-    const namespace = namespaceOf(key);
-    // Traffic flows until the pod goes, and so the connection stays open until then.
-    await whileBeating(this.#components, this.#holdings, this.#settings.renewMs, () =>
-      endSession(this.#components, { session, namespace, key, owners }, options),
-    );
+    if (this.#stage === "own") await this.#endOwn(options);
+    else await this.#endLeft(options);
+    this.#stage = "back";
+  }
+
+  async #endOwn(options: StopOptions): Promise<void> {
+    const lastAnswers = (how: StepOptions) => lastLocalAnswers(this.#components.clock, this.#wish.sides, how);
+    await endOwn(this.#components, this.#holdings, { ...options, lastAnswers, renewMs: this.#settings.renewMs });
+    this.#stage = "let-go";
     await this.release();
-    await this.#components.journal.remove(session);
+    await this.#components.journal.remove(this.id);
+  }
+
+  /** By its record: somebody else may be putting it back, and comes first. */
+  async #endLeft(options: StopOptions): Promise<void> {
+    const { record } = this.#holdings;
+    // Who has no connection any more has no traffic to lose.
+    const waitMs = this.#stage === "let-go" ? 0 : options.waitMs;
+    await endRecorded(this.#components, record, { ...options, waitMs, holder: record.holder });
+    await this.release();
   }
 
   /** Lets go of what it holds here; what is in the cluster stays. May be called twice. */
@@ -275,20 +286,10 @@ export class Session {
     await this.#holdings.pods[Symbol.asyncDispose]();
   }
 
+  readonly #logged: Report = ({ level, message }) => this.#components.log[level](message, { key: this.key });
+
   #set(state: SessionState, reason: string): void {
     this.#state = state;
     this.#reason = reason;
   }
-}
-
-/** With what stood in the way: what was told last, else what was tried last. */
-function lateError(sentence: string, lastWarning: string, cause: LocalizerError): LocalizerError {
-  const tried = cause.code === "aborted" || cause.code === "timeout" ? "" : cause.message;
-  const why = lastWarning || tried;
-  return new LocalizerError("timeout", why === "" ? sentence : `${sentence}; ${why}`, { cause });
-}
-
-/** Two ports of the Service may lead to one of the pod: it listens once, and the first of them takes. */
-function onePerRemote<T extends { readonly remote: number }>(ports: readonly T[]): readonly T[] {
-  return [...new Map([...ports].reverse().map((port) => [port.remote, port])).values()].reverse();
 }

@@ -75,6 +75,21 @@ describe("findSuspects()", () => {
     for (const { hasLease } of suspects) assert.ok(hasLease);
   });
 
+  it("takes no session for one without a Lease because somebody has changed its labels", async () => {
+    await using lab = await ExposeLab.open();
+    const owner = lab.deployment("web", 0, mark);
+    await takeLease(lab.components, exampleRecord({ owners: [owner] }), { durationMs: 60_000 });
+    await takeLease(lab.components, exampleRecord({ key: serviceKey("bank", "cart") }), { durationMs: 60_000 });
+    for (const labels of [{ "app.kubernetes.io/managed-by": "policy" }, { "localizer.dev/session": null }] as const) {
+      lab.patch("leases.coordination.k8s.io", "localizer-cart", { metadata: { labels } as object });
+      const { suspects } = await look(lab, { namespace: "shop" });
+      assert.deepEqual(
+        suspects.map(({ key, hasLease, owners }) => ({ key, hasLease, owners })),
+        [{ key: cart, hasLease: true, owners: [["deployments", "web", 0]] }],
+      );
+    }
+  });
+
   it("does not believe what a ReplicaSet has from its Deployment", async () => {
     await using lab = await ExposeLab.open();
     const web = { apiVersion: "apps/v1", kind: "Deployment", name: "web", uid: "1", controller: true };
@@ -145,6 +160,28 @@ describe("findSuspects()", () => {
     );
     lab.remove("configmaps", "web");
     assert.equal((await look(lab)).suspects[0]?.refusal, undefined);
+  });
+
+  it("says so when it could not be asked what can be scaled, rather than that this cannot", async () => {
+    await using lab = await ExposeLab.open();
+    const owner = lab.deployment("web", 0, mark);
+    await takeLease(lab.components, exampleRecord({ owners: [owner] }), { durationMs: 60_000 });
+    lab.failDiscovery("apps");
+    const refusal = (await look(lab)).suspects[0]?.refusal;
+    assert.equal(
+      refusal,
+      'Cannot scale Deployment "shop/web" back: API group "apps" could not be asked what can be scaled; try again when it answers',
+    );
+    assert.equal((await look(lab)).suspects[0]?.refusal, undefined);
+  });
+
+  it("takes no copy of a mark for its ReplicaSet's own while the controller's group gives no answer", async () => {
+    await using lab = await ExposeLab.open();
+    const controller = { apiVersion: "example.com/v1", kind: "Widget", name: "w", uid: "1", controller: true };
+    lab.add("replicasets.apps", "w-1", { annotations: mark, spec: { replicas: 0 } });
+    lab.patch("replicasets.apps", "w-1", { metadata: { ownerReferences: [controller] } });
+    lab.failDiscovery("example.com");
+    assert.deepEqual((await look(lab)).suspects, []);
   });
 
   it("leaves an owner to the Lease that speaks for it, though the mark of an ended session came back", async () => {

@@ -3,17 +3,17 @@
  * session whose Lease is there is never taken for one without.
  */
 import { codeOf, LocalizerError } from "../errors.ts";
-import { type Discovery, type ServedKind, splitApiVersion } from "../kube/discovery.ts";
-import { at, flagAt, listAt, textAt } from "../kube/json.ts";
-import { headOf, kinds } from "../kube/objects.ts";
+import { type Discovery, type ScalableKinds, splitApiVersion } from "../kube/discovery.ts";
+import { flagAt, listAt, textAt } from "../kube/json.ts";
+import { headOf } from "../kube/objects.ts";
 import { scaleWay } from "../kube/scalable-owner.ts";
-import { isDnsLabel } from "../model/host-name.ts";
-import { type ServiceKey, serviceKey } from "../model/service-key.ts";
+import type { ServiceKey } from "../model/service-key.ts";
 import { type EndingOwner, endingOwners } from "./endings.ts";
-import { labels, leaseName, managedSelector, markOf } from "./records.ts";
+import { type FoundLease, findLeases, heldLeases } from "./found-leases.ts";
+import { markOf } from "./records.ts";
 import type { Report } from "./report.ts";
 import { describeOwner, type ScaleComponents } from "./scale.ts";
-import { parseLease, type SeenLease } from "./session-lease.ts";
+import type { SeenLease } from "./session-lease.ts";
 
 /** What is looked with. */
 export interface SearchComponents extends ScaleComponents {
@@ -49,14 +49,17 @@ export interface Suspect {
   readonly refusal?: LocalizerError | undefined;
 }
 
-/** The kinds whose objects a session may have scaled. Throws as Discovery.scalableKinds. */
+/** The kinds whose objects a session may have scaled, as far as the API server says. */
+export type SearchedKinds = Pick<ScalableKinds, "kinds" | "unknownGroups">;
+
+/** What a session may have scaled; reports what could not be asked. Throws as Discovery.scalableKinds. */
 export async function scalableKinds(
   { discovery }: Pick<SearchComponents, "discovery">,
   { signal, report }: SearchOptions,
-): Promise<readonly ServedKind[]> {
+): Promise<SearchedKinds> {
   const found = await discovery.scalableKinds(signal);
   for (const { message } of found.failures) report({ level: "warn", step: "preflight", message });
-  return found.kinds;
+  return found;
 }
 
 /**
@@ -66,22 +69,18 @@ export async function scalableKinds(
 export async function findSuspects(
   components: SearchComponents,
   { namespace, key }: SearchScope,
-  scalable: readonly ServedKind[],
+  scalable: SearchedKinds,
   options: SearchOptions,
 ): Promise<readonly Suspect[]> {
-  const { objects } = components;
   const where = namespace === undefined ? {} : { namespace };
   // Leases last: they are made before the first owner is scaled, and go when all owners are back. The other way round a
   // session that begins meanwhile would be taken for one whose Lease is gone.
   const marked = await findMarked(components, where, scalable, options);
   const found = new Map<string, Suspect>();
   const held = new Set<string>();
-  for (const object of await objects.list(kinds.leases, { ...where, labelSelector: managedSelector }, options.signal)) {
-    const lease = parseLease(object);
-    if (lease === undefined) continue;
-    const { session, record } = lease;
-    const { namespace = "" } = lease.ref;
-    const place = placeOf(session, namespace);
+  for (const { session, namespace, key, lease } of await allLeases(components, where, marked, options.signal)) {
+    const { record } = lease;
+    const place = placeOf({ session, namespace });
     const recorded = record === undefined ? [] : endingOwners(record);
     for (const { uid } of recorded) held.add(`${namespace}/${uid}`);
     // The record's own words win: it may know the number.
@@ -89,8 +88,7 @@ export async function findSuspects(
     const rival = found.get(place)?.lease;
     const refusal =
       rival === undefined ? await unscalable(components, recorded, scalable, options) : twoLeases(rival, lease);
-    const suspectKey = record?.key ?? keyOfLabel(object);
-    found.set(place, { session, namespace, key: suspectKey, lease, owners, refusal });
+    found.set(place, { session, namespace, key, lease, owners, refusal });
   }
   for (const [place, { session, namespace, owners: all }] of marked) {
     // What a Lease speaks for is its session's, though an old mark came back (`kubectl rollout undo`).
@@ -103,13 +101,36 @@ export async function findSuspects(
   return [...found.values()].filter((one) => key === undefined || one.key === key || one.lease === undefined);
 }
 
+/**
+ * Those with the labels of a session, and those that are held by a session which owners name: its labels may have been changed, and
+ * a session without a Lease is ended at once.
+ */
+async function allLeases(
+  components: SearchComponents,
+  where: { readonly namespace?: string },
+  marked: ReadonlyMap<string, MarkedSession>,
+  signal: AbortSignal,
+): Promise<readonly FoundLease[]> {
+  const labelled = await findLeases(components.objects, where, signal);
+  const known = new Set(labelled.map(({ lease }) => lease.uid));
+  const places = new Set(labelled.map(placeOf));
+  const missing = [...marked].filter(([place]) => !places.has(place));
+  const others: FoundLease[] = [];
+  for (const namespace of new Set(missing.map(([, session]) => session.namespace))) {
+    const sessions = [...marked.values()].filter((one) => one.namespace === namespace).map(({ session }) => session);
+    const found = await heldLeases(components.objects, { namespace, sessions }, signal);
+    others.push(...found.filter(({ lease }) => !known.has(lease.uid)));
+  }
+  return [...labelled, ...others];
+}
+
 /** A session that owners name. */
 interface MarkedSession extends Pick<Suspect, "session" | "namespace"> {
   readonly owners: readonly EndingOwner[];
 }
 
-/** A session is one of its namespace: nobody of another one has a say. */
-function placeOf(session: string, namespace: string): string {
+/** Tells sessions apart: one is of its namespace, and nobody of another one has a say, whatever he calls his. Pure. */
+export function placeOf({ session, namespace }: Pick<Suspect, "session" | "namespace">): string {
   return `${namespace}/${session}`;
 }
 
@@ -124,11 +145,11 @@ function twoLeases({ session, ref }: SeenLease, other: SeenLease): LocalizerErro
 async function unscalable(
   { objects }: SearchComponents,
   owners: readonly EndingOwner[],
-  scalable: readonly ServedKind[],
+  scalable: SearchedKinds,
   { signal }: SearchOptions,
 ): Promise<LocalizerError | undefined> {
   for (const owner of owners) {
-    const isKnown = scalable.some(
+    const isKnown = scalable.kinds.some(
       ({ group, plural, kind }) => group === owner.group && plural === owner.plural && kind === owner.kind,
     );
     if (isKnown && owner.scaleBy === scaleWay(owner)) continue;
@@ -141,6 +162,11 @@ async function unscalable(
       if (codeOf(error) === "aborted") throw error;
       return LocalizerError.wrap(error, action);
     }
+    if (!isKnown && scalable.unknownGroups.has(owner.group)) {
+      const part = owner.group === "" ? "the core of the API" : `API group "${owner.group}"`;
+      const sentence = `${action}: ${part} could not be asked what can be scaled; try again when it answers`;
+      return new LocalizerError("unavailable", sentence);
+    }
     return new LocalizerError("conflict", `${action}: the cluster does not say that it can be scaled in this way`);
   }
   return undefined;
@@ -150,11 +176,11 @@ async function unscalable(
 async function findMarked(
   { objects }: SearchComponents,
   where: { readonly namespace?: string },
-  scalable: readonly ServedKind[],
+  scalable: SearchedKinds,
   { signal, report }: SearchOptions,
 ): Promise<ReadonlyMap<string, MarkedSession>> {
   const found = new Map<string, MarkedSession>();
-  for (const { group, version, plural, kind } of scalable) {
+  for (const { group, version, plural, kind } of scalable.kinds) {
     const resource = { group, version, plural };
     try {
       for await (const item of objects.heads(resource, where, signal)) {
@@ -163,7 +189,7 @@ async function findMarked(
         const { name, namespace, uid } = headOf(item);
         const owner = { ...resource, kind, namespace, name, uid, scaleBy: scaleWay(resource) };
         for (const session of sessions) {
-          const place = placeOf(session, namespace);
+          const place = placeOf({ session, namespace });
           found.set(place, { session, namespace, owners: [...(found.get(place)?.owners ?? []), owner] });
         }
       }
@@ -179,18 +205,11 @@ async function findMarked(
 /**
  * A Deployment's annotations are copied to its ReplicaSets and never taken off there (SetNewReplicaSetAnnotations in
  * pkg/controller/deployment/util): they say nothing of the ReplicaSet, whose number is the Deployment's business.
+ * So may those that belong to a kind of a group that gave no answer.
  */
-function isScaledByOwner(item: unknown, scalable: readonly ServedKind[]): boolean {
+function isScaledByOwner(item: unknown, { kinds: known, unknownGroups }: SearchedKinds): boolean {
   const controller = listAt(item, "metadata", "ownerReferences").find((one) => flagAt(one, "controller") === true);
   const { group } = splitApiVersion(textAt(controller, "apiVersion") ?? "");
-  return scalable.some((kind) => kind.kind === textAt(controller, "kind") && kind.group === group);
-}
-
-/** Where the record cannot be read: the label has the Service's name, which the Lease is named after. */
-function keyOfLabel(lease: unknown): ServiceKey | undefined {
-  const service = textAt(at(lease, "metadata", "labels"), labels.service) ?? "";
-  const { namespace, name } = headOf(lease);
-  if (!isDnsLabel(service)) return undefined;
-  const key = serviceKey(namespace, service);
-  return leaseName(key) === name ? key : undefined;
+  if (controller !== undefined && unknownGroups.has(group)) return true;
+  return known.some((kind) => kind.kind === textAt(controller, "kind") && kind.group === group);
 }

@@ -68,8 +68,7 @@ for (const [what, replicas, marks] of [
     await lab.clock.asleep();
     assert.ok(lab.names("pods").includes(pod.metadata.name));
     lab.slice([{ pod: own }]);
-    await lab.clock.advance(250);
-    await ended;
+    await finished(lab.clock, ended);
     assert.equal(lines.filter(({ step }) => step === "workload").length, 2);
   });
 }
@@ -124,3 +123,26 @@ test("endSession() waits for no pod of a Service that is deleted, before or mean
   await end(second, other.session, { waitMs: 300_000 }).ended;
   assert.equal(second.clock.monotonic(), began);
 });
+
+for (const [what, together, number, isWaitedFor] of [
+  ["is waited for when all of them end", true, "3", true],
+  ["is not waited for when the other one stays", false, "3", false],
+  ["is not waited for when it was at 0 before", true, "0", false],
+] as const) {
+  test(`endSession(): a workload that is left to a session beside ${what}`, async () => {
+    await using lab = await ExposeLab.open();
+    const { session } = await exposedCart(lab);
+    const metadata = { annotations: { ...held(sessions.bob, sessions.alice), [annotations.replicas]: number } };
+    lab.patch("deployments.apps", "cart", { metadata });
+    lab.add(leases, "localizer-too", { spec: { holderIdentity: `alice@laptop/${sessions.bob}` } });
+    using _slices = followSlices(lab);
+    const { report, lines } = keptLines();
+    const { signal } = new AbortController();
+    const ended = endSession(lab.components, session, { signal, report, waitMs: 9_000, together });
+    await finished(lab.clock, ended);
+    assert.equal(
+      lines.some(({ message }) => waiting.endsWith(message)),
+      isWaitedFor,
+    );
+  });
+}

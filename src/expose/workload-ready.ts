@@ -13,20 +13,22 @@ export interface WaitOptions {
   readonly report: Report;
   /** 0: do not wait. */
   readonly waitMs: number;
+  /** All sessions of this process end: owners that this one has left to others come back, too. */
+  readonly together?: boolean;
 }
 
 /** How often the workload is looked at. */
 const lookEveryMs = 250;
 
 /**
- * Until a pod that is not ours is ready, so that no request finds nobody. Waits for none that cannot come, nor for longer than `waitMs`.
+ * Until a pod of no exposure is ready, so that no request finds nobody. Waits for none that cannot come, nor for longer than `waitMs`.
  * Throws as the API; `aborted`
  */
 export async function workloadReady(
   components: ScaleComponents,
   session: { readonly session: string; readonly key: ServiceKey },
   outcomes: readonly ScaledBack[],
-  { signal, report, waitMs }: WaitOptions,
+  { signal, report, waitMs, together = false }: WaitOptions,
 ): Promise<void> {
   if (waitMs === 0) return;
   const { clock } = components;
@@ -34,11 +36,14 @@ export async function workloadReady(
   const look = () => persist(components, { signal }, () => readyPods(components, session, signal));
   const isThere = () =>
     persist(components, { signal }, async () => (await serviceOf(components, key, signal)) !== undefined);
-  const isUp = ({ kind, ...outcome }: ScaledBack) => "replicas" in outcome && outcome.replicas > 0;
+  const isUp = (outcome: ScaledBack) => {
+    if (outcome.kind === "shared") return together && outcome.holder === "" && outcome.before > 0;
+    return "replicas" in outcome && outcome.replicas > 0;
+  };
   const risen = outcomes.filter(isUp);
   if (risen.length === 0) return;
   // An earlier time may have set them back already, and not have come to wait.
-  if (!risen.some(({ kind }) => kind === "restored")) {
+  if (!risen.some(({ kind }) => kind === "restored" || kind === "shared")) {
     const { own, others } = await look();
     if (!own || others) return;
   }

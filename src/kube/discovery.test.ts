@@ -70,6 +70,7 @@ describe("Discovery.scalableKinds()", () => {
       found.failures.map(({ message }) => message),
       ["Cannot get /apis/apps/v1"],
     );
+    assert.deepEqual([...found.unknownGroups], ["apps"]);
   });
 
   it("stops when it is told to", async () => {

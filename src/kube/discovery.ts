@@ -30,6 +30,8 @@ export interface ScalableKinds {
   readonly kinds: readonly ServedKind[];
   /** Parts of the API that did not answer: what they serve is unknown. */
   readonly failures: readonly LocalizerError[];
+  /** The groups of these parts; empty for the core group. */
+  readonly unknownGroups: ReadonlySet<string>;
 }
 
 /** Groups of a cluster with many operators are a hundred and more. */
@@ -68,6 +70,7 @@ export class Discovery {
    */
   async scalableKinds(signal?: AbortSignal): Promise<ScalableKinds> {
     const failures: LocalizerError[] = [];
+    const unknownGroups = new Set<string>();
     const groups = listAt(await this.#get("/apis", signal), "groups").map(parseGroup);
     const versions = [{ group: "", version: "v1" }, ...groups.flat()];
     const served = await fewAtOnce(versions, readsAtOnce, async ({ group, version }) => {
@@ -76,6 +79,7 @@ export class Discovery {
       } catch (error) {
         if (codeOf(error) === "aborted") throw error;
         failures.push(LocalizerError.from(error));
+        unknownGroups.add(group);
         return [];
       }
     });
@@ -84,7 +88,7 @@ export class Discovery {
       const name = `${kind.plural}.${kind.group}`;
       if (kind.scalable && !kinds.has(name)) kinds.set(name, kind);
     }
-    return { kinds: [...kinds.values()], failures };
+    return { kinds: [...kinds.values()], failures, unknownGroups };
   }
 
   /** Undefined when there is no such version. */

@@ -40,6 +40,11 @@ export function hasLabels(labels: Readonly<Record<string, string>>, wanted: Read
   return Object.entries(wanted).every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
 }
 
+/** An object's labels; none when it has no metadata. */
+export function labelsOf(object: unknown): Readonly<Record<string, string>> {
+  return textsAt(object, "metadata", "labels");
+}
+
 /** `app=cart,tier=web`, as the API's query takes it. */
 export function selectorText(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)

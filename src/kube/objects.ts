@@ -24,11 +24,12 @@ export interface DeleteOptions extends ChangeOptions {
   readonly gracePeriodSeconds?: number;
 }
 
-/** The common coordinates of the kinds that localizer itself writes. */
+/** The common coordinates of the kinds that localizer itself writes, or lists. */
 export const kinds = {
   pods: { group: "", version: "v1", plural: "pods" },
   secrets: { group: "", version: "v1", plural: "secrets" },
   services: { group: "", version: "v1", plural: "services" },
+  endpointSlices: { group: "discovery.k8s.io", version: "v1", plural: "endpointslices" },
   leases: { group: "coordination.k8s.io", version: "v1", plural: "leases" },
 } as const satisfies Readonly<Record<string, ApiResource>>;
 

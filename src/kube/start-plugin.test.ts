@@ -7,7 +7,7 @@ import { temporaryFolder } from "../../test/support/temporary-folder.ts";
 import { systemClock } from "../clock.ts";
 import { loadCluster } from "./kubeconfig.ts";
 
-const limits = { timeout: 20_000 };
+const limits = { timeout: 60_000 };
 
 /** A user whose plug-in is this script, run by Node. */
 function load(

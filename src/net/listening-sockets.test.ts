@@ -31,11 +31,13 @@ test("listeningSockets() reads the sockets that listen, with user and inode", ()
   ]);
 });
 
-test("listeningSockets() reads from the IPv6 table what takes IPv4 too, and leaves ::1 out", () => {
+test("listeningSockets() reads from the IPv6 table what takes IPv4 too, and ::1, which stands in the way of no IPv4 address", () => {
   assert.deepEqual(listeningSockets(tcp6), [
     { address: "::", port: 3000, uid: 1000, inode: "5001" },
     { address: "127.77.0.5", port: 8081, uid: 1000, inode: "5002" },
+    { address: "::1", port: 8082, uid: 1000, inode: "5003" },
   ]);
+  assert.equal(socketInTheWay(listeningSockets(tcp6), at(8082)), undefined);
 });
 
 test("listeningSockets() takes any text without throwing", () => {

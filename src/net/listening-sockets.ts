@@ -3,7 +3,7 @@ import type { ListenAddress } from "./listen.ts";
 
 /** A socket that listens. */
 export interface ListeningSocket {
-  /** Dotted when it takes IPv4 (an IPv4 address written as IPv6 too), "::" for all of both families. */
+  /** Dotted when it takes IPv4 (an IPv4 address written as IPv6 too), "::" for all of both families, "::1" for the loopback of IPv6. */
   readonly address: string;
   readonly port: number;
   /** The user who made it. */
@@ -14,7 +14,7 @@ export interface ListeningSocket {
 /** st of a socket that listens: TCP_LISTEN in the kernel's include/net/tcp_states.h. */
 const listenState = "0A";
 
-/** The sockets of a table that listen on IPv4, on all or on one address. Lines that are no socket are passed over. */
+/** The sockets of a table that listen on all addresses, on one of IPv4, or on "::1". Lines that are no socket are passed over. */
 export function listeningSockets(table: string): readonly ListeningSocket[] {
   const sockets: ListeningSocket[] = [];
   for (const line of table.split("\n")) {
@@ -43,7 +43,7 @@ function addressOf(hex: string): string | undefined {
   const words = hex.match(/.{8}/g) ?? [];
   const bytes = new Uint8Array(Uint32Array.from(words, (word) => Number.parseInt(word, 16)).buffer);
   if (bytes.length === 4) return bytes.join(".");
-  if (bytes.every((byte) => byte === 0)) return "::";
+  if (bytes.subarray(0, 15).every((byte) => byte === 0) && (bytes[15] ?? 0) < 2) return bytes[15] === 1 ? "::1" : "::";
   // ::ffff:a.b.c.d (RFC 4291 2.5.5.2): how Java, for one, listens on an IPv4 address.
   const isMapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
   return isMapped ? bytes.subarray(12).join(".") : undefined;

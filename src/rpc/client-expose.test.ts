@@ -51,10 +51,10 @@ describe("DaemonClient.expose(), stopExpose()", () => {
     });
     const wish = { ...cart, portMaps: ["8080:80"], yes: true, pod: { mesh: "inherit" } } as const;
     assert.deepEqual(await Array.fromAsync(made.client.expose(wish)), startLines);
-    assert.deepEqual(await Array.fromAsync(made.client.stopExpose({ ...cart, noWait: true })), endLines);
+    assert.deepEqual(await Array.fromAsync(made.client.stopExpose({ ...cart, noWait: true, session: "s" })), endLines);
     const [start, stop] = wishes;
     assert.partialDeepStrictEqual(start, wish);
-    assert.deepEqual(stop, { ...cart, noWait: true });
+    assert.deepEqual(stop, { ...cart, noWait: true, session: "s" });
   });
 
   it("throw what the daemon throws, before and after lines", async () => {

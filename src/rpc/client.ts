@@ -63,7 +63,8 @@ export interface DaemonClient extends AsyncDisposable {
    * Lets a Service's traffic go to a local process: a line for each step, the end when traffic can flow. Asks with the first turn
    * of the loop. Who leaves the loop, or goes away, cancels nothing: the daemon goes on, `stopExpose` ends it. Throws besides
    * `usage` (ports that the Service has not), `denied` (a right is missing), `conflict` (somebody holds it, a protected context
-   * wants `yes`, volumes would be lost) and `not-found`, also when the daemon is too old to expose.
+   * wants `yes`, volumes would be lost, pods would go that the Service does not lead to) and `not-found`,
+   * also when the daemon is too old to expose.
    */
   expose(wish: ExposeRequest, options?: ExposeOptions): AsyncIterable<ExposeLine>;
   /** Gives the Service back: the same lines, the end when everything is as it was. Throws `not-found` when it is not exposed. */

@@ -21,7 +21,7 @@ const cart = { namespace: "shop", service: "cart" };
 const wish: ExposeWish = {
   ...cart,
   portMaps: ["8080:80", "9090"],
-  ...{ dryRun: true, yes: true, takeOver: true, allowVolumeLoss: true },
+  ...{ dryRun: true, yes: true, takeOver: true, allowVolumeLoss: true, allowPartial: true, awaitLocal: true },
   pod: {
     image: "example.org/sshd:1",
     pullSecrets: ["a", "b"],
@@ -48,7 +48,7 @@ describe("exposeMessage(), exposeWishOf()", () => {
     assert.deepEqual(exposeWishOf(overWire(exposeMessage(cart))), {
       ...cart,
       portMaps: [],
-      ...{ dryRun: false, yes: false, takeOver: false, allowVolumeLoss: false },
+      ...{ dryRun: false, yes: false, takeOver: false, allowVolumeLoss: false, allowPartial: false, awaitLocal: false },
       pod: {
         ...{ image: "", pullSecrets: [], labels: {}, annotations: {}, mesh: "" },
         ...{ cpuRequest: "", memoryRequest: "", cpuLimit: "", memoryLimit: "" },
@@ -70,8 +70,9 @@ describe("exposeMessage(), exposeWishOf()", () => {
 describe("stopExposeWishOf()", () => {
   it("carries every field, and refuses what is no Service", () => {
     const wishOf = (message: object) => stopExposeWishOf(create(StopExposeRequestSchema, message));
-    assert.deepEqual(wishOf({ ...cart, noWait: true }), { ...cart, noWait: true });
-    assert.deepEqual(wishOf(cart), { ...cart, noWait: false });
+    const wish = { ...cart, noWait: true, session: "0f0e0d0c-1111-4222-8333-444455556666" };
+    assert.deepEqual(wishOf(wish), wish);
+    assert.deepEqual(wishOf(cart), { ...cart, noWait: false, session: "" });
     assert.throws(() => wishOf({ namespace: "shop" }), { code: "usage" });
   });
 });

@@ -45,6 +45,10 @@ export interface ExposeWish {
   readonly takeOver: boolean;
   /** Go ahead although scaling to 0 deletes volumes. */
   readonly allowVolumeLoss: boolean;
+  /** Go ahead although pods go, too, that the Service does not lead to. */
+  readonly allowPartial: boolean;
+  /** Before traffic comes, wait until processes listen on the local ports: 60 s at most. */
+  readonly awaitLocal: boolean;
   readonly pod: ExposePodWish;
 }
 
@@ -61,6 +65,8 @@ export interface StopExposeWish {
   readonly service: string;
   /** Do not wait until a pod of the workload is ready before ours goes. */
   readonly noWait: boolean;
+  /** Which exposure of the Service is meant; empty: whichever there is. */
+  readonly session: string;
 }
 
 /** The same as a caller says it. */
@@ -97,10 +103,11 @@ export function exposeMessage(wish: ExposeRequest): MessageInitShape<typeof Expo
 
 /** @throws LocalizerError `usage` when it names no Service, or a mesh word that is not known */
 export function exposeWishOf(request: ExposeServiceRequest): ExposeWish {
-  const { namespace, service, portMap, dryRun, yes, takeOver, allowVolumeLoss, pod } = request;
+  const { namespace, service, portMap, dryRun, yes, takeOver, allowVolumeLoss, allowPartial, awaitLocal, pod } =
+    request;
   serviceKey(namespace, service);
   return {
-    ...{ namespace, service, dryRun, yes, takeOver, allowVolumeLoss },
+    ...{ namespace, service, dryRun, yes, takeOver, allowVolumeLoss, allowPartial, awaitLocal },
     portMaps: [...portMap],
     pod: {
       image: pod?.image ?? "",
@@ -117,9 +124,9 @@ export function exposeWishOf(request: ExposeServiceRequest): ExposeWish {
 }
 
 /** @throws LocalizerError `usage` when it names no Service */
-export function stopExposeWishOf({ namespace, service, noWait }: StopExposeRequest): StopExposeWish {
+export function stopExposeWishOf({ namespace, service, noWait, session }: StopExposeRequest): StopExposeWish {
   serviceKey(namespace, service);
-  return { namespace, service, noWait };
+  return { namespace, service, noWait, session };
 }
 
 /** What goes over the wire for a line. */

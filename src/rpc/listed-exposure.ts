@@ -43,7 +43,7 @@ export interface ListedExposurePort {
   readonly bytesIn: number;
   /** From the local process to the cluster. */
   readonly bytesOut: number;
-  /** Connections that were closed because nobody listened here. */
+  /** Connections that were closed because nobody listened here, or there were too many. */
   readonly refused: number;
   /** Why the newest connection failed, "no local process on port 8080" for instance; empty once one has succeeded. */
   readonly lastError: string;

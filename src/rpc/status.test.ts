@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type ErrorCode, LocalizerError } from "../errors.ts";
-import { errorCodeOf, fromConnectError, grpcCodeOf, toConnectError } from "./status.ts";
+import { errorCodeOf, fromConnectError, grpcCodeOf, isAnswer, toConnectError } from "./status.ts";
 
 const table: readonly [ErrorCode, Code, ErrorCode][] = [
   ["usage", Code.InvalidArgument, "usage"],
@@ -27,6 +27,16 @@ describe("grpcCodeOf()", () => {
       assert.equal(errorCodeOf(status), back);
     });
   }
+});
+
+describe("isAnswer()", () => {
+  it("tells what the server has said from what the client says of it", () => {
+    const sent = new ConnectError("Port 80 is taken", Code.FailedPrecondition);
+    assert.equal(isAnswer(fromConnectError(sent)), true);
+    assert.equal(isAnswer(new LocalizerError("unavailable", "The daemon went away", { cause: sent })), false);
+    assert.equal(isAnswer(new LocalizerError("timeout", "No answer")), false);
+    assert.equal(isAnswer(sent), false);
+  });
 });
 
 describe("toConnectError()", () => {

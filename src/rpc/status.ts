@@ -78,6 +78,12 @@ export function fromConnectError(thrown: unknown): LocalizerError {
   return new LocalizerError(errorCodeOf(thrown.code), thrown.rawMessage, { cause: thrown });
 }
 
+/** Whether a failure is what the server has said, so that the call is over there, too; else it may go on. Pure. */
+export function isAnswer(failure: unknown): boolean {
+  if (!(failure instanceof LocalizerError)) return false;
+  return failure.cause instanceof ConnectError && failure.cause.rawMessage === failure.message;
+}
+
 /**
  * For the server: lets handlers throw LocalizerErrors, before or in the middle of a stream. `onFault` hears of
  * each `internal` one, which the client sees only as a sentence.

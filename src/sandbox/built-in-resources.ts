@@ -31,6 +31,7 @@ export const builtInResources: readonly ResourceDefinition[] = [
     generation: false,
   },
   { group: "policy", version: "v1", plural: "poddisruptionbudgets", kind: "PodDisruptionBudget", namespaced: true },
+  { group: "networking.k8s.io", version: "v1", plural: "networkpolicies", kind: "NetworkPolicy", namespaced: true },
   { group: "discovery.k8s.io", version: "v1", plural: "endpointslices", kind: "EndpointSlice", namespaced: true },
   {
     group: "coordination.k8s.io",

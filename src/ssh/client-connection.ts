@@ -26,6 +26,12 @@ export interface ClientOptions {
   readonly onBytes?: (bytes: number) => void;
 }
 
+/** Who is told of a port's connections. */
+interface Taker {
+  readonly take: (channel: Duplex) => void;
+  readonly refused?: ((reason: string) => void) | undefined;
+}
+
 /** As `SshConnection` says; it has to be opened first. */
 export class ClientConnection implements SshConnection {
   readonly #client = new ssh2.Client();
@@ -33,7 +39,7 @@ export class ClientConnection implements SshConnection {
   readonly #gate: WriteGate;
   readonly #options: ClientOptions;
   readonly #closed = new AbortController();
-  readonly #takers = new Map<Port, (channel: Duplex) => void>();
+  readonly #takers = new Map<Port, Taker>();
   readonly #channels = new Set<ForwardedChannel>();
   #takeWindow: TakeWindow | undefined;
   #isOpen = false;
@@ -81,7 +87,7 @@ export class ClientConnection implements SshConnection {
     this.#watch();
   }
 
-  async forward(port: Port, take: (channel: Duplex) => void, signal: AbortSignal): Promise<void> {
+  async forward(port: Port, take: Taker["take"], signal: AbortSignal, refused?: Taker["refused"]): Promise<void> {
     throwIfAborted(signal);
     this.closed.throwIfAborted();
     const listening = new Promise<void>((resolve, reject) => {
@@ -90,7 +96,7 @@ export class ClientConnection implements SshConnection {
         else if (signal.aborted) this.#client.unforwardIn("", port, () => {});
         else {
           // Before anything else is read: the first connection may stand behind the answer.
-          this.#takers.set(port, take);
+          this.#takers.set(port, { take, refused });
           resolve();
         }
       };
@@ -147,9 +153,11 @@ export class ClientConnection implements SshConnection {
   }
 
   #onConnection(destPort: number, accept: AcceptConnection<ClientChannel>, reject: RejectConnection): void {
-    const take = isPort(destPort) ? this.#takers.get(destPort) : undefined;
-    if (take === undefined || this.#channels.size >= this.#options.maxChannels) {
+    const taker = isPort(destPort) ? this.#takers.get(destPort) : undefined;
+    const { maxChannels } = this.#options;
+    if (taker === undefined || this.#channels.size >= maxChannels) {
       reject();
+      taker?.refused?.(`more than ${maxChannels} connections at a time`);
       return;
     }
     const ssh2Channel = accept();
@@ -162,7 +170,7 @@ export class ClientConnection implements SshConnection {
       onGone: () => this.#channels.delete(channel),
     });
     this.#channels.add(channel);
-    take(channel);
+    taker.take(channel);
   }
 
   #watch(): void {

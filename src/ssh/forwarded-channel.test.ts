@@ -19,15 +19,18 @@ interface Forwarded extends AsyncDisposable {
   /** A new connection: the caller's end at the server, and ours. */
   connect(): Promise<{ caller: ServerChannel; channel: Duplex }>;
   readonly closed: AbortSignal;
+  /** Why connections were not taken. */
+  readonly refusals: readonly string[];
 }
 
 async function forwarded(options: Partial<SshOptions> = {}): Promise<Forwarded> {
   const server = startSshServer();
   const ssh = await connectSsh(server.transport, server.identity, signal, options);
   const { take, next } = channelTaker();
-  await ssh.forward(web, take, signal);
+  const refusals: string[] = [];
+  await ssh.forward(web, take, signal, (reason) => void refusals.push(reason));
   return {
-    server,
+    ...{ server, refusals },
     closed: ssh.closed,
     async connect() {
       const [caller, channel] = await Promise.all([server.connect(web), next()]);
@@ -151,10 +154,12 @@ test("a server whose line is full stops all writers, and then serves each", asyn
   for (const digest of await Promise.all(pairs.map(({ caller }) => digestOf(caller)))) assert.equal(digest, wanted);
 });
 
-test("connections beyond the limit are refused, until one of those before has ended", async () => {
+test("connections beyond the limit are refused, and told of, until one of those before has ended", async () => {
   await using line = await forwarded({ maxChannels: 3 });
   const pairs = await Promise.all([line.connect(), line.connect(), line.connect()]);
+  assert.deepEqual(line.refusals, []);
   await assert.rejects(line.server.connect(web), /Channel open failure/);
+  assert.deepEqual(line.refusals, ["more than 3 connections at a time"]);
   const [first] = pairs;
   assert(first !== undefined);
   first.caller.resume().end();

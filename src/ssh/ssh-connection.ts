@@ -19,11 +19,17 @@ export interface SshIdentity {
 export interface SshConnection extends AsyncDisposable {
   /**
    * Has the server listen on the port at all its addresses; `take` gets each connection to it, as a Duplex that passes half-closes
-   * on and is destroyed with the connection. `take` must put an error handler on it at once, and must not throw.
+   * on and is destroyed with the connection. `take` must put an error handler on it at once, and must not throw. `refused` hears why
+   * of each that is closed at once instead: there are too many.
    * @throws LocalizerError `conflict` when the server cannot listen there (the port is taken, or not allowed), `unavailable`
    * when the connection is lost
    */
-  forward(port: Port, take: (channel: Duplex) => void, signal: AbortSignal): Promise<void>;
+  forward(
+    port: Port,
+    take: (channel: Duplex) => void,
+    signal: AbortSignal,
+    refused?: (reason: string) => void,
+  ): Promise<void>;
   /** Fires when the connection is lost or closed, with a LocalizerError as its reason. */
   readonly closed: AbortSignal;
 }

@@ -3,7 +3,7 @@
  * Uses the one that is up already, else starts it and stops it at the end. Needs Linux and root.
  */
 import { type Executables, prepareExecutables, type RuntimeName } from "./executables.ts";
-import { isHealthy } from "./health.ts";
+import { lastingTrouble } from "./health.ts";
 import { importImage } from "./images.ts";
 import { type ClusterLayout, clusterLayout } from "./layout.ts";
 import { lockCluster } from "./lock.ts";
@@ -36,7 +36,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   await using _lock = await lockCluster(layout, { log, signal });
   const runtime = options.runtime ?? (await readRecord(layout))?.runtime ?? "current";
   const executables = await prepareExecutables(runtime, log, signal);
-  const startedHere = !(await isUp(layout, executables));
+  const startedHere = !(await isUp(layout, executables, log, signal));
   if (startedHere) {
     await startAnew(layout, executables, log, signal);
   } else {
@@ -76,9 +76,19 @@ async function startAnew(
   log(`The test cluster is up after ${((performance.now() - begin) / 1000).toFixed(1)} s`);
 }
 
-async function isUp(layout: ClusterLayout, executables: Executables): Promise<boolean> {
-  const wanted = clusterRecord(layout, executables);
-  return (await readRecord(layout))?.fingerprint === wanted.fingerprint && (await isHealthy(layout));
+/** Tells why one that is there is not used. */
+async function isUp(
+  layout: ClusterLayout,
+  executables: Executables,
+  log: (line: string) => void,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const record = await readRecord(layout);
+  if (record === undefined) return false;
+  const isOther = record.fingerprint !== clusterRecord(layout, executables).fingerprint;
+  const trouble = isOther ? "it was made of something else" : await lastingTrouble(layout, signal);
+  if (trouble !== undefined) log(`The test cluster that is up is not used: ${trouble}`);
+  return trouble === undefined;
 }
 
 /** Puts the image of sshd into a cluster that is up and has none, or another. */

@@ -90,7 +90,7 @@ export async function stopProcesses(identities: readonly ProcessIdentity[], grac
   if (graceMs > 0) {
     for (const identity of identities) signalProcess(identity, "SIGTERM");
     try {
-      await waitFor("processes to end", allGone, { timeoutMs: graceMs, intervalMs: 20 });
+      await waitFor("processes to end", allGone, { timeoutMs: graceMs, isExact: true, intervalMs: 20 });
       return;
     } catch {
       // Too slow: killed below.

@@ -6,16 +6,34 @@ import { missingComponents } from "./component-set.ts";
 import { proxyHealthPort } from "./components.ts";
 import type { ClusterLayout } from "./layout.ts";
 import { nodeIsReady } from "./objects.ts";
+import { waitFor } from "./wait.ts";
 
-/** Says whether every component runs, the API server is ready and the node takes pods. Never throws. */
-export async function isHealthy(layout: ClusterLayout): Promise<boolean> {
+/** What is wrong: a component that does not run, an API server that is not ready, a node that takes no pods. Never throws. */
+export async function healthTrouble(layout: ClusterLayout): Promise<string | undefined> {
+  const missing = missingComponents(layout);
+  if (missing.length > 0) return `${missing.join(", ")} does not run`;
   try {
-    if (missingComponents(layout).length > 0) return false;
     using api = await ApiClient.asAdmin(layout);
-    return (await serverIsReady(api)) && (await nodeIsReady(api));
-  } catch {
-    return false;
+    if (!(await serverIsReady(api))) return "the API server is not ready";
+    return (await nodeIsReady(api)) ? undefined : "the node takes no pods";
+  } catch (error) {
+    return String(error);
   }
+}
+
+/**
+ * What is wrong for a minute, or at once when a component does not run: others may be at work in the cluster, and a node that was
+ * silent, or a server with much to do, is no reason to end it under them.
+ */
+export async function lastingTrouble(layout: ClusterLayout, signal?: AbortSignal): Promise<string | undefined> {
+  let trouble: string | undefined;
+  const probe = async () => {
+    trouble = await healthTrouble(layout);
+    return trouble === undefined || missingComponents(layout).length > 0;
+  };
+  await waitFor("the cluster to be healthy", probe, { timeoutMs: 60_000, isExact: true, signal }).catch(() => {});
+  signal?.throwIfAborted();
+  return trouble;
 }
 
 /** By status alone: the body of a 500 has lines that say ok. */

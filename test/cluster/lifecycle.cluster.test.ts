@@ -112,7 +112,7 @@ test("startCluster() clears up after a start that was killed", async () => {
 });
 
 test("dispose() stops the cluster and leaves nothing on the machine, with pods running and a shim killed", {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async () => {
   Reflect.deleteProperty(process.env, "LOCALIZER_TEST_CLUSTER"); // "keep" would leave it up.
   await endCluster({ layout });

@@ -9,7 +9,7 @@ import { endCluster, startCluster } from "./cluster.ts";
 import { componentProcess, missingComponents } from "./component-set.ts";
 import { componentNames } from "./components.ts";
 import type { RuntimeName } from "./executables.ts";
-import { isHealthy } from "./health.ts";
+import { healthTrouble } from "./health.ts";
 import { kubectlEnvironment, kubectlPath } from "./kubectl.ts";
 import { clusterLayout } from "./layout.ts";
 import { leftovers } from "./leftovers.ts";
@@ -80,7 +80,7 @@ async function down(): Promise<number> {
 
 async function status(): Promise<number> {
   const record = await readRecord(layout);
-  const healthy = record !== undefined && (await isHealthy(layout));
+  const healthy = record !== undefined && (await healthTrouble(layout)) === undefined;
   const lines: string[] = [];
   if (healthy) {
     lines.push(`Up and healthy (containerd: ${record.runtime}), KUBECONFIG=${layout.kubeconfig}`);

@@ -49,7 +49,7 @@ async function endPods(layout: ClusterLayout): Promise<void> {
   for (const process of ofKind("pod")) signalProcess(process, "SIGKILL");
   if (componentProcess(layout, "containerd") === undefined) return;
   const allEnded = () => ofKind("shim").length === 0;
-  await waitFor("shims to end", allEnded, { timeoutMs: shimsEndMs, intervalMs: 50 }).catch(() => {});
+  await waitFor("shims to end", allEnded, { timeoutMs: shimsEndMs, isExact: true, intervalMs: 50 }).catch(() => {});
 }
 
 /** A killed process may leave children that were not to be seen before: so more than one round. */

@@ -21,6 +21,11 @@ export interface TestAppOptions {
   readonly ports?: readonly ServicePort[];
   /** More ports that answer HTTP in the pods. */
   readonly httpPorts?: readonly number[];
+  /**
+   * A pod that is to end goes on for so long, as those do that lose nothing in a rollout. Default 0: it ends at once, and with it
+   * what it was at.
+   */
+  readonly preStopSeconds?: number;
 }
 
 /** One port for each way to behave. Nobody listens on "refused". */
@@ -39,7 +44,7 @@ export const testAppPorts: readonly ServicePort[] = [
 
 /** A Deployment and a Service of the same name; pods carry the label `app=NAME`, and http answers with NAME. */
 export function testApp(options: TestAppOptions): readonly object[] {
-  const { name, namespace = "default", replicas = 1, ports = testAppPorts, httpPorts = [] } = options;
+  const { name, namespace = "default", replicas = 1, ports = testAppPorts } = options;
   const labels = { app: name };
   const metadata = { name, namespace, labels };
   return [
@@ -47,17 +52,17 @@ export function testApp(options: TestAppOptions): readonly object[] {
       apiVersion: "apps/v1",
       kind: "Deployment",
       metadata,
-      spec: { replicas, selector: { matchLabels: labels }, template: podTemplate(name, labels, httpPorts) },
+      spec: { replicas, selector: { matchLabels: labels }, template: podTemplate(options, labels) },
     },
     { apiVersion: "v1", kind: "Service", metadata, spec: { selector: labels, ports } },
   ];
 }
 
-function podTemplate(name: string, labels: object, httpPorts: readonly number[]): object {
+function podTemplate({ name, httpPorts = [], preStopSeconds = 0 }: TestAppOptions, labels: object): object {
   return {
     metadata: { labels },
     spec: {
-      terminationGracePeriodSeconds: 1,
+      terminationGracePeriodSeconds: 1 + preStopSeconds,
       // There is no cluster DNS.
       dnsPolicy: "Default",
       containers: [
@@ -71,6 +76,7 @@ function podTemplate(name: string, labels: object, httpPorts: readonly number[])
           ],
           ports: [{ name: "http", containerPort: 7003 }],
           readinessProbe: { httpGet: { port: "http" }, periodSeconds: 1 },
+          ...(preStopSeconds > 0 && { lifecycle: { preStop: { sleep: { seconds: preStopSeconds } } } }),
         },
       ],
     },

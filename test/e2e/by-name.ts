@@ -18,7 +18,7 @@ export function runProgram(
   options: { env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
 ): Promise<ProgramEnd> {
   return new Promise((resolve, reject) => {
-    const { env = process.env, timeoutMs = 60_000 } = options;
+    const { env = process.env, timeoutMs = 180_000 } = options;
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env, timeout: timeoutMs });
     let stdout = "";
     let stderr = "";
@@ -41,7 +41,7 @@ export function runWithHosts(hostsFile: string, program: string, args: readonly 
 
 /** GETs a URL by name with curl and returns the body. Throws with curl's own words when it fails. */
 export async function curlByName(hostsFile: string, url: string): Promise<string> {
-  const flags = ["--silent", "--show-error", "--max-time", "10", "--noproxy", "*"];
+  const flags = ["--silent", "--show-error", "--max-time", "30", "--noproxy", "*"];
   const { code, stdout, stderr } = await runWithHosts(hostsFile, "curl", [...flags, url]);
   if (code !== 0) throw new Error(`curl ${url} ended with ${code}: ${stderr.trim()}`);
   return stdout;

@@ -96,7 +96,11 @@ describe("the end of localizer", () => {
     const [userPart] = descendants(run.child.pid);
     assert.ok(userPart !== undefined && run.child.pid !== undefined);
     process.kill(run.child.pid, "SIGKILL");
-    await waitFor("the user's part to end", () => !isAlive(userPart), { timeoutMs: 2_000, intervalMs: 20 });
+    await waitFor("the user's part to end", () => !isAlive(userPart), {
+      timeoutMs: 4_000,
+      isExact: true,
+      intervalMs: 20,
+    });
     assert.equal(await connectError(address, 80), "ECONNREFUSED");
     assert.match(run.output(), /The helper ended/);
     await using next = await startLocalizer({ kubeconfig: cluster.kubeconfig, place });

@@ -37,7 +37,7 @@ describe("every kind of Service", () => {
       "-l",
       "app=unready",
       "--for=jsonpath={.status.phase}=Running",
-      "--timeout=60s",
+      "--timeout=240s",
     ]);
     localizer = await startLocalizer({ kubeconfig: cluster.kubeconfig, flags: ["--short-names", namespace] });
     rows = await waitFor(
@@ -146,9 +146,7 @@ describe("every kind of Service", () => {
       await waitFor(
         "the state refusing",
         async () => (await listRows(localizer, namespace)).get(name)?.status === "refusing",
-        {
-          timeoutMs: 10_000,
-        },
+        { timeoutMs: 20_000, isExact: true },
       );
       const started = performance.now();
       assert.equal(await connectError(address, 80), "ECONNREFUSED");

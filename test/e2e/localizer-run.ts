@@ -3,6 +3,7 @@
  * own. Disposing ends it and removes everything.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { waitFor } from "../cluster/wait.ts";
@@ -33,6 +34,8 @@ export interface LocalizerPlace extends Disposable {
   readonly rootStateDir: string;
   /** The user's; made by localizer. */
   readonly stateDir: string;
+  /** Where its addresses are from: nobody else's, for two that serve one Service would want the same one. */
+  readonly range: string;
   /** Where this run alone claims its cluster, if no user is put on who loses the environment. */
   readonly env: NodeJS.ProcessEnv;
 }
@@ -75,9 +78,16 @@ export function localizerPlace(hosts: string | Buffer): LocalizerPlace {
     socket: join(folder.path, "localizer.sock"),
     rootStateDir,
     stateDir: join(users, "state"),
+    range: ownRange(),
     env: { TMPDIR: users, XDG_RUNTIME_DIR: "" },
     [Symbol.dispose]: folder[Symbol.dispose],
   };
+}
+
+/** 1,022 addresses of the upper half of loopback, by chance: suites run side by side. */
+function ownRange(): string {
+  const block = randomInt(8_192);
+  return `127.${128 + (block >> 6)}.${(block & 63) * 4}.0/22`;
 }
 
 /** Starts it and waits until it serves. Throws with its output when it does not. */
@@ -89,6 +99,7 @@ export async function startLocalizer(options: LocalizerOptions): Promise<Localiz
     `--socket=${place.socket}`,
     `--root-state-dir=${place.rootStateDir}`,
     `--state-dir=${place.stateDir}`,
+    `--ip-cidr=${place.range}`,
   ];
   const [program = "", ...words] = [...command, `--kubeconfig=${options.kubeconfig}`, ...files, ...flags];
   const child = spawn(program, words, {

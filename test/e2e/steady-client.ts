@@ -24,10 +24,13 @@ export interface SteadyClient extends AsyncDisposable {
   stop(): Promise<readonly Exchange[]>;
 }
 
-/** Asks `GET /` of an address each `everyMs`, however long an answer takes; each exchange may take `timeoutMs`. */
+/**
+ * Asks `GET /` of an address each `everyMs`, however long an answer takes; each exchange may take `timeoutMs`. While `atMost` are
+ * open it asks nothing: a machine that is too slow for the pace is not buried by it.
+ */
 export function startSteadyClient(
   at: { readonly address: string; readonly port: number },
-  { everyMs = 20, timeoutMs = 10_000 } = {},
+  { everyMs = 20, timeoutMs = 10_000, atMost = Number.POSITIVE_INFINITY } = {},
 ): SteadyClient {
   const exchanges: Exchange[] = [];
   const open = new Set<Promise<void>>();
@@ -35,11 +38,13 @@ export function startSteadyClient(
   const began = performance.now();
   const running = (async () => {
     for (let next = began; !stopping.signal.aborted; next += everyMs) {
-      const exchange = exchangeOnce(at, timeoutMs, began).then((result) => {
-        exchanges.push(result);
-      });
-      open.add(exchange);
-      void exchange.finally(() => open.delete(exchange));
+      if (open.size < atMost) {
+        const exchange = exchangeOnce(at, timeoutMs, began).then((result) => {
+          exchanges.push(result);
+        });
+        open.add(exchange);
+        void exchange.finally(() => open.delete(exchange));
+      }
       await sleep(Math.max(0, next + everyMs - performance.now()), undefined, { signal: stopping.signal }).catch(
         () => {},
       );

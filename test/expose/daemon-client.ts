@@ -11,21 +11,17 @@ export async function expose(
   onLine: (line: ExposeLine) => void = () => {},
 ): Promise<readonly ExposeLine[]> {
   await using client = connectDaemon({ socketPath: run.place.socket });
-  const lines: ExposeLine[] = [];
-  for await (const line of client.expose(wish)) {
-    onLine(line);
-    lines.push(line);
-  }
-  return lines;
+  return await told(client.expose(wish), onLine);
 }
 
-/** Stops; gives all lines once all is back. Throws what the daemon says. */
+/** Stops; gives all lines once all is back, each also as it comes. Throws what the daemon says. */
 export async function stopExpose(
   run: LocalizerRun,
   wish: { readonly namespace: string; readonly service: string; readonly noWait?: boolean },
+  onLine: (line: ExposeLine) => void = () => {},
 ): Promise<readonly ExposeLine[]> {
   await using client = connectDaemon({ socketPath: run.place.socket });
-  return await Array.fromAsync(client.stopExpose(wish));
+  return await told(client.stopExpose(wish), onLine);
 }
 
 /** The daemon's exposure of that Service, as it is listed. */
@@ -33,4 +29,16 @@ export async function exposureOf(run: LocalizerRun, service: string): Promise<Li
   await using client = connectDaemon({ socketPath: run.place.socket });
   const { exposures } = await client.list();
   return exposures.find((exposure) => exposure.service === service);
+}
+
+async function told(
+  lines: AsyncIterable<ExposeLine>,
+  onLine: (line: ExposeLine) => void,
+): Promise<readonly ExposeLine[]> {
+  const all: ExposeLine[] = [];
+  for await (const line of lines) {
+    onLine(line);
+    all.push(line);
+  }
+  return all;
 }

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server } from "
 import { at, textAt, textsAt } from "../../src/kube/json.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster } from "../cluster/running-cluster.ts";
-import { testApp } from "../cluster/test-app.ts";
+import { type TestAppOptions, testApp } from "../cluster/test-app.ts";
 import { testAppImage } from "../cluster/test-images.ts";
 import { type LocalizerOptions, type LocalizerRun, startLocalizer } from "../e2e/localizer-run.ts";
 
@@ -18,8 +18,8 @@ export interface ExposePlace extends AsyncDisposable {
   readonly namespace: string;
   /** A daemon, with Leases of 5 s unless told otherwise. */
   daemon(options?: Partial<LocalizerOptions>): Promise<LocalizerRun>;
-  /** An HTTP server of this machine that says `hello from NAME on NAME: here`. */
-  process(name: string): Promise<LocalProcess>;
+  /** An HTTP server of this machine that says `hello from NAME on NAME: here`, as soon as `isReady` resolves. */
+  process(name: string, isReady?: Promise<void>): Promise<LocalProcess>;
   /** What a pod in the cluster gets from `GET /` of a Service's port; its error as text. */
   call(service: string, port: number): Promise<string>;
   /** kubectl in this namespace; gives what it prints. */
@@ -50,7 +50,7 @@ export async function openExposePlace(options: {
   await cluster.apply([{ apiVersion: "v1", kind: "Namespace", metadata }]);
   await cluster.apply([...options.objects(namespace), callerPod(namespace)]);
   const kubectl = (...args: readonly string[]) => cluster.kubectl(["-n", namespace, ...args]);
-  await kubectl("wait", "--for=condition=Ready", "pod/caller", "--timeout=60s");
+  await kubectl("wait", "--for=condition=Ready", "pod/caller", "--timeout=240s");
   const works = stack.move();
   return {
     cluster,
@@ -61,8 +61,8 @@ export async function openExposePlace(options: {
       const all = { kubeconfig: cluster.kubeconfig, ...given, flags: [...flags, ...(given.flags ?? [])] };
       return works.use(await startLocalizer(all));
     },
-    async process(name) {
-      return works.use(await httpProcess(name));
+    async process(name, isReady) {
+      return works.use(await httpProcess(name, isReady));
     },
     async call(service, port) {
       const ip = (await kubectl("get", "service", service, "-o", "jsonpath={.spec.clusterIP}")).trim();
@@ -88,13 +88,18 @@ export function scaledState(object: unknown): unknown {
   };
 }
 
-/** A Deployment with two pods and a Service with ports 80 (named http) and 7000; restricted-proof. */
-export function restrictedApp(namespace: string, name: string, replicas = 2): readonly object[] {
+/** A Deployment with two pods and a Service with ports 80 (named http) and 7000; restricted-proof. The rest as in `testApp`. */
+export function restrictedApp(
+  namespace: string,
+  name: string,
+  replicas = 2,
+  rest: Pick<TestAppOptions, "preStopSeconds"> = {},
+): readonly object[] {
   const ports = [
     { name: "http", port: 80, targetPort: "http" },
     { name: "echo", port: 7000 },
   ];
-  return testApp({ name, namespace, replicas, ports }).map(restricted);
+  return testApp({ ...rest, name, namespace, replicas, ports }).map(restricted);
 }
 
 /** The same object with what Pod Security "restricted" asks of its pods. */
@@ -133,8 +138,11 @@ function callerPod(namespace: string): object {
   };
 }
 
-async function httpProcess(name: string): Promise<LocalProcess> {
-  const server = createServer((_request, response) => response.end(`hello from ${name} on ${name}: here\n`));
+async function httpProcess(name: string, isReady = Promise.resolve()): Promise<LocalProcess> {
+  const server = createServer(async (_request, response) => {
+    await isReady;
+    response.end(`hello from ${name} on ${name}: here\n`);
+  });
   const port = await listening(server);
   return {
     port,

@@ -3,20 +3,23 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Duplex, PassThrough } from "node:stream";
-import { systemClock as clock } from "../../src/clock.ts";
+import { systemClock } from "../../src/clock.ts";
 import { LocalizerError } from "../../src/errors.ts";
 import { type ExposeWish, Exposures, type ExposuresSettings } from "../../src/expose/exposures.ts";
 import { type RestoreResult, restoreForgotten } from "../../src/expose/forgotten.ts";
 import { openLocalSide } from "../../src/expose/local-side.ts";
 import { plannedOwners, preflight } from "../../src/expose/preflight.ts";
+import type { ExposeLine } from "../../src/expose/report.ts";
 import { Discovery } from "../../src/kube/discovery.ts";
 import { ObjectCache } from "../../src/kube/object-cache.ts";
 import { Objects } from "../../src/kube/objects.ts";
 import { Logger } from "../../src/log.ts";
 import type { Endpoint } from "../../src/model/endpoint.ts";
 import { type ServiceKey, serviceKey } from "../../src/model/service-key.ts";
+import type { DialLocal } from "../../src/net/dial-local.ts";
 import { startWorkloads, type Workloads } from "../../src/sandbox/cluster/sandbox-cluster.ts";
 import type { ConnectSsh } from "../../src/ssh/ssh-connection.ts";
+import { MortalClock } from "../support/mortal-clock.ts";
 import { type Sandbox, startSandbox } from "../support/sandbox.ts";
 import { type EffectPlan, FaultGate, GatedJournal, gatedClient } from "./fault-gate.ts";
 
@@ -41,33 +44,49 @@ export interface LabNamespace extends Disposable {
   /** What sessions have left: kinds and names, and files of the journal. */
   leftovers(): readonly string[];
   daemon(options?: LabDaemonOptions): LabDaemon;
-  /** `localizer restore` of a machine that knows nothing. */
-  restore(): Promise<RestoreResult>;
+  /** Another Service with the same pods behind it. */
+  secondService(name: string): void;
+  /** `localizer restore` of a machine that knows nothing; what it does passes the gate. */
+  restore(gate?: FaultGate): Promise<RestoreResult>;
 }
 
 /** What happens to it. */
 export interface LabDaemonOptions {
   readonly plan?: EffectPlan;
   readonly holder?: string;
+  /** On a second machine, with a journal of its own. */
+  readonly isElsewhere?: boolean;
+  /** Which it exposes; "cart" unless said. */
+  readonly service?: string;
   readonly settings?: Partial<ExposuresSettings>;
+  /** How local processes are reached; nobody listens unless given. */
+  readonly dialLocal?: DialLocal;
+  /** Waits between two tries are as short as they can be. */
+  readonly hasty?: boolean;
 }
 
 /** A daemon. Disposing it frees what a killed one holds in this process; it changes nothing in the cluster. */
 export interface LabDaemon extends AsyncDisposable {
   readonly exposures: Exposures;
   readonly gate: FaultGate;
-  /** Exposes; resolves when traffic could flow. */
-  expose(wish?: Partial<ExposeWish>): Promise<void>;
-  stop(): Promise<void>;
+  /** Exposes; the lines end when traffic could flow. */
+  exposing(wish?: Partial<ExposeWish>): AsyncIterable<ExposeLine>;
+  /** The same; resolves with all lines. */
+  expose(wish?: Partial<ExposeWish>): Promise<readonly ExposeLine[]>;
+  /** Its own Service unless said. */
+  stop(which?: ServiceKey): Promise<void>;
   /** Breaks all its SSH connections. */
   cut(): void;
 }
 
 /** Starts one. */
-export async function openFaultLab(options: Parameters<typeof startWorkloads>[2] = {}): Promise<FaultLab> {
+export async function openFaultLab(
+  options: Parameters<typeof startWorkloads>[2] = {},
+  sandboxOptions: Parameters<typeof startSandbox>[0] = {},
+): Promise<FaultLab> {
   const stack = new AsyncDisposableStack();
-  const sandbox = stack.use(await startSandbox());
-  const workloads = stack.use(startWorkloads(sandbox.server, clock, options));
+  const sandbox = stack.use(await startSandbox(sandboxOptions));
+  const workloads = stack.use(startWorkloads(sandbox.server, systemClock, options));
   return {
     sandbox,
     workloads,
@@ -80,6 +99,7 @@ async function openNamespace(sandbox: Sandbox, workloads: Workloads, namespace: 
   const { server } = sandbox;
   const key = serviceKey(namespace, "cart");
   const folder = mkdtempSync(join(tmpdir(), "localizer-fault-"));
+  const second = mkdtempSync(join(tmpdir(), "localizer-second-"));
   const place = (kind: string) => ({ resource: server.resource(kind), namespace });
   server.objects.create(
     { resource: server.resource("namespaces"), namespace: undefined },
@@ -97,7 +117,9 @@ async function openNamespace(sandbox: Sandbox, workloads: Workloads, namespace: 
   server.objects.create(place("deployments.apps"), workload("web", 2));
   server.objects.create(place("statefulsets.apps"), workload("db", 1));
   const ports = [{ name: "http", port: 80, targetPort: "http", protocol: "TCP" }];
-  server.objects.create(place("services"), { metadata: { name: "cart" }, spec: { selector: labels, ports } });
+  const service = (name: string) =>
+    void server.objects.create(place("services"), { metadata: { name }, spec: { selector: labels, ports } });
+  service("cart");
   await workloads.settled();
   const owners = ["deployments.apps", "statefulsets.apps"] as const;
   const ownLabel = "localizer.dev/session";
@@ -120,25 +142,37 @@ async function openNamespace(sandbox: Sandbox, workloads: Workloads, namespace: 
           .filter(({ metadata }) => metadata.labels?.[ownLabel] !== undefined)
           .map(({ metadata }) => `${kind} ${metadata.name}`),
       ),
-      ...readdirSync(folder).map((file) => `journal ${file}`),
+      ...[folder, second].flatMap((each) => readdirSync(each)).map((file) => `journal ${file}`),
     ],
-    daemon: (options = {}) => labDaemon({ sandbox, workloads }, { key, folder }, options),
-    async restore() {
-      const client = sandbox.client();
-      const components = { objects: new Objects(client), discovery: new Discovery(client), clock };
+    daemon: (options = {}) =>
+      labDaemon(
+        { sandbox, workloads },
+        {
+          key: serviceKey(namespace, options.service ?? "cart"),
+          folder: options.isElsewhere === true ? second : folder,
+        },
+        options,
+      ),
+    secondService: service,
+    async restore(gate = new FaultGate()) {
+      const client = gatedClient(sandbox.client(), gate);
+      const components = { objects: new Objects(client), discovery: new Discovery(client), clock: systemClock };
       const signal = AbortSignal.timeout(30_000);
       return await restoreForgotten(components, { namespaces: [namespace] }, { signal, report: () => {}, waitMs: 0 });
     },
-    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+    [Symbol.dispose]() {
+      for (const each of [folder, second]) rmSync(each, { recursive: true, force: true });
+    },
   };
 }
 
 function labDaemon(
   { sandbox, workloads }: { readonly sandbox: Sandbox; readonly workloads: Workloads },
   { key, folder }: { readonly key: ServiceKey; readonly folder: string },
-  { plan, holder = "me@here", settings = {} }: LabDaemonOptions,
+  { plan, holder = "me@here", settings = {}, dialLocal = nobody, hasty = false }: LabDaemonOptions,
 ): LabDaemon {
   const gate = new FaultGate(plan);
+  const clock = new MortalClock();
   const client = gatedClient(sandbox.client(), gate);
   const log = new Logger(() => {});
   const cache = new ObjectCache({ client, clock, log });
@@ -148,40 +182,49 @@ function labDaemon(
   const exposures = new Exposures(
     {
       ...{ objects, discovery, cache, clock, log, ...ssh },
+      ...(hasty ? { random: () => 0 } : {}),
       journal: new GatedJournal(folder, gate, false),
       preflight: (wish, signal) => preflight(seen, wish, signal),
-      findOwners: (made, signal) => plannedOwners(seen, made, signal),
-      openSide: (port) =>
-        openLocalSide({ clock, dial: () => Promise.reject(new LocalizerError("refused", "nobody")) }, port),
+      findOwners: (asked, signal) => plannedOwners(seen, asked, signal),
+      openSide: (port) => openLocalSide({ clock, dial: dialLocal }, port),
     },
     {
       ...{ server: "https://sandbox/", contextName: "sandbox", clusterName: "sandbox", version: "0.0.0" },
-      ...{ holder, leaseMs, renewMs: leaseMs / 4, startMs: 20_000, readyMs: 5_000, endMs: 20_000, ...settings },
+      ...{
+        holder,
+        leaseMs,
+        renewMs: leaseMs / 4,
+        startMs: 20_000,
+        readyMs: 5_000,
+        stopMs: 60_000,
+        endMs: 20_000,
+        ...settings,
+      },
     },
   );
   const drain = async (lines: AsyncIterable<unknown>) => {
     for await (const _line of lines);
   };
+  const plain: ExposeWish = {
+    ...{ key, maps: [], dryRun: false, isConfirmed: false, takeOver: false },
+    ...{ allowVolumeLoss: false, allowPartial: false, pod: {} },
+  };
+  const exposing = (wish: Partial<ExposeWish> = {}) => exposures.expose({ ...plain, ...wish });
   return {
     exposures,
     gate,
-    async expose(wish = {}) {
-      const plain = {
-        key,
-        maps: [],
-        dryRun: false,
-        isConfirmed: false,
-        takeOver: false,
-        allowVolumeLoss: false,
-        pod: {},
-      };
-      await drain(exposures.expose({ ...plain, ...wish }));
-    },
-    stop: () => drain(exposures.stop(key, { wait: true })),
+    exposing,
+    expose: (wish) => Array.fromAsync(exposing(wish)),
+    stop: (which = key) => drain(exposures.stop(which, { wait: true })),
     cut: ssh.cut,
-    [Symbol.asyncDispose]: () => cache[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      clock[Symbol.dispose]();
+      await cache[Symbol.asyncDispose]();
+    },
   };
 }
+
+const nobody: DialLocal = () => Promise.reject(new LocalizerError("refused", "nobody"));
 
 /** A pod is ready as long as a connection to it has its listeners. */
 function labSsh(workloads: Workloads) {

@@ -74,6 +74,25 @@ describe("kill -9 while exposing", () => {
     const now = scaledState(await place.get("deployment", late.service));
     assert.equal(Reflect.get(Object(now), "replicas"), 3);
   });
+
+  test("what a killed daemon has left is exposed at once by the next, which looks after it, too: it goes back, and is exposed", async () => {
+    const { namespace, cluster } = place;
+    const service = "heir";
+    await cluster.apply(testApp({ name: service, namespace, replicas: 2, ports }));
+    await cluster.waitForReadyPods(namespace, `app=${service}`, 2);
+    const files = stack.use(localizerPlace("127.0.0.1 localhost\n"));
+    const before = scaledState(await place.get("deployment", service));
+    const victim: Victim = { service, files, before, during: "stop", line: 0, step: "scale-back" };
+    await killed(place, victim);
+    await using next = await place.daemon({ place: files });
+    await expose(next, { namespace, service });
+    const { stdout, stderr } = await next.cli("list");
+    assert.doesNotMatch(`${stdout}${stderr}${next.output()}`, /Cannot (put back|go on)/);
+    assert.equal(Reflect.get(Object(scaledState(await place.get("deployment", service))), "replicas"), 0);
+    await stopExpose(next, { namespace, service });
+    await asBefore(place, victim);
+    await noJournal(victim);
+  });
 });
 
 /** The lines behind which something may have changed. */

@@ -17,13 +17,13 @@ import { exampleKeys, exposedPort } from "../support/expose-plan.ts";
 import { openPodLab, type PodLab, type PodSession, planFor } from "./pod-lab.ts";
 import { rawClient, refusals } from "./raw-ssh.ts";
 
-const limits = { timeout: 90_000 };
+const limits = { timeout: 300_000 };
 const ports = [exposedPort(80, "http", "web"), exposedPort(8080)];
 
 describe("the pod of an exposure", limits, () => {
   let lab: PodLab;
   let session: PodSession;
-  const signal = () => AbortSignal.timeout(30_000);
+  const signal = () => AbortSignal.timeout(120_000);
 
   before(async () => {
     lab = await openPodLab();

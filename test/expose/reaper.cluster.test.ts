@@ -20,7 +20,7 @@ const image = "localhost/localizer:test";
 const program = join(import.meta.dirname, "../../bin/localizer.ts");
 const own = "localizer.dev/";
 
-describe("the reaper", { timeout: 240_000 }, () => {
+describe("the reaper", { timeout: 600_000 }, () => {
   const suffix = randomBytes(3).toString("hex");
   const [home, shop, bank, elsewhere] = ["home", "shop", "bank", "elsewhere"].map((name) => `reaper-${name}-${suffix}`);
   const namespaces = [home, shop, bank, elsewhere].map((name = "") => name);
@@ -182,22 +182,18 @@ describe("the reaper", { timeout: 240_000 }, () => {
       return text === "" ? undefined : text;
     };
     const text = await waitFor("the pod to say something", said, { timeoutMs: 30_000 });
-    assert.equal(text, `Nothing to restore in namespace "${shop}" of context "in-cluster"\n`);
+    // Suites beside this one bring kinds of their own, which come, go, and may not be read by the reaper.
+    const lines = text.split("\n").filter((line) => !line.includes("test.localizer.dev"));
+    assert.deepEqual(lines, [`Nothing to restore in namespace "${shop}" of context "in-cluster"`, ""]);
   });
 
   test("stops when it is told to, and all of it can be removed", async () => {
-    const began = performance.now();
-    await cluster.kubectl(["delete", "--timeout=25s", "-f", "-"], { input: manifest });
-    await cluster.kubectl([
-      "wait",
-      "--for=delete",
-      "pod",
-      "-n",
-      home ?? "",
-      "-l",
-      "app.kubernetes.io/component=reaper",
-    ]);
-    assert.ok(performance.now() - began < 20_000, "it was killed");
+    const its = ["pod", "-n", home ?? "", "-l", "app.kubernetes.io/component=reaper", "--timeout=240s"];
+    const exitCode = "{.status.containerStatuses[0].state.terminated.exitCode}";
+    // One that had to be killed ends with 137.
+    const ended = cluster.kubectl(["wait", `--for=jsonpath=${exitCode}=0`, ...its]);
+    await Promise.all([ended, cluster.kubectl(["delete", "--timeout=240s", "-f", "-"], { input: manifest })]);
+    await cluster.kubectl(["wait", "--for=delete", ...its]);
     const kinds = "serviceaccount,role,rolebinding,deployment";
     for (const namespace of namespaces) {
       const list: unknown = JSON.parse(await cluster.kubectl(["get", kinds, "-n", namespace, "-o", "json"]));

@@ -12,5 +12,5 @@ export async function restoreFromElsewhere({ cluster, namespace }: ExposePlace):
   const state = `--state-dir=${join(folder.path, "state")}`;
   const flags = [`--kubeconfig=${cluster.kubeconfig}`, state, `--namespace=${namespace}`];
   const env = { ...process.env, TMPDIR: folder.path, XDG_RUNTIME_DIR: "" };
-  return await runProgram(program, [...words, "restore", ...flags], { env, timeoutMs: 90_000 });
+  return await runProgram(program, [...words, "restore", ...flags], { env, timeoutMs: 270_000 });
 }

@@ -1,6 +1,7 @@
 /** Workloads of every kind that can be scaled, each behind a Service of port 80. */
 import { randomBytes } from "node:crypto";
-import { textAt } from "../../src/kube/json.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { numberAt, textAt } from "../../src/kube/json.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import { testAppImage } from "../cluster/test-images.ts";
 import type { ExposePlace } from "./expose-place.ts";
@@ -20,11 +21,12 @@ export function scaledObjects(namespace: string): readonly object[] {
 
 /** A custom resource with /scale. Disposing removes its definition. */
 export interface ScalableKind extends AsyncDisposable {
-  readonly plural: string;
-  /** One of three replicas, with a Service. Nobody makes its pods: see `adoptPod`. */
+  /** In small letters, as kubectl takes it. */
+  readonly kind: string;
+  /** One of three replicas, with a Service. Nobody makes its pods: see `operate`. */
   objects(namespace: string): readonly object[];
-  /** Makes a pod that belongs to it. */
-  adoptPod(place: ExposePlace): Promise<void>;
+  /** Gives it one pod as long as it is to have any, as an operator would, until it is disposed. */
+  operate(place: ExposePlace): AsyncDisposable;
 }
 
 /** Makes the definition, and waits until it is served. */
@@ -38,7 +40,7 @@ export async function scalableKind(): Promise<ScalableKind> {
   const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
   const scale = { specReplicasPath: ".spec.size", statusReplicasPath: ".status.size" };
   const versions = [{ name: "v1", served: true, storage: true, schema, subresources: { scale } }];
-  const names = { plural, singular: plural, kind, listKind: `${kind}List` };
+  const names = { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List` };
   const definition = {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
@@ -47,27 +49,48 @@ export async function scalableKind(): Promise<ScalableKind> {
   };
   await cluster.apply([definition]);
   stack.defer(async () => void (await cluster.kubectl(["delete", "crd", name, "--wait=false"])));
-  await cluster.kubectl(["wait", "--for=condition=Established", `crd/${name}`, "--timeout=30s"]);
+  await cluster.kubectl(["wait", "--for=condition=Established", `crd/${name}`, "--timeout=120s"]);
   const works = stack.move();
   return {
-    plural,
+    kind: kind.toLowerCase(),
     objects: (namespace) => [
       { apiVersion: `${group}/v1`, kind, metadata: { name: "fleet", namespace }, spec: { size: 3 } },
       service(namespace, "fleet", { app: "fleet" }),
     ],
-    async adoptPod(place) {
-      const uid = textAt(await place.get(plural, "fleet"), "metadata", "uid");
-      const owner = { apiVersion: `${group}/v1`, kind, name: "fleet", uid, controller: true };
-      const metadata = {
-        name: "fleet-0",
-        namespace: place.namespace,
-        labels: { app: "fleet" },
-        ownerReferences: [owner],
+    operate(place) {
+      const stop = new AbortController();
+      const over = operate(place, { plural, apiVersion: `${group}/v1`, kind }, stop.signal);
+      return {
+        async [Symbol.asyncDispose]() {
+          stop.abort();
+          await over;
+        },
       };
-      await cluster.apply([{ apiVersion: "v1", kind: "Pod", metadata, spec: podSpec("fleet") }]);
     },
     [Symbol.asyncDispose]: () => works.disposeAsync(),
   };
+}
+
+async function operate(
+  { cluster, namespace, get, kubectl }: ExposePlace,
+  { plural, apiVersion, kind }: { readonly plural: string; readonly apiVersion: string; readonly kind: string },
+  signal: AbortSignal,
+): Promise<void> {
+  let isUp = false;
+  while (!signal.aborted) {
+    const fleet = await get(plural, "fleet");
+    const isWanted = (numberAt(fleet, "spec", "size") ?? 0) > 0;
+    if (isWanted && !isUp) {
+      const ownerReferences = [
+        { apiVersion, kind, name: "fleet", uid: textAt(fleet, "metadata", "uid"), controller: true },
+      ];
+      const metadata = { name: "fleet-0", namespace, labels: { app: "fleet" }, ownerReferences };
+      await cluster.apply([{ apiVersion: "v1", kind: "Pod", metadata, spec: podSpec("fleet") }]);
+    }
+    if (!isWanted && isUp) await kubectl("delete", "pod", "fleet-0");
+    isUp = isWanted;
+    await pause(300, undefined, { signal }).catch(() => {});
+  }
 }
 
 function workload(

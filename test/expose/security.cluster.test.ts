@@ -100,7 +100,7 @@ describe("a running exposure", () => {
     const target = works.use(await loadCluster({ path: kubeconfigs.edit, env: {}, home: "/", readFile }));
     const connector = works.use(podConnector({ cluster: target, clock, log: silentLogger() }));
     const pools = works.use(openPodDialer({ connect: (of, signal) => connector.connect(of, signal), clock }));
-    const stream = await engineDialer(connector, pools.dial)({ pod, port: sshPort }, AbortSignal.timeout(30_000));
+    const stream = await engineDialer(connector, pools.dial)({ pod, port: sshPort }, AbortSignal.timeout(120_000));
     const owned = works.move();
     return Object.assign(stream, { [Symbol.asyncDispose]: () => owned.disposeAsync() });
   }

@@ -1,18 +1,15 @@
 /** What an exposure does about what happens while it lives: pods that go, people who scale, Services and workloads that change, connections that fall silent. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { at } from "../../src/kube/json.ts";
 import { testApp } from "../cluster/test-app.ts";
 import { waitFor } from "../cluster/wait.ts";
 import type { LocalizerRun } from "../e2e/localizer-run.ts";
-import { failuresOf, startSteadyClient } from "../e2e/steady-client.ts";
-import { silenceableRoute } from "../support/silenceable-route.ts";
 import { expose, exposureOf, stopExpose } from "./daemon-client.ts";
 import { type ExposePlace, openExposePlace, scaledState } from "./expose-place.ts";
 
 const ports = [{ name: "http", port: 80, targetPort: "http" }];
-const apps = ["cart", "risen", "anew", "moved", "ported", "scaled", "silent"] as const;
+const apps = ["cart", "risen", "anew", "moved", "ported", "scaled"] as const;
 /** A pod needs so long to come, a connection to be missed. */
 const soon = { timeoutMs: 60_000 };
 
@@ -27,7 +24,6 @@ describe("an exposure that lives", { concurrency: 3 }, () => {
       await openExposePlace({
         objects: (namespace) => [
           ...apps.flatMap((name) => testApp({ name, namespace, replicas: 2, ports })),
-          ...slowApp(namespace),
           autoscaler(namespace, "scaled"),
         ],
       }),
@@ -198,66 +194,7 @@ describe("an exposure that lives", { concurrency: 3 }, () => {
     assert.deepEqual(await stateOf("scaled"), before);
     await ended("scaled");
   });
-
-  test("a workload that takes 20 s to be ready: no request fails on stop", async (t) => {
-    const { namespace, cluster } = place;
-    await cluster.waitForReadyPods(namespace, "app=slow", 1);
-    await using local = await place.process("laptop");
-    await using other = await place.daemon();
-    await expose(daemon, { namespace, service: "slow", portMaps: [`${local.port}:http`] });
-    const address = { address: other.addressOf(`slow.${namespace}.svc`), port: 80 };
-    await using steady = startSteadyClient(address, { everyMs: 50 });
-    const beganMs = performance.now();
-    await stopExpose(daemon, { namespace, service: "slow" });
-    assert.ok(performance.now() - beganMs > 15_000, "it waits for the workload");
-    const last = steady.exchanges.length;
-    await waitFor("answers of the workload", () => steady.exchanges.length > last + 20, soon);
-    const exchanges = await steady.stop();
-    const answered = exchanges.flatMap((one) => (one.kind === "answered" ? [one.pod] : []));
-    t.diagnostic(`${exchanges.length} requests`);
-    assert.deepEqual(failuresOf(exchanges), []);
-    assert.equal(answered[0], "laptop");
-    assert.match(answered.at(-1) ?? "", /^slow-/);
-    await ended("slow");
-  });
-
-  test("no packet comes through for 20 s: it connects again, and keeps its pod", async () => {
-    const { namespace, cluster } = place;
-    await using route = await silenceableRoute(cluster);
-    await using far = await place.daemon({ kubeconfig: route.kubeconfig });
-    await using local = await place.process("laptop");
-    // Its Lease of 5 s runs out meanwhile: others may take it over, and nobody does.
-    await expose(far, { namespace, service: "silent", portMaps: [`${local.port}:http`] });
-    const { pod } = await seen("silent", "exposed", undefined, far);
-    const uid = async () => at(await place.get("pod", pod), "metadata", "uid");
-    const uidBefore = await uid();
-    {
-      await using _silence = await route.silence();
-      await Promise.all([sleep(20_000), seen("silent", "reconnecting", undefined, far)]);
-    }
-    const back = await seen("silent", "exposed", undefined, far);
-    assert.equal(back.pod, pod);
-    assert.equal(await uid(), uidBefore);
-    await answers("silent", "laptop");
-    await stopExpose(far, { namespace, service: "silent" });
-    assert.equal(await replicasOf("silent"), 2);
-    await ended("silent");
-  });
 });
-
-/** Its pod counts as ready after 20 s. */
-function slowApp(namespace: string): readonly object[] {
-  return testApp({ name: "slow", namespace, replicas: 1, ports }).map((object) => {
-    const containers = at(object, "spec", "template", "spec", "containers");
-    if (!Array.isArray(containers)) return object;
-    const copy = structuredClone(object);
-    const probe = { httpGet: { port: "http" }, periodSeconds: 1, initialDelaySeconds: 20 };
-    for (const container of Array.from(Object(at(copy, "spec", "template", "spec", "containers")))) {
-      Reflect.set(Object(container), "readinessProbe", probe);
-    }
-    return copy;
-  });
-}
 
 function autoscaler(namespace: string, name: string): object {
   const scaleTargetRef = { apiVersion: "apps/v1", kind: "Deployment", name };

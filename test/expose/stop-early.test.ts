@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openFaultLab } from "./fault-lab.ts";
 
 test("Exposures.stop() before the preflight is over ends it, and nothing was changed", {
-  timeout: 30_000,
+  timeout: 120_000,
 }, async () => {
   await using lab = await openFaultLab();
   using place = await lab.namespace("early");
@@ -22,7 +22,7 @@ test("Exposures.stop() before the preflight is over ends it, and nothing was cha
 });
 
 test("Exposures end in the time they have, also in the middle of a start with the API server away", {
-  timeout: 30_000,
+  timeout: 120_000,
 }, async () => {
   // Our pod never runs.
   const podProblem = () => ({ reason: "ContainerCreating", message: "" });

@@ -171,12 +171,63 @@ describe("expose, by several daemons", () => {
     for (const service of ["left", "right"]) await nothingLeft(service);
   });
 
+  for (const [what, services, workload, pattern] of [
+    ["one service", ["desk", "desk"], "desk", /exposed by \S+@\S+/],
+    ["two services of one owner", ["left", "right"], "double", /"\S+\/double".* held by a session of \S+@\S+/],
+  ] as const) {
+    test(`two who expose ${what} in the same instant: one has it, the other is told who, and all goes back`, async () => {
+      const { namespace } = place;
+      const before = await stateOf(workload);
+      await using bob = await place.daemon();
+      await using local = await place.process("winner");
+      const portMaps = [`${local.port}:http`];
+      const wishes = [alice, bob].map((run, index) => ({ run, service: services[index] ?? "" }));
+      const outcomes = await Promise.allSettled(
+        wishes.map(({ run, service }) => expose(run, { namespace, service, portMaps })),
+      );
+      const [winner, ...others] = wishes.filter((_, index) => outcomes[index]?.status === "fulfilled");
+      assert.ok(winner !== undefined && others.length === 0, JSON.stringify(outcomes.map(({ status }) => status)));
+      for (const outcome of outcomes) {
+        if (outcome.status === "rejected") await refused(Promise.reject(outcome.reason), pattern);
+      }
+      assert.match(await place.call(winner.service, 80), /hello from winner/);
+      assert.equal(await replicasOf(workload), 0);
+      await stopExpose(winner.run, { namespace, service: winner.service });
+      await asBefore(workload, before);
+      for (const service of services) await nothingLeft(service);
+    });
+  }
+
+  test("a dead session of another service of the same owner is taken over, too", async () => {
+    const { namespace } = place;
+    const before = await stateOf("double");
+    await using dead = await place.daemon();
+    await expose(dead, { namespace, service: "left" });
+    await killWhole(dead);
+    await refused(expose(alice, { namespace, service: "right" }), /Deployment "\S+\/double" to 0: it is held by/);
+    await using local = await place.process("heir");
+    const portMaps = [`${local.port}:http`];
+    const lines = await expose(alice, { namespace, service: "right", portMaps, takeOver: true });
+    assert.ok(
+      lines.some(({ step, message }) => step === "scale-down" && message.includes("from 2 to 0")),
+      JSON.stringify(lines),
+    );
+    await nothingLeft("left");
+    assert.match(await place.call("right", 80), /hello from heir/);
+    await stopExpose(alice, { namespace, service: "right" });
+    await asBefore("double", before);
+    await nothingLeft("right");
+  });
+
   test("a Lease that somebody deletes ends the exposure: everything is put back at once, and it says so", async () => {
     const { namespace } = place;
     const before = await stateOf("cart");
     await expose(alice, { namespace, service: "cart" });
     await place.kubectl("delete", "lease", "localizer-cart");
-    await waitFor("the workload's number", async () => (await replicasOf("cart")) === 2, { timeoutMs: 5_000 });
+    await waitFor("the workload's number", async () => (await replicasOf("cart")) === 2, {
+      timeoutMs: 10_000,
+      isExact: true,
+    });
     const lost = await waitFor(
       "the session to be over",
       async () => {

@@ -12,7 +12,7 @@ import { base64, certificateOf, factsOfCluster, factsOfView, kubectlView, writeS
 const running = await startCluster();
 after(() => running[Symbol.asyncDispose]());
 
-const limits = { timeout: 120_000 };
+const limits = { timeout: 300_000 };
 
 /** Samples of YAML, whole files in folder 0; undefined members of kubectl's view show what it makes of them. */
 const oneContext = "current-context: a\ncontexts: [{name: a, context: {cluster: a, user: a}}]";

@@ -15,7 +15,7 @@ import { base64, certificateOf, factsOfCluster, factsOfView, kubectlView, writeS
 const running = await startCluster();
 after(() => running[Symbol.asyncDispose]());
 
-const limits = { timeout: 120_000 };
+const limits = { timeout: 300_000 };
 const names = ["a", "b", "c"] as const;
 const name = fc.constantFrom(...names);
 /** A kubeconfig in folder `index`: what it says shows where it stands. */

@@ -41,7 +41,7 @@ export async function kubectlView(kubectlPath: string, list: string): Promise<un
   const args = ["config", "view", "--raw", "--flatten", "--minify", "-o", "json"];
   const env = { ...process.env, KUBECONFIG: list };
   try {
-    return JSON.parse(await runCommand(kubectlPath, args, { env, timeoutMs: 30_000 }));
+    return JSON.parse(await runCommand(kubectlPath, args, { env, timeoutMs: 120_000 }));
   } catch (error) {
     if (error instanceof SyntaxError) throw error;
     return undefined;

@@ -24,7 +24,7 @@ const namespace = `kube-${randomBytes(4).toString("hex")}`;
 await post("/api/v1/namespaces", { metadata: { name: namespace } });
 
 const inNamespace = `/api/v1/namespaces/${namespace}`;
-const limits = { timeout: 60_000 };
+const limits = { timeout: 300_000 };
 
 after(async () => {
   await client.request({ method: "DELETE", path: inNamespace });

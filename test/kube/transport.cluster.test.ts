@@ -25,7 +25,7 @@ const cluster = await loadCluster({ path: running.kubeconfig, env: {}, home: "/"
 const admin = clientOf(cluster);
 const namespace = `transport-${randomBytes(4).toString("hex")}`;
 const inNamespace = `/api/v1/namespaces/${namespace}`;
-const limits = { timeout: 30_000 };
+const limits = { timeout: 300_000 };
 const login = { user: "jo", password: "p@ss" };
 
 await running.apply([{ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }]);

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { type RemoteProcess, startRemote } from "../support/remote-process.ts";
 
 const skip = process.platform === "linux" && process.geteuid?.() === 0 ? false : "needs Linux and root";
-const limits = { skip, timeout: 120_000 };
+const limits = { skip, timeout: 300_000 };
 const [here, there, other, port] = ["10.77.0.1", "10.77.0.2", "10.78.0.1", 6443];
 
 /** The two, joined by a cable. */

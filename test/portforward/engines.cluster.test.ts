@@ -22,7 +22,7 @@ import { gatewayPath, startHttp1Gateway } from "../support/http1-gateway.ts";
 import { startHttpProxy } from "../support/proxies.ts";
 import { closed, read } from "./wire-suite.ts";
 
-const limits = { timeout: 30_000 };
+const limits = { timeout: 300_000 };
 const namespace = `engines-${randomBytes(4).toString("hex")}`;
 const running = await startCluster();
 const admin = await loadCluster({ path: running.kubeconfig, env: {}, home: "/", readFile });

@@ -35,9 +35,9 @@ describe("runGoClient() ExposeService, StopExpose", () => {
     assert.deepEqual(started, known(startLines));
     assert.deepEqual(await runGoClient(socketPath, "StopExpose", who), known(endLines));
     const [start, stop] = wishes;
-    const plain = { dryRun: false, yes: false, takeOver: false, allowVolumeLoss: false };
+    const plain = { dryRun: false, yes: false, takeOver: false, allowVolumeLoss: false, allowPartial: false };
     assert.partialDeepStrictEqual(start, { ...who, portMaps: ["8080:80", "9090:grpc"], ...plain });
-    assert.deepEqual(stop, { ...who, noWait: false });
+    assert.deepEqual(stop, { ...who, noWait: false, session: "" });
   });
 
   it("reads progress and then the error, by code and sentence", async () => {
@@ -89,13 +89,21 @@ describe("runGoClient() ExposeService, StopExpose", () => {
       },
     });
     const pod = { image: "sshd:1", pull_secrets: ["a"], labels: { team: "shop" }, mesh: "inherit", cpu_limit: "1" };
-    const request = { ...who, dry_run: true, yes: true, take_over: true, allow_volume_loss: true, pod };
+    const request = {
+      ...who,
+      dry_run: true,
+      yes: true,
+      take_over: true,
+      allow_volume_loss: true,
+      allow_partial: true,
+      pod,
+    };
     const told = await runGoClient(daemon.socketPath, "ExposeService", request, "ours");
     const steps = startLines.map(({ step }) => ({ step }));
     assert.partialDeepStrictEqual(told, steps);
     const asked = { image: "sshd:1", pullSecrets: ["a"], labels: { team: "shop" }, mesh: "inherit", cpuLimit: "1" };
     assert.partialDeepStrictEqual(wished, {
-      ...{ dryRun: true, yes: true, takeOver: true, allowVolumeLoss: true },
+      ...{ dryRun: true, yes: true, takeOver: true, allowVolumeLoss: true, allowPartial: true },
       pod: asked,
     });
   });

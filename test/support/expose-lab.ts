@@ -3,6 +3,7 @@
  * stands still, and word of every write that came in.
  */
 import { type Clock, systemClock } from "../../src/clock.ts";
+import { LocalizerError } from "../../src/errors.ts";
 import { labels, type RecordedOwner, type SessionRecord } from "../../src/expose/records.ts";
 import type { ExposeLine, Report } from "../../src/expose/report.ts";
 import { Discovery } from "../../src/kube/discovery.ts";
@@ -101,12 +102,20 @@ export class ExposeLab implements AsyncDisposable {
   readonly #sandbox: Sandbox;
   readonly objects: Objects;
   readonly discovery: Discovery;
+  #silent = { group: "", times: 0 };
 
   private constructor(sandbox: Sandbox) {
     this.#sandbox = sandbox;
     const client = sandbox.client();
     this.objects = new Objects(client);
-    this.discovery = new Discovery(client);
+    this.discovery = new Discovery({
+      request: (request) => {
+        const { group, times } = this.#silent;
+        if (times === 0 || !request.path.startsWith(`/apis/${group}/`)) return client.request(request);
+        this.#silent = { group, times: times - 1 };
+        return Promise.reject(new LocalizerError("unavailable", `Cannot get ${request.path}`));
+      },
+    });
   }
 
   /** Starts it. Its own time is the system's. */
@@ -223,6 +232,11 @@ export class ExposeLab implements AsyncDisposable {
   /** Lets the next requests that match fail; once unless said. */
   fail(matches: Matches, fault: Fault, times = 1): void {
     this.server.faults.onRequest(matches, fault, times);
+  }
+
+  /** Lets a group not say, so many times, what it serves. */
+  failDiscovery(group: string, times = 1): void {
+    this.#silent = { group, times };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

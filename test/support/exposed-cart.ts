@@ -1,5 +1,5 @@
 /** Alice's session of "shop/cart" as it stands in the simulated cluster, and its end. */
-import { type EndingSession, endingOwners, endSession } from "../../src/expose/endings.ts";
+import { type EndingSession, type EndOptions, endingOwners, endSession } from "../../src/expose/endings.ts";
 import { annotations, labels, type SessionRecord } from "../../src/expose/records.ts";
 import { takeLease } from "../../src/expose/session-lease.ts";
 import { cart, type ExposeLab, exampleRecord, finished, keptLines, sessions } from "./expose-lab.ts";
@@ -32,10 +32,14 @@ export async function exposedCart(lab: ExposeLab, parts: Partial<SessionRecord> 
 export function end(
   lab: ExposeLab,
   session: EndingSession,
-  { waitMs = 0, signal = new AbortController().signal } = {},
+  {
+    waitMs = 0,
+    signal = new AbortController().signal,
+    ...rest
+  }: Partial<Pick<EndOptions, "waitMs" | "signal" | "lastAnswers">> = {},
 ) {
   const { report, lines } = keptLines();
-  const ended = finished(lab.clock, endSession(lab.components, session, { signal, report, waitMs }));
+  const ended = finished(lab.clock, endSession(lab.components, session, { ...rest, signal, report, waitMs }));
   const told = () => lines.map(({ level, step, message }) => `${level} ${step}: ${message}`);
   return { ended, told };
 }

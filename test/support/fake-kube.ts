@@ -43,6 +43,7 @@ const ordinary: readonly FakeKind[] = [
   { apiVersion: "batch/v1", kind: "Job", plural: "jobs" },
   { apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler", plural: "horizontalpodautoscalers" },
   { apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", plural: "endpointslices" },
+  { apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", plural: "networkpolicies" },
 ];
 
 /** Answers `ApiClient.request`. `calls` are the requests so far: `GET /api/v1`. */

@@ -95,7 +95,7 @@ export class KeeperLab implements AsyncDisposable {
     };
     const record = exampleRecord({ phase: "starting", owners: plan.owners.map(recordedOwner) });
     const pods = this.#stack.use(followSessionPods(cache, record));
-    const ports = plan.ports.map(({ remote }) => ({ remote, take: () => {} }));
+    const ports = plan.ports.map(({ remote }) => ({ remote, take: () => {}, refused: () => {} }));
     this.holdings = { plan, ports, mates: () => [record.session], pods, record, attempts: 0 };
   }
 

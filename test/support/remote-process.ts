@@ -11,9 +11,9 @@ export interface RemoteProcess extends AsyncDisposable {
   readonly pid: number;
   /** What it wrote to standard error so far. */
   readonly stderr: () => string;
-  /** The value of the next fact that has this field; earlier ones are skipped. Throws after 20 s. */
+  /** The value of the next fact that has this field; earlier ones are skipped. Throws after a minute. */
   fact(field: string): Promise<unknown>;
-  /** Waits until its standard output has held this text so many times (once), whole lines or not. Throws after 20 s. */
+  /** Waits until its standard output has held this text so many times (once), whole lines or not. Throws after a minute. */
   seen(text: string, times?: number): Promise<void>;
   /** Writes a JSON line. */
   tell(...words: readonly (string | number)[]): void;
@@ -23,7 +23,7 @@ export interface RemoteProcess extends AsyncDisposable {
   readonly end: Promise<number | string>;
 }
 
-const factTimeoutMs = 20_000;
+const factTimeoutMs = 60_000;
 
 /** Starts it. */
 export function startRemote(program: string, args: readonly string[], options: SpawnOptions = {}): RemoteProcess {

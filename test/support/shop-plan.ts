@@ -5,7 +5,12 @@ import type { FakeKubeOptions } from "./fake-kube.ts";
 import { shopComponents } from "./shop-objects.ts";
 
 /** What is wished for, unless a test says otherwise. */
-export const cartWish: PreflightWish = { key: serviceKey("shop", "cart"), maps: [], allowVolumeLoss: false };
+export const cartWish: PreflightWish = {
+  key: serviceKey("shop", "cart"),
+  maps: [],
+  allowVolumeLoss: false,
+  allowPartial: false,
+};
 
 /** The preflight of that wish. Throws as `preflight`. */
 export function cartPlan(options: FakeKubeOptions, changed: Partial<PreflightWish> = {}) {

@@ -56,7 +56,16 @@ describe("expose", () => {
 
   it("asks for all that the flags say", async () => {
     const { wishes } = await run([
-      ...["shop/cart", "--map", "8080:80", "--map=9090:grpc,7000", "--yes", "--take-over", "--allow-volume-loss"],
+      ...[
+        "shop/cart",
+        "--map",
+        "8080:80",
+        "--map=9090:grpc,7000",
+        "--yes",
+        "--take-over",
+        "--allow-volume-loss",
+        "--allow-partial",
+      ],
       ...["--image", "example.org/sshd:1", "--pull-secret", "a", "--pull-secret", "b", "--pod-label", "team=shop"],
       ...["--pod-annotation", "note=a,b=c", "--pod-annotation", "empty=", "--mesh", "inherit"],
       ...["--cpu-request", "10m", "--cpu-limit", "1", "--memory-request", "32Mi", "--memory-limit", "256Mi"],
@@ -64,7 +73,7 @@ describe("expose", () => {
     assert.deepEqual(wishes, [
       {
         ...{ namespace: "shop", service: "cart", portMaps: ["8080:80", "9090:grpc", "7000"] },
-        ...{ dryRun: false, yes: true, takeOver: true, allowVolumeLoss: true },
+        ...{ dryRun: false, yes: true, takeOver: true, allowVolumeLoss: true, allowPartial: true, awaitLocal: false },
         pod: {
           ...{ image: "example.org/sshd:1", pullSecrets: ["a", "b"], labels: { team: "shop" } },
           ...{ annotations: { note: "a,b=c", empty: "" }, mesh: "inherit" },
@@ -75,13 +84,22 @@ describe("expose", () => {
   });
 
   it("takes the pod's settings from the environment, but neither ports nor consent", async () => {
-    const names = ["YES", "TAKE_OVER", "ALLOW_VOLUME_LOSS", "DRY_RUN", "STOP", "FOREGROUND", "NO_WAIT"];
+    const names = [
+      "YES",
+      "TAKE_OVER",
+      "ALLOW_VOLUME_LOSS",
+      "ALLOW_PARTIAL",
+      "DRY_RUN",
+      "STOP",
+      "FOREGROUND",
+      "NO_WAIT",
+    ];
     const consents = Object.fromEntries(names.map((name) => [`LOCALIZER_${name}`, "true"]));
     const env = { ...consents, LOCALIZER_MAP: "1:2", LOCALIZER_IMAGE: "sshd:2", LOCALIZER_POD_LABEL: "a=b,c=d" };
     const { wishes } = await run(["shop/cart"], {}, env);
     assert.partialDeepStrictEqual(wishes, [
       {
-        ...{ portMaps: [], dryRun: false, yes: false, takeOver: false, allowVolumeLoss: false },
+        ...{ portMaps: [], dryRun: false, yes: false, takeOver: false, allowVolumeLoss: false, allowPartial: false },
         pod: { image: "sshd:2", labels: { a: "b", c: "d" } },
       },
     ]);
@@ -113,7 +131,7 @@ describe("expose", () => {
     const { code, out, wishes } = await run(["--stop", "shop/cart", "--no-wait"]);
     assert.equal(code, 0);
     assert.equal(out, 'Deployment cart is set to 2 again\nService "shop/cart" is as it was\n');
-    assert.deepEqual(wishes, [{ namespace: "shop", service: "cart", noWait: true }]);
+    assert.deepEqual(wishes, [{ namespace: "shop", service: "cart", noWait: true, session: "" }]);
     const short = await run(["shop/cart", "--stop"], { stopExpose: () => saying([]) });
     assert.equal(short.out, 'Service "shop/cart" is given back\n');
   });
@@ -159,9 +177,15 @@ describe("expose", () => {
       [["a/b/c"], /Cannot expose "a\/b\/c": want/],
       [["a/b/c", "--stop"], /Cannot stop exposing "a\/b\/c": want/],
       [["a", "b"], /Cannot use "b": too many words/],
-      ...["--map=1:2", "--dry-run", "--yes", "--take-over", "--allow-volume-loss", "--foreground"].map(
-        (flag) => [["a", "--stop", flag], new RegExp(`--stop together with ${flag.replace("=1:2", "")}`)] as const,
-      ),
+      ...[
+        "--map=1:2",
+        "--dry-run",
+        "--yes",
+        "--take-over",
+        "--allow-volume-loss",
+        "--allow-partial",
+        "--foreground",
+      ].map((flag) => [["a", "--stop", flag], new RegExp(`--stop together with ${flag.replace("=1:2", "")}`)] as const),
       [["a", "--stop", "--", "true"], /--stop together with a program/],
       [["a", "--dry-run", "--", "true"], /--dry-run together with a program/],
       [["a", "--dry-run", "--foreground"], /--dry-run together with --foreground/],

@@ -5,6 +5,9 @@ import type { Restored, RestoreRequest, Restorer } from "../../daemon/restore.ts
 import { LocalizerError } from "../../errors.ts";
 import { kinds } from "../../kube/objects.ts";
 import { serviceKey } from "../../model/service-key.ts";
+import { parseCommandLine } from "../command-line.ts";
+import { withEnvironment } from "../flag-values.ts";
+import { globalFlags } from "../global-flags.ts";
 import { restoreCommand } from "./restore.ts";
 
 type Repeated = Parameters<Restorer["repeatedly"]>[1];
@@ -48,6 +51,7 @@ describe("restoreCommand() looks", () => {
     [{ namespace: ["shop", "bank", "shop"] }, [], { namespaces: ["shop", "bank"] }],
     [{}, ["shop/cart"], { namespaces: ["shop"], key: cart }],
     [{ namespace: "shop" }, ["cart"], { namespaces: ["shop"], key: cart }],
+    [{}, ["cart"], { service: "cart" }],
   ];
   for (const [flags, operands, scope] of cases) {
     it(`where ${JSON.stringify([flags, operands])} says`, async () => {
@@ -63,12 +67,12 @@ describe("restoreCommand() looks", () => {
   const refused: readonly (readonly [Record<string, string | readonly string[]>, string[], RegExp])[] = [
     [{ all: "true", namespace: "shop" }, [], /--all and a namespace or service/],
     [{ all: "true" }, ["shop/cart"], /--all and a namespace or service/],
-    [{}, ["cart"], /want NAMESPACE\/SERVICE/],
     [{}, ["a/b/c"], /want NAMESPACE\/SERVICE/],
     [{ namespace: ["shop", "bank"] }, ["cart"], /want one --namespace/],
     [{ namespace: "no_name" }, [], /no name of a namespace/],
     [{ every: "0s" }, [], /"0s" for --every: want 1 s or more/],
     [{ every: "1m" }, ["shop/cart"], /--every/],
+    [{ every: "1m" }, ["cart"], /--every/],
     [{ grace: "soon" }, [], /"soon" for --grace/],
   ];
   for (const [flags, operands, message] of refused) {
@@ -135,4 +139,25 @@ test("restoreCommand() with --every says where it looks, and goes on until it is
     [once, repeatedly.map(({ scope, everyMs, graceMs }) => [scope, everyMs, graceMs]), io.listening()],
     [[], [[{}, 60_000, 600_000]], 0],
   );
+});
+
+test("restoreCommand() looks in all namespaces with --all though a variable names one, and refuses one that is typed", async () => {
+  const { restorer, once } = fakeRestorer();
+  const command = restoreCommand(async () => restorer);
+  const io = fakeIo({ LOCALIZER_NAMESPACE: "shop" });
+  const asked = async (...argv: readonly string[]) => {
+    const { flags: given, operands } = parseCommandLine(["restore", ...argv], [command]);
+    return await command.run({
+      io,
+      flags: withEnvironment(given, io.env, { ...globalFlags, ...command.flags }),
+      operands,
+    });
+  };
+  await asked("--all");
+  await asked();
+  assert.deepEqual(
+    once.map(({ scope }) => scope),
+    [{}, { namespaces: ["shop"] }],
+  );
+  await assert.rejects(asked("--all", "--namespace", "shop"), { code: "usage" });
 });

@@ -1,7 +1,6 @@
 /** `localizer restore`: puts back what exposures have left whose daemons are gone, from any machine. */
 import type { Restored, RestoreRequest, Restorer } from "../../daemon/restore.ts";
 import { LocalizerError } from "../../errors.ts";
-import { isDnsLabel } from "../../model/host-name.ts";
 import { serviceKey } from "../../model/service-key.ts";
 import type { Command } from "../command.ts";
 import { daemonSettings, namespacesOf } from "../daemon-settings.ts";
@@ -9,10 +8,11 @@ import { parseDuration } from "../duration.ts";
 import { type FlagValues, isOn, one } from "../flag-values.ts";
 import type { CliIo } from "../io.ts";
 import { oneLine } from "../table.ts";
+import { parseTarget } from "../target.ts";
 
 /** How long a workload may take to become ready before the forgotten pod goes; `--no-wait`: not at all. */
 const readyMs = 300_000;
-/** Each look is a list of every scalable kind. */
+/** A look may be a list of every scalable kind. */
 const minEveryMs = 1_000;
 
 /** Exits with 0 also when there was nothing to restore, with the code of the first failure else. */
@@ -26,9 +26,14 @@ export function restoreCommand(load: () => Promise<Restorer> = loadRestorer): Co
     maxOperands: 1,
     summary: "put back what forgotten exposures have changed in the cluster",
     details:
-      "Looks in the context's namespace unless told otherwise. An exposure counts as forgotten when it gives no sign of life for as long as it has promised one (60 s, if its owner has not chosen otherwise; 10 minutes at most), which is watched; one that gives signs of life, be it still starting or on its way back, is never touched, whoever it belongs to. Needs no daemon. `localizer cluster manifest` prints what does this in the cluster itself, all the time.",
+      "Looks in the context's namespace unless told otherwise, for a service alone, too. An exposure counts as forgotten when it gives no sign of life for as long as it has promised one (60 s, if its owner has not chosen otherwise; 10 minutes at most), which is watched; one that gives signs of life, be it still starting or on its way back, is never touched, whoever it belongs to. Needs no daemon. `localizer cluster manifest` prints what does this in the cluster itself, all the time.",
     flags: {
-      all: { type: "boolean", env: false, text: "look in all namespaces" },
+      all: {
+        type: "boolean",
+        env: false,
+        beats: "namespace",
+        text: "look in all namespaces, whatever $LOCALIZER_NAMESPACE says",
+      },
       "no-wait": {
         type: "boolean",
         env: false,
@@ -87,7 +92,7 @@ function everyOf(flags: FlagValues, scope: RestoreRequest["scope"]): number | un
   if (ms < minEveryMs) {
     throw new LocalizerError("usage", `Cannot use "${text}" for --every: want ${minEveryMs / 1_000} s or more`);
   }
-  if (scope === "context" || scope.key === undefined) return ms;
+  if (scope === "context" || !("service" in scope || scope.key !== undefined)) return ms;
   throw new LocalizerError("usage", "Cannot look at one service --every so often: name its namespace, or --all");
 }
 
@@ -101,17 +106,11 @@ function scopeOf(flags: FlagValues, operands: readonly string[]): RestoreRequest
   }
   if (all) return {};
   if (word === undefined) return namespaces.length === 0 ? "context" : { namespaces: [...new Set(namespaces)] };
-  const parts = word.split("/");
-  if (parts.length > 2 || !parts.every(isDnsLabel)) {
-    throw new LocalizerError("usage", `Cannot restore "${word}": want NAMESPACE/SERVICE, or SERVICE with --namespace`);
-  }
-  const [first = "", second] = parts;
-  const [namespace, ...more] = second === undefined ? namespaces : [first];
-  if (namespace === undefined || more.length > 0) {
-    const want = more.length > 0 ? "want one --namespace with it" : "want NAMESPACE/SERVICE, or --namespace with it";
-    throw new LocalizerError("usage", `Cannot restore "${word}": ${want}`);
-  }
-  return { namespaces: [namespace], key: serviceKey(namespace, second ?? first) };
+  const { namespace: typed, name } = parseTarget(word, "restore");
+  const [namespace, ...more] = typed === undefined ? namespaces : [typed];
+  if (more.length > 0) throw new LocalizerError("usage", `Cannot restore "${word}": want one --namespace with it`);
+  if (namespace === undefined) return { service: name };
+  return { namespaces: [namespace], key: serviceKey(namespace, name) };
 }
 
 async function loadRestorer(): Promise<Restorer> {

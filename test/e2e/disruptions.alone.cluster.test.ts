@@ -58,7 +58,7 @@ describe("disruptions", () => {
     await using steady = client("pair");
     await answered(steady, (pod) => before.includes(pod));
     await cluster.kubectl(["rollout", "restart", "deployment/pair", "-n", namespace]);
-    await cluster.kubectl(["rollout", "status", "deployment/pair", "-n", namespace, "--timeout=90s"]);
+    await cluster.kubectl(["rollout", "status", "deployment/pair", "-n", namespace, "--timeout=240s"]);
     await answered(steady, (pod) => !before.includes(pod));
     await ready("pair", 2);
     const exchanges = await steady.stop();

@@ -1,0 +1,18 @@
+/** How a session looks from outside. Types only. */
+import type { LocalCounts } from "./local-side.ts";
+import type { ExposedPort } from "./plan.ts";
+import type { SessionRecord } from "./records.ts";
+
+/** How a session fares. */
+export type SessionState = "starting" | "exposed" | "reconnecting" | "contended" | "lost" | "stopping" | "failed";
+
+/** A session, as it is shown. */
+export interface SessionView {
+  readonly record: SessionRecord;
+  readonly state: SessionState;
+  /** Why, where there is something to say. */
+  readonly reason: string;
+  /** Empty before there is one. */
+  readonly pod: string;
+  readonly ports: readonly (ExposedPort & { readonly counts: LocalCounts })[];
+}
