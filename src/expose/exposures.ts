@@ -130,7 +130,8 @@ export class Exposures implements AsyncDisposable {
       const beginning = wanted === "" ? this.#beginning.get(key) : undefined;
       const now = this.#sessions.get(key);
       if (beginning === undefined && now === undefined) {
-        throw new LocalizerError("not-found", `Cannot stop exposing "${key}": this daemon does not expose it`);
+        const what = `Cannot stop exposing "${key}": this daemon does not expose it`;
+        throw new LocalizerError("not-found", `${what}${this.#recovery.remarkOn(key)}`);
       }
       if (wanted !== "" && now?.id !== wanted) {
         throw new LocalizerError("not-found", `Cannot stop exposing "${key}": it is exposed anew by now`);

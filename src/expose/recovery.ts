@@ -1,6 +1,7 @@
 /** Puts back what dead daemons have left, as their journals say: each session for itself, for one may be watched for minutes. */
 import { LocalizerError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import type { ServiceKey } from "../model/service-key.ts";
 import type { JournalEntry } from "./journal.ts";
 import { endRecorded, type RecordedComponents, type RecordedOptions } from "./recorded-sessions.ts";
 import type { Report } from "./report.ts";
@@ -20,8 +21,8 @@ export class Recovery {
   readonly #options: RecoveryOptions;
   /** Sessions that were begun with. */
   readonly #seen = new Set<string>();
-  /** By session. */
-  readonly #failures = new Map<string, string>();
+  /** By session; `why` is a sentence. */
+  readonly #failures = new Map<string, { readonly key: ServiceKey; readonly why: string }>();
   /** By path; of all of the journal by "". */
   #unreadable: ReadonlyMap<string, string> = new Map();
 
@@ -32,7 +33,15 @@ export class Recovery {
 
   /** What could not be put back yet, a sentence each. */
   get notices(): readonly string[] {
-    return [...this.#unreadable.values(), ...this.#failures.values()];
+    return [...this.#unreadable.values(), ...[...this.#failures.values()].map(failureNotice)];
+  }
+
+  /** What cannot be put back of this Service's exposure, and what to do, as more sentences behind one; empty when nothing has failed. */
+  remarkOn(key: ServiceKey): string {
+    const failure = [...this.#failures.values()].find((one) => one.key === key);
+    if (failure === undefined) return "";
+    const next = `is tried again and again; \`localizer restore ${key}\` tries now`;
+    return `. What an earlier daemon has left of it ${next}. Last time: ${failure.why}`;
   }
 
   /** Resolves when all was tried once. Never rejects. */
@@ -83,7 +92,7 @@ export class Recovery {
       return true;
     } catch (error) {
       if (!signal.aborted) {
-        this.#failures.set(session, `Cannot put back "${key}": ${LocalizerError.from(error).message}`);
+        this.#failures.set(session, { key, why: LocalizerError.from(error).message });
       }
       return false;
     }
@@ -102,4 +111,8 @@ export class Recovery {
       return { entries: [], unreadable: unreadable.set("", LocalizerError.from(error).message) };
     }
   }
+}
+
+function failureNotice({ key, why }: { readonly key: ServiceKey; readonly why: string }): string {
+  return `Cannot put back "${key}": ${why}`;
 }

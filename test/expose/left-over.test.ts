@@ -196,6 +196,11 @@ describe("what is left of an exposure", { timeout: 240_000 }, () => {
     const denied = deny();
     await next.exposures.recover();
     assert.match(next.exposures.notices.join(), /^Cannot put back "left\d+\/cart": .*told to fail/);
+    const stopping = next.stop();
+    await assert.rejects(stopping, {
+      code: "not-found",
+      message: /does not expose it\. .*`localizer restore left\d+\/cart` tries now\. Last time: .*told to fail/,
+    });
     denied[Symbol.dispose]();
     await until("the notice to be taken back", () => next.exposures.notices.length === 0);
     await isBack();
