@@ -4,12 +4,13 @@ import { aborted } from "../clock.ts";
 import { LocalizerError } from "../errors.ts";
 import { type ExposeLine, lineMessage } from "../rpc/exposing.ts";
 import type { ConsoleResponseSchema } from "../rpc/gen/api/v1/localizer_pb.ts";
+import { pastDeadline } from "./past-deadline.ts";
 
 /**
  * The lines as messages, ended as they end. Never calls `return()` on them: once `left` fires, or nobody reads any more, they are
  * read to their end all the same and dropped, what they throw too.
- * @throws LocalizerError what the lines throw; `unavailable` when `left` fires before they end, for only a server that stops has
- * somebody left to hear it, who must not take it for the end
+ * @throws LocalizerError what the lines throw; when `left` fires before they end, `timeout` if the caller's deadline is over, else
+ * `unavailable`, for only a server that stops has somebody left to hear it, who must not take it for the end
  */
 export async function* exposeStream(
   lines: AsyncIterable<ExposeLine>,
@@ -25,7 +26,8 @@ export async function* exposeStream(
       coming.catch(() => {});
       const next = await Promise.race([coming, gone]);
       if (next === undefined) {
-        throw new LocalizerError("unavailable", "The daemon stops; see how the exposure stands when it runs again");
+        const stops = "The daemon stops; see how the exposure stands when it runs again";
+        throw pastDeadline(left) ?? new LocalizerError("unavailable", stops);
       }
       if (next.done === true) return;
       coming = undefined;

@@ -14,6 +14,7 @@ import { exposureMessage } from "../rpc/listed-exposure.ts";
 import { environmentMessage, environmentWishOf } from "../rpc/workload-environment.ts";
 import type { DaemonState, PortRow, ServiceRow } from "./daemon-state.ts";
 import { exposeStream } from "./expose-stream.ts";
+import { pastDeadline } from "./past-deadline.ts";
 import { statsMessage } from "./stats-messages.ts";
 import { watchStats } from "./watch-stats.ts";
 
@@ -41,6 +42,8 @@ export function localizerService(
       for await (const { services, removed } of watchStats(() => state.stats(), { intervalMs, clock, signal })) {
         yield { services: services.map(statsMessage), removed: [...removed] };
       }
+      const late = pastDeadline(left);
+      if (late !== undefined) throw late;
     },
     async kill() {
       await stop();

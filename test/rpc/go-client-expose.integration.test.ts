@@ -68,7 +68,7 @@ describe("runGoClient() ExposeService, StopExpose", () => {
     const lines = new ToldLines();
     await using daemon = await openFakeDaemon({ expose: () => lines });
     lines.say(...startLines.slice(0, 1));
-    const late = runGoClient(daemon.socketPath, "ExposeService", who, "original", { deadline: "500ms" });
+    const late = runGoClient(daemon.socketPath, "ExposeService", who, "original", { deadline: "2s" });
     await assert.rejects(late, (error) => {
       assert(error instanceof GoCallError);
       assert.deepEqual([error.grpcCode, error.messages], ["DeadlineExceeded", known(startLines.slice(0, 1))]);
