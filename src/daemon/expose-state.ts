@@ -1,5 +1,6 @@
 /** What the daemon answers about exposures: words of the wire to those of the room, and back. Lines go to the log, too. */
-import type { Exposures, ExposeWish as Wish } from "../expose/exposures.ts";
+import type { Exposures } from "../expose/exposures.ts";
+import type { ExposeWish as Wish } from "../expose/exposures-parts.ts";
 import { LineFeed } from "../expose/line-feed.ts";
 import type { ExposeLine } from "../expose/report.ts";
 import type { SessionView } from "../expose/session-view.ts";

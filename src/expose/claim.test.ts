@@ -137,7 +137,7 @@ test("restoreForgotten() tells of a session that it has ended while it watches a
     await lab.clock.advance(100);
     await turn();
   }
-  assert.equal(lines.at(-1)?.message, '"shop/cart" is as it was before alice@laptop exposed it');
+  assert.equal(lines.at(-1)?.message, '"shop/cart" is not exposed by alice@laptop any more');
   assert.ok(lab.clock.monotonic() < 1_600_000);
   stop.abort();
   assert.equal((await restored).restored, 1);

@@ -136,7 +136,7 @@ async function ownersBack(
   const [first] = failures;
   if (first === undefined) return outcomes;
   const left = failures.length === 1 ? "an owner is" : `${failures.length} owners are`;
-  const sentence = `${first.message}; ${left} still as the exposure left it, and its records are kept: try "localizer restore" again`;
+  const sentence = `${first.message}; ${left} still as the exposure left it, and its records are kept for the next try`;
   throw new LocalizerError(first.code, sentence, { cause: first });
 }
 

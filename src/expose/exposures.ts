@@ -8,71 +8,22 @@ import { LocalizerError, throwIfAborted } from "../errors.ts";
 import type { ServiceKey } from "../model/service-key.ts";
 import { crossing } from "./crossing.ts";
 import { deadline } from "./deadline.ts";
+import type { ExposeWish, ExposuresComponents, ExposuresSettings } from "./exposures-parts.ts";
 import { LineFeed } from "./line-feed.ts";
 import { localListeners } from "./local-listeners.ts";
-import type { LocalSide } from "./local-side.ts";
 import { makeOwnersRoom, makeRoom } from "./make-room.ts";
-import type { ExposedPort, ExposePlan } from "./plan.ts";
 import { planLines } from "./plan-lines.ts";
-import { type PodWish, podOptions } from "./pod-options.ts";
+import { podOptions } from "./pod-options.ts";
 import { isProtected } from "./protected-context.ts";
 import { recordedOwner, type SessionRecord } from "./records.ts";
 import { Recovery } from "./recovery.ts";
 import type { ExposeLine, Report } from "./report.ts";
 import { Retries } from "./retries.ts";
 import { Session } from "./session.ts";
-import type { SessionComponents, SessionSettings } from "./session-parts.ts";
+import type { SessionSettings } from "./session-parts.ts";
 import type { SessionView } from "./session-view.ts";
 import { endSentence, staysAtZero } from "./shared-owners.ts";
-import type { SearchComponents } from "./suspects.ts";
-
-/** What is wished for. */
-export interface ExposeWish {
-  readonly key: ServiceKey;
-  /** "8080:80", "8080:http" or "8080" each; see port-map. */
-  readonly maps: readonly string[];
-  /** Say all, check all, change nothing. */
-  readonly dryRun: boolean;
-  /** The user knows that the cluster is protected. */
-  readonly isConfirmed: boolean;
-  /** End somebody else's session, if that gives no sign of life. */
-  readonly takeOver: boolean;
-  /** Scale down a StatefulSet whose volumes go with its pods. */
-  readonly allowVolumeLoss: boolean;
-  /** Scale down an owner that has pods that the Service does not lead to. */
-  readonly allowPartial: boolean;
-  /** Wait until somebody listens on the local ports; see local-listeners. */
-  readonly awaitLocal?: boolean;
-  readonly pod: Partial<PodWish>;
-}
-
-/** What exposures are made from. */
-export interface ExposuresComponents extends SessionComponents, SearchComponents {
-  /** Everything that is known before anything is changed. @throws LocalizerError when it cannot be, or must not be, exposed */
-  readonly preflight: (
-    wish: Pick<ExposeWish, "key" | "maps" | "allowVolumeLoss" | "allowPartial" | "pod">,
-    signal: AbortSignal,
-  ) => Promise<ExposePlan>;
-  readonly openSide: (port: Pick<ExposedPort, "local" | "remote">) => LocalSide;
-}
-
-/** What they are set to. */
-export interface ExposuresSettings extends Omit<SessionSettings, "pod"> {
-  readonly contextName: string;
-  readonly clusterName: string;
-  /** `user@host`. */
-  readonly holder: string;
-  /** Of the pod, where a wish names none. */
-  readonly image?: string | undefined;
-  /** Of localizer. */
-  readonly version: string;
-  /** How long a workload may take to become ready when its exposure is stopped. */
-  readonly readyMs: number;
-  /** How long an end may take beside that, once nobody else is putting it back. */
-  readonly stopMs: number;
-  /** How long all may take at the daemon's end, for all exposures together. */
-  readonly endMs: number;
-}
+import { givenBack } from "./start-trouble.ts";
 
 /** The exposures of one daemon. Disposing ends all of them, in the time that the settings give. */
 export class Exposures implements AsyncDisposable {
@@ -115,7 +66,7 @@ export class Exposures implements AsyncDisposable {
   }
 
   /**
-   * Stops exposing; the lines end when all is back.
+   * Stops exposing; the lines end when all is back. What an earlier daemon has left of it is put back, too.
    * @param options.wait whether to wait for the workload to be ready before our pod goes
    * @param options.session which one is meant; empty: whichever there is
    * @returns lines, which throw LocalizerError `not-found` when it is not exposed here, else what could not be put back
@@ -130,15 +81,18 @@ export class Exposures implements AsyncDisposable {
       const beginning = wanted === "" ? this.#beginning.get(key) : undefined;
       const now = this.#sessions.get(key);
       if (beginning === undefined && now === undefined) {
-        const what = `Cannot stop exposing "${key}": this daemon does not expose it`;
-        throw new LocalizerError("not-found", `${what}${this.#recovery.remarkOn(key)}`);
+        if (!(await this.#recovery.endNow(key, { session: wanted, report }))) {
+          throw new LocalizerError("not-found", `Cannot stop exposing "${key}": this daemon does not expose it`);
+        }
+        report({ level: "info", step: "ended", message: `"${key}" is not exposed any more` });
+        return;
       }
       if (wanted !== "" && now?.id !== wanted) {
         throw new LocalizerError("not-found", `Cannot stop exposing "${key}": it is exposed anew by now`);
       }
       // At once: a start may have much to put back before there is more to say.
       report({ level: "info", step: "scale-back", message: `Giving "${key}" back` });
-      beginning?.stop.abort(new LocalizerError("aborted", "The exposure was stopped"));
+      beginning?.stop.abort(givenBack(key));
       await beginning?.over;
       const session = this.#sessions.get(key);
       if (session === undefined) {
@@ -208,6 +162,9 @@ export class Exposures implements AsyncDisposable {
       const signal = AbortSignal.any([this.#over.signal, stop.signal]);
       if (before !== undefined && !wish.dryRun) await this.#dropLost(before, { signal, report });
       session = await this.#begin(wish, podOptions(pod, version), { signal, report });
+    } catch (thrown) {
+      // Whoever stops it has the first word.
+      throw stop.signal.aborted ? stop.signal.reason : thrown;
     } finally {
       this.#beginning.delete(key);
       over.resolve();
@@ -272,11 +229,14 @@ export class Exposures implements AsyncDisposable {
       return session;
     }
     try {
-      for (const message of await session.rehearse()) report({ level: "warn", step: "pod", message });
+      const { added, unknown } = await session.rehearse();
+      for (const message of [...added, ...unknown]) report({ level: "warn", step: "pod", message });
+      const message =
+        unknown.length === 0 ? "The cluster would allow it" : "What the cluster can tell before allows it";
+      report({ level: "info", step: "ended", message });
     } finally {
       await session.release();
     }
-    report({ level: "info", step: "ended", message: "The cluster would allow it" });
     return undefined;
   }
 

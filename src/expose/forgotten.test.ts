@@ -277,7 +277,7 @@ test("restoreForgotten() names who exposed, and who has claimed it since and fel
     [
       'Waiting up to 5 s for a sign of life of bob@desk, who puts back "shop/cart" after alice@laptop',
       'Deployment "shop/cart" is set to 3 again',
-      '"shop/cart" is as it was before alice@laptop exposed it',
+      '"shop/cart" is not exposed by alice@laptop any more',
     ],
   );
 });

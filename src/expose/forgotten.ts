@@ -133,8 +133,8 @@ export async function endSuspect(
 
 /** That it was ended, for messages. */
 export function describeEnd({ lease, key, namespace }: Pick<Suspect, "lease" | "key" | "namespace">): string {
-  if (key !== undefined) return `"${key}" is as it was before ${exposerOf(lease)} exposed it`;
-  return `What an exposure without a Lease had changed in namespace "${namespace}" is as before`;
+  if (key !== undefined) return `"${key}" is not exposed by ${exposerOf(lease)} any more`;
+  return `An exposure without a Lease has ended in namespace "${namespace}"`;
 }
 
 /** Whose sign of life counts: `alice@laptop, who exposes "shop/cart"`, or who has claimed it since, for messages. */

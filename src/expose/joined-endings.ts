@@ -5,6 +5,13 @@ import { codeOf } from "../errors.ts";
 /** Promises that one at a time puts a session back: they have one claim, and the first to end would delete the Lease under the other. */
 export class JoinedEndings {
   readonly #running = new Map<string, Promise<boolean>>();
+  /** That are over. */
+  readonly #over = new Set<string>();
+
+  /** Whether this process has put it back. */
+  isOver(session: string): boolean {
+    return this.#over.has(session);
+  }
 
   /**
    * Runs it; if the session is being put back, gives what that comes to instead, and runs it only if that fails.
@@ -21,7 +28,9 @@ export class JoinedEndings {
     const mine = run();
     this.#running.set(session, mine);
     try {
-      return await mine;
+      const isEnded = await mine;
+      if (isEnded) this.#over.add(session);
+      return isEnded;
     } finally {
       this.#running.delete(session);
     }

@@ -22,7 +22,7 @@ const always: Needed = [
   ["discovery.k8s.io", "endpointslices", ["list", "watch"]],
   ["", "pods", ["create", "get", "list", "watch", "patch", "delete"]],
   ["", "secrets", ["create", "get", "delete"]],
-  ["coordination.k8s.io", "leases", ["create", "get", "update", "patch", "delete"]],
+  ["coordination.k8s.io", "leases", ["create", "get", "patch", "delete"]],
 ];
 
 /** Of those the ones without which it cannot be found out who stands behind the Service. */

@@ -1,4 +1,4 @@
-/** What a session holds before it has made anything. */
+/** What a session holds before it has made anything, and how it lets go of what it has made since. */
 import type { SessionComponents, SessionHoldings, SessionWish } from "./session-parts.ts";
 import { followSessionPods } from "./session-pod.ts";
 
@@ -12,6 +12,17 @@ export function newHoldings(
     return side === undefined ? [] : [{ remote, take: side.take, refused: side.refused }];
   });
   return { plan, ports: onePerRemote(ports), mates, pods: followSessionPods(cache, record), record, attempts: 0 };
+}
+
+/** Closes all that is open here; what is in the cluster stays. May be called twice. */
+export async function releaseHoldings(
+  { heartbeat, ssh, pods }: Pick<SessionHoldings, "heartbeat" | "ssh" | "pods">,
+  { sides }: Pick<SessionWish, "sides">,
+): Promise<void> {
+  await heartbeat?.[Symbol.asyncDispose]();
+  await ssh?.[Symbol.asyncDispose]();
+  await Promise.all(sides.map((side) => side[Symbol.asyncDispose]()));
+  await pods[Symbol.asyncDispose]();
 }
 
 /** Two ports of the Service may lead to one of the pod: it listens once, and the first of them takes. */

@@ -59,6 +59,14 @@ export function podMarks(
   };
 }
 
+/**
+ * The wish without labels that are in the Service's selector by now: for a pod that is made anew, which has to come up whatever has
+ * become of the Service meanwhile.
+ */
+export function withoutSelected(options: PodOptions, selector: Readonly<Record<string, string>>): PodOptions {
+  return { ...options, labels: pickLabels(options.labels, (name) => !Object.hasOwn(selector, name)) };
+}
+
 /** Those of them whose name is wanted. */
 export function pickLabels(
   from: Readonly<Record<string, string>>,

@@ -258,7 +258,7 @@ const table: readonly (readonly [what: string, options: FakeKubeOptions, sentenc
     [
       "Cannot tell whether you may do all that is needed with services (get), endpointslices.discovery.k8s.io (list, watch), " +
         "pods (create, get, list, watch, patch, delete), secrets (create, get, delete), " +
-        "leases.coordination.k8s.io (create, get, update, patch, delete) and 2 more: " +
+        "leases.coordination.k8s.io (create, get, patch, delete) and 2 more: " +
         `Cannot get ${reviews}`,
     ],
   ],

@@ -70,7 +70,7 @@ describe("reap()", () => {
     assert.deepEqual(reaper.texts(), [
       'warn No sign of life of alice@laptop, who exposes "shop/cart": what it has changed is put back unless one comes within 120 s',
       'info Deployment "shop/web" is set to 3 again',
-      'info "shop/cart" is as it was before alice@laptop exposed it',
+      'info "shop/cart" is not exposed by alice@laptop any more',
     ]);
   });
 
@@ -173,7 +173,7 @@ describe("reap()", () => {
     await until(() => reaper.texts().some((text) => text.startsWith("error")));
     await reaper.until(() => lab.owner(owner).replicas === 3);
     assert.ok(!reaper.texts().some((text) => text.includes("left alone")));
-    await until(() => reaper.texts().includes('info "shop/cart" is as it was before alice@laptop exposed it'));
+    await until(() => reaper.texts().includes('info "shop/cart" is not exposed by alice@laptop any more'));
   });
 
   it("leaves what it has claimed and may not put back long enough for its holder to take it over", async () => {

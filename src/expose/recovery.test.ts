@@ -99,6 +99,31 @@ test(
   },
 );
 
+test(
+  "Recovery does not tell any more of what has failed, once it is back by somebody else in this process",
+  limit,
+  async () => {
+    await using t = await opened();
+    t.lab.fail(calling("patch", "deployments"), { kind: "failure", code: 403 });
+    await t.until(() => t.recovery.notices.length > 0 && t.lab.clock.sleeps.length === 2);
+    const lines: string[] = [];
+    const ended = t.recovery.endNow(serviceKey("shop", "cart"), {
+      session: "",
+      report: ({ message }) => lines.push(message),
+    });
+    assert.equal(await finished(t.lab.clock, ended), true);
+    assert.deepEqual([t.recovery.notices, t.lab.owner(t.cart).replicas], [[], 3]);
+    assert.equal(lines[0], 'Putting back what an earlier daemon has left of "shop/cart"');
+  },
+);
+
+test("Recovery ends at once no other session, and none of another machine", limit, async () => {
+  await using t = await opened();
+  const asked = (name: string, session: string) =>
+    t.recovery.endNow(serviceKey("shop", name), { session, report: () => assert.fail("nothing is to be said") });
+  assert.deepEqual([await asked("too", ""), await asked("cart", sessions.bob)], [false, false]);
+});
+
 test("Recovery leaves alone what somebody has put back since it failed", limit, async () => {
   await using t = await opened();
   t.lab.fail(calling("patch", "deployments"), { kind: "failure", code: 403 });

@@ -21,8 +21,8 @@ export class Recovery {
   readonly #options: RecoveryOptions;
   /** Sessions that were begun with. */
   readonly #seen = new Set<string>();
-  /** By session; `why` is a sentence. */
-  readonly #failures = new Map<string, { readonly key: ServiceKey; readonly why: string }>();
+  /** By session. */
+  readonly #failures = new Map<string, string>();
   /** By path; of all of the journal by "". */
   #unreadable: ReadonlyMap<string, string> = new Map();
 
@@ -33,15 +33,35 @@ export class Recovery {
 
   /** What could not be put back yet, a sentence each. */
   get notices(): readonly string[] {
-    return [...this.#unreadable.values(), ...[...this.#failures.values()].map(failureNotice)];
+    const { endings } = this.#components.journal;
+    // Somebody else in this process may have come to the end of it before the next try.
+    const failures = [...this.#failures]
+      .filter(([session]) => !endings.isOver(session))
+      .map(([, sentence]) => sentence);
+    return [...this.#unreadable.values(), ...failures];
   }
 
-  /** What cannot be put back of this Service's exposure, and what to do, as more sentences behind one; empty when nothing has failed. */
-  remarkOn(key: ServiceKey): string {
-    const failure = [...this.#failures.values()].find((one) => one.key === key);
-    if (failure === undefined) return "";
-    const next = `is tried again and again; \`localizer restore ${key}\` tries now`;
-    return `. What an earlier daemon has left of it ${next}. Last time: ${failure.why}`;
+  /**
+   * Puts back at once what an earlier daemon of this machine has left of a Service's exposure, or waits for who is doing so in this
+   * process. Gives whether there was any.
+   * @param options.session which one is meant; empty: whichever there is
+   * @throws LocalizerError what could not be put back
+   */
+  async endNow(
+    key: ServiceKey,
+    { session, report }: { readonly session: string; readonly report: Report },
+  ): Promise<boolean> {
+    const { holder, signal, limitMs } = this.#options;
+    const { entries } = await this.#read();
+    const left = entries.filter(({ record, isElsewhere }) => {
+      return record.key === key && !isElsewhere && (session === "" || record.session === session);
+    });
+    for (const { record } of left) {
+      const message = `Putting back what an earlier daemon has left of "${key}"`;
+      report({ level: "info", step: "scale-back", message });
+      await endRecorded(this.#components, record, { holder, signal, limitMs, report });
+    }
+    return left.length > 0;
   }
 
   /** Resolves when all was tried once. Never rejects. */
@@ -92,7 +112,7 @@ export class Recovery {
       return true;
     } catch (error) {
       if (!signal.aborted) {
-        this.#failures.set(session, { key, why: LocalizerError.from(error).message });
+        this.#failures.set(session, `Cannot put back "${key}": ${LocalizerError.from(error).message}`);
       }
       return false;
     }
@@ -111,8 +131,4 @@ export class Recovery {
       return { entries: [], unreadable: unreadable.set("", LocalizerError.from(error).message) };
     }
   }
-}
-
-function failureNotice({ key, why }: { readonly key: ServiceKey; readonly why: string }): string {
-  return `Cannot put back "${key}": ${why}`;
 }

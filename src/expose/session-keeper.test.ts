@@ -212,6 +212,18 @@ test("keepSession() gives a new pod the labels that the Service selects by now",
   assert.equal(keeper.lab.clock.monotonic() < 1_015_000, true);
 });
 
+test("keepSession() gives a new pod the Service's labels where the user's have the same names by now", async () => {
+  await using keeper = await KeeperLab.open({ podLabels: { tier: "mine", team: "a" } });
+  await keeper.kept();
+  keeper.lab.patch("services", "cart", { spec: { selector: { tier: "web" } } });
+  await keeper.until(() => keeper.warnings.length > 0);
+  keeper.lab.remove("pods", pod);
+  await keeper.until(() => keeper.connections.length === 2);
+  await keeper.state("exposed");
+  const { app, tier, team } = keeper.lab.find("pods", `${pod}-2`)?.metadata.labels ?? {};
+  assert.deepEqual({ app, tier, team }, { app: "cart", tier: "web", team: "a" });
+});
+
 test("keepSession() says which ports of the Service it does not serve, and when that is over", async () => {
   await using keeper = await KeeperLab.open();
   await keeper.kept();

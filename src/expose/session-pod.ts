@@ -119,21 +119,22 @@ export class SessionPod {
   /**
    * Has the server check everything (quota, admission) for the pod as it will be in the end, labels and all, and changes
    * nothing. A server or webhook that cannot do that says nothing against it.
-   * @returns the pod as the cluster would have it; undefined when it cannot say
+   * @returns the pod as the cluster would have it, undefined when it cannot say; and whether it could say about the Secret
    * @throws LocalizerError as the API refuses
    */
-  async dryRun(signal: AbortSignal): Promise<unknown> {
+  async dryRun(signal: AbortSignal): Promise<{ readonly pod: unknown; readonly isSecretKnown: boolean }> {
     const { secret, pod, labels, lateLabels } = this.#manifests;
     const namespace = namespaceOf(this.#wish.record.key);
-    await unlessUnsupported(() =>
+    const made = await unlessUnsupported(() =>
       this.#components.objects.create(kinds.secrets, namespace, secret, { signal, dryRun: true }),
     );
-    return await unlessUnsupported(() =>
+    const seen = await unlessUnsupported(() =>
       this.#components.objects.create(kinds.pods, namespace, withLabels(pod, { ...lateLabels, ...labels }), {
         signal,
         dryRun: true,
       }),
     );
+    return { pod: seen, isSecretKnown: made !== undefined };
   }
 
   /** Makes the Secret. May be called again after an answer that was lost. @throws LocalizerError as the API refuses */

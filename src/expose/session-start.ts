@@ -6,15 +6,15 @@
 import { type BackoffOptions, backoffMs } from "../backoff.ts";
 import { codeOf, LocalizerError } from "../errors.ts";
 import { addedToPod } from "./added-containers.ts";
-import { unlessUnsupported } from "./dry-run.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { persist } from "./persist.ts";
+import { withoutSelected } from "./pod-marks.ts";
 import { demandHope, hopelessness, podRunning, podWhen } from "./pod-wait.ts";
 import type { RecordedOwner } from "./records.ts";
 import type { ExposeStep, Report } from "./report.ts";
-import { describeOwner, type ScaleComponents, scaleDown } from "./scale.ts";
+import { describeOwner, scaleDown } from "./scale.ts";
 import { servedPods } from "./served-pods.ts";
-import { leaseRef, takeLease } from "./session-lease.ts";
+import { takeLease } from "./session-lease.ts";
 import type { SessionComponents, SessionHoldings, SessionSettings, StepOptions } from "./session-parts.ts";
 import { SessionPod, watchedPod } from "./session-pod.ts";
 import { openTunnel } from "./session-tunnel.ts";
@@ -32,32 +32,6 @@ const patienceMs = 5_000;
 /** Pods that are being deleted leave the slices within a second. */
 const aloneMs = 3_000;
 const lookEveryMs = 50;
-const noUid = "00000000-0000-0000-0000-000000000000";
-
-/**
- * Has the cluster say no before anything exists: to the pod as it will be in the end, and to 0 replicas of each owner. What it cannot
- * say before (see dry-run) counts as no refusal.
- * @returns a sentence for each thing that it would add to the pod
- * @throws LocalizerError as the API refuses, with what was refused
- */
-export async function rehearse(
-  components: ScaleComponents,
-  settings: Pick<SessionSettings, "pod">,
-  { plan, record, mates }: Pick<SessionHoldings, "plan" | "record" | "mates">,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const lease = { ref: leaseRef(record.key), uid: noUid };
-  const pod = new SessionPod(components, { plan, record, lease, attempt: 1, options: settings.pod });
-  const refused = refusedAs(`The cluster refuses the pod that would take the place of "${record.key}"`);
-  const seen = await pod.dryRun(signal).catch(refused);
-  const by = { session: record.session, holder: record.holder, mates: mates() };
-  for (const owner of record.owners) {
-    await unlessUnsupported(() => scaleDown(components, owner, by, { signal, dryRun: true })).catch(
-      refusedAs("The cluster refuses the change"),
-    );
-  }
-  return seen === undefined ? [] : addedToPod(seen);
-}
 
 /**
  * Takes all steps. What was made stands in the holdings, also when it fails.
@@ -104,7 +78,8 @@ export async function makePod(
   if (lease === undefined) throw new LocalizerError("internal", "Cannot make a pod: the session has no Lease");
   const lasting = { signal };
   const attempt = holdings.attempts + 1;
-  const pod = new SessionPod(components, { plan, record, lease, attempt, options: settings.pod });
+  const options = attempt === 1 ? settings.pod : withoutSelected(settings.pod, plan.selector);
+  const pod = new SessionPod(components, { plan, record, lease, attempt, options });
   holdings.attempts = attempt;
   holdings.pod = pod;
   await persist(components, lasting, () => pod.createSecret(signal));
@@ -263,12 +238,6 @@ export async function writeRecord(
 
 function isPassing(error: unknown): boolean {
   return ["unavailable", "timeout", "refused", "gone", "conflict"].includes(codeOf(error));
-}
-
-function refusedAs(action: string): (error: unknown) => never {
-  return (error) => {
-    throw LocalizerError.wrap(error, action);
-  };
 }
 
 function tell(report: Report, step: ExposeStep, message: string): void {

@@ -6,9 +6,10 @@ import { deadlineError } from "./deadline.ts";
 import { endOwn } from "./end-own.ts";
 import { lastLocalAnswers } from "./last-local-answers.ts";
 import { LatestTurn } from "./latest-turn.ts";
-import { newHoldings } from "./new-holdings.ts";
+import { newHoldings, releaseHoldings } from "./new-holdings.ts";
 import type { ExposePlan } from "./plan.ts";
 import { endRecorded } from "./recorded-sessions.ts";
+import { type Rehearsal, rehearse } from "./rehearsal.ts";
 import type { Report } from "./report.ts";
 import { type Kept, keepSession } from "./session-keeper.ts";
 import type {
@@ -21,10 +22,10 @@ import type {
   StopOptions,
 } from "./session-parts.ts";
 import type { SessionStage } from "./session-stage.ts";
-import { rehearse, startSession } from "./session-start.ts";
-import type { SessionState, SessionView } from "./session-view.ts";
+import { startSession } from "./session-start.ts";
+import { type SessionState, type SessionView, viewedPorts } from "./session-view.ts";
 import { StartLimit } from "./start-limit.ts";
-import { StartTrouble } from "./start-trouble.ts";
+import { givenBack, StartTrouble } from "./start-trouble.ts";
 
 /** Of a way back that nobody has asked for: from a failed start, or after the Lease was lost. */
 const undoing = { limitMs: 120_000, waitMs: 60_000 } as const;
@@ -87,24 +88,20 @@ export class Session {
   }
 
   get view(): SessionView {
-    const { plan, sides } = this.#wish;
     return {
       record: this.#holdings.record,
       state: this.#state,
       reason: this.#reason,
       pod: this.#holdings.pod?.name ?? "",
-      ports: plan.ports.flatMap((port, index) => {
-        const counts = sides[index]?.counts;
-        return counts === undefined ? [] : [{ ...port, counts }];
-      }),
+      ports: viewedPorts(this.#wish),
     };
   }
 
   /**
-   * Has the cluster check all that a start would do; nothing is changed. Gives what the cluster would add to the pod.
+   * Has the cluster check all that a start would do; nothing is changed.
    * @throws LocalizerError as the cluster refuses
    */
-  async rehearse(): Promise<readonly string[]> {
+  async rehearse(): Promise<Rehearsal> {
     return await rehearse(this.#components, this.#settings, this.#holdings, this.#over.signal);
   }
 
@@ -134,14 +131,22 @@ export class Session {
     const sentence = `Cannot expose "${this.key}": it did not start within ${Math.round(startMs / 1_000)} s`;
     const late = new StartLimit(this.#components.clock, startMs, sentence);
     const beforeLabels = (step: StepOptions) => late.without(async () => this.#wish.beforeLabels?.(step));
+    let isMade = false;
     try {
       await this.rehearse();
+      isMade = true;
       using _running = late.run();
       const options = { signal: AbortSignal.any([signal, late.signal]), report, beforeLabels };
       await startSession(this.#components, this.#settings, this.#holdings, options);
       this.#set("exposed", "");
     } catch (thrown) {
-      const error = LocalizerError.from(thrown);
+      // Whoever stops it has the first word.
+      const error = LocalizerError.from(signal.aborted ? signal.reason : thrown);
+      if (!isMade) {
+        await this.release();
+        this.#finish();
+        throw error;
+      }
       const isOver = late.signal.aborted && !signal.aborted;
       throw await this.#undo(isOver ? trouble.lateError(sentence, error) : error, report);
     }
@@ -195,7 +200,8 @@ export class Session {
    * @throws LocalizerError what could not be put back; the journal then keeps it for the next start
    */
   async stop(options: StopOptions): Promise<void> {
-    this.#over.abort(new LocalizerError("aborted", "The exposure was stopped"));
+    const stopped = options.together === true ? new LocalizerError("aborted", "Stopped") : givenBack(this.key);
+    this.#over.abort(stopped);
     await this.#turn.take(options.signal, async (signal) => {
       if (this.#lost === "" && this.#stage !== "ended") this.#set("stopping", "");
       await this.#goBack({ ...options, signal });
@@ -280,10 +286,7 @@ export class Session {
 
   /** Lets go of what it holds here; what is in the cluster stays. May be called twice. */
   async release(): Promise<void> {
-    await this.#holdings.heartbeat?.[Symbol.asyncDispose]();
-    await this.#holdings.ssh?.[Symbol.asyncDispose]();
-    await Promise.all(this.#wish.sides.map((side) => side[Symbol.asyncDispose]()));
-    await this.#holdings.pods[Symbol.asyncDispose]();
+    await releaseHoldings(this.#holdings, this.#wish);
   }
 
   readonly #logged: Report = ({ level, message }) => this.#components.log[level](message, { key: this.key });

@@ -36,5 +36,5 @@ export function endSentence(ended: Pick<OwnerHolder, "record">, lost: string, ot
   const { key } = ended.record;
   if (lost !== "") return `"${key}" was no exposure of this daemon any more: ${lost}; nothing is left of it`;
   const left = staysAtZero(ended, others);
-  return left === undefined ? `"${key}" is as it was before` : `"${key}" is not exposed any more, but ${left}`;
+  return left === undefined ? `"${key}" is not exposed any more` : `"${key}" is not exposed any more, but ${left}`;
 }

@@ -1,5 +1,6 @@
 /** What stands in the way of a start, so that the one that takes too long can say why. Used by session. */
 import { LocalizerError } from "../errors.ts";
+import type { ServiceKey } from "../model/service-key.ts";
 import type { ExposeLine, Report } from "./report.ts";
 
 /** Listens to a start. */
@@ -28,6 +29,11 @@ export class StartTrouble {
     const why = tried ?? this.#warning?.message;
     return new LocalizerError("timeout", why === undefined ? sentence : `${sentence}; ${why}`, { cause });
   }
+}
+
+/** What a start throws that its user, or another one, has stopped. */
+export function givenBack(key: ServiceKey): LocalizerError {
+  return new LocalizerError("conflict", `Cannot expose "${key}": it was given back before traffic could flow`);
 }
 
 /** A pod that is ready does not wait for what was said of it any more. */

@@ -3,6 +3,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { aborted } from "../clock.ts";
 import { type Health, HealthCheckResponse_ServingStatus as Status } from "../rpc/gen/grpc/health/v1/health_pb.ts";
+import { pastDeadline } from "./past-deadline.ts";
 
 /** Answers for the given services and, under the empty name, for the server as a whole. */
 export function healthService(services: readonly DescService[]): ServiceImpl<typeof Health> {
@@ -16,6 +17,8 @@ export function healthService(services: readonly DescService[]): ServiceImpl<typ
     async *watch({ service }, { signal }) {
       yield { status: names.has(service) ? Status.SERVING : Status.SERVICE_UNKNOWN };
       await aborted(signal);
+      const late = pastDeadline(signal);
+      if (late !== undefined) throw late;
     },
   };
 }

@@ -12,11 +12,12 @@ import {
   StopExposeRequestSchema,
   WatchStatsRequestSchema,
 } from "../rpc/gen/api/v1/localizer_pb.ts";
+import { Health, HealthCheckRequestSchema } from "../rpc/gen/grpc/health/v1/health_pb.ts";
 
 /** Calls with a deadline that is the server's alone to notice, and gives the status in its trailers. */
 async function called<S extends DescMessage>(
   socketPath: string,
-  method: { readonly name: string },
+  method: { readonly name: string; readonly parent: { readonly typeName: string } },
   schema: S,
   request: MessageInitShape<S>,
 ): Promise<{ status: unknown; message: string }> {
@@ -24,7 +25,7 @@ async function called<S extends DescMessage>(
   try {
     const call = session.request({
       ":method": "POST",
-      ":path": `/${LocalizerService.typeName}/${method.name}`,
+      ":path": `/${method.parent.typeName}/${method.name}`,
       "content-type": "application/grpc",
       "grpc-timeout": "50m",
       te: "trailers",
@@ -66,8 +67,9 @@ test("pastDeadline() is the answer when the server is the first to see a call's 
   }
 });
 
-test("pastDeadline() is the answer to who watches, too", async () => {
+test("pastDeadline() is the answer to who watches figures or health, too", async () => {
   await using daemon = await openFakeDaemon();
   const { watchStats } = LocalizerService.method;
   assert.deepEqual(await called(daemon.socketPath, watchStats, WatchStatsRequestSchema, {}), over);
+  assert.deepEqual(await called(daemon.socketPath, Health.method.watch, HealthCheckRequestSchema, {}), over);
 });

@@ -83,7 +83,7 @@ test("Exposures.stop() ends the waiting for a process, and the workload was neve
     for await (const { step } of lines) {
       if (step === "local") void daemon.stop();
     }
-  }, /stopped/i);
+  }, /was given back before traffic could flow$/);
   await waited;
   await lab.workloads.settled();
   assert.deepEqual([place.state(), place.leftovers(), daemon.exposures.views], [before, [], []]);

@@ -28,6 +28,29 @@ test("Exposures.expose() with dryRun says what the cluster would add to the pod,
   assert.deepEqual([place.state(), place.leftovers()], [state, []]);
 });
 
+test("Exposures.expose() with dryRun claims nothing where the cluster could not be asked", {
+  timeout: 120_000,
+}, async () => {
+  await using lab = await openFaultLab();
+  using place = await lab.namespace("unasked");
+  await using daemon = place.daemon();
+  const message = 'admission webhook "audit.example.com" does not support dry run';
+  const fault = lab.sandbox.server.faults.onRequest(
+    (call) => call?.verb === "create" && call.resource.plural === "pods",
+    { kind: "failure", code: 400, message },
+    100,
+  );
+  const lines = await daemon.expose({ dryRun: true });
+  fault[Symbol.dispose]();
+  assert.deepEqual(
+    lines.slice(-2).map(({ level, message }) => `${level} ${message}`),
+    [
+      "warn Whether the cluster allows the pod is seen only when it is done: an admission webhook does not support dry runs",
+      "info What the cluster can tell before allows it",
+    ],
+  );
+});
+
 test("Exposures.expose() rehearses with all labels, and makes the pod without those that lead callers to it", {
   timeout: 120_000,
 }, async () => {

@@ -223,7 +223,7 @@ describe("expose, in a restricted namespace, with the role edit", () => {
     assert.match(lines, /is set from 2 to 0.*is exposed: port 80 leads to/);
     assert.equal(Reflect.get(Object(scaledState(await place.get("deployment", "cart"))), "replicas"), 0);
     const ended = JSON.stringify(await runGoClient(socket, "StopExpose", request, "original", patient));
-    assert.match(ended, /is set to 2 again.*is as it was before/);
+    assert.match(ended, /is set to 2 again.*is not exposed any more/);
   });
 
   test("what cannot be exposed is refused, and nothing is left", async () => {

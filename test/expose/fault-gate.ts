@@ -151,9 +151,14 @@ export class FaultGate {
     );
   }
 
-  async #die(): Promise<never> {
+  /** The daemon dies now, wherever it is. */
+  kill(): void {
     this.#isDead = true;
     this.#kill.resolve();
+  }
+
+  async #die(): Promise<never> {
+    this.kill();
     return await never();
   }
 }

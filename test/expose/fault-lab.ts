@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { type Duplex, PassThrough } from "node:stream";
 import { systemClock } from "../../src/clock.ts";
 import { LocalizerError } from "../../src/errors.ts";
-import { type ExposeWish, Exposures, type ExposuresSettings } from "../../src/expose/exposures.ts";
+import { Exposures } from "../../src/expose/exposures.ts";
+import type { ExposeWish, ExposuresSettings } from "../../src/expose/exposures-parts.ts";
 import { type RestoreResult, restoreForgotten } from "../../src/expose/forgotten.ts";
 import { openLocalSide } from "../../src/expose/local-side.ts";
 import { plannedOwners, preflight } from "../../src/expose/preflight.ts";
@@ -219,7 +220,8 @@ function labDaemon(
     cut: ssh.cut,
     async [Symbol.asyncDispose]() {
       clock[Symbol.dispose]();
-      await cache[Symbol.asyncDispose]();
+      // What a killed one was reading never comes.
+      await Promise.race([cache[Symbol.asyncDispose](), gate.killed]);
     },
   };
 }

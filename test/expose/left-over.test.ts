@@ -187,6 +187,19 @@ describe("what is left of an exposure", { timeout: 240_000 }, () => {
     await isBack();
   });
 
+  test("by a daemon that is dead is put back by a stop, too, which says what it does", async () => {
+    await using dead = place.daemon();
+    await dead.expose();
+    dead.gate.kill();
+    await using next = place.daemon();
+    await assert.rejects(next.stop(serviceKey(namespaceOf(place.key), "web")), { code: "not-found" });
+    const told = await linesOf(next.exposures.stop(place.key, { wait: true }));
+    assert.equal(told[0], `Putting back what an earlier daemon has left of "${place.key}"`);
+    assert.equal(told.at(-1), `"${place.key}" is not exposed any more`);
+    await isBack();
+    await assert.rejects(next.stop(), { code: "not-found" });
+  });
+
   test("by a daemon that is dead is tried again by the next, which says so until it is back", async () => {
     await using dead = place.daemon();
     await dead.expose();
@@ -196,11 +209,7 @@ describe("what is left of an exposure", { timeout: 240_000 }, () => {
     const denied = deny();
     await next.exposures.recover();
     assert.match(next.exposures.notices.join(), /^Cannot put back "left\d+\/cart": .*told to fail/);
-    const stopping = next.stop();
-    await assert.rejects(stopping, {
-      code: "not-found",
-      message: /does not expose it\. .*`localizer restore left\d+\/cart` tries now\. Last time: .*told to fail/,
-    });
+    await assert.rejects(next.stop(), { code: "denied", message: /still as the exposure left it/ });
     denied[Symbol.dispose]();
     await until("the notice to be taken back", () => next.exposures.notices.length === 0);
     await isBack();
@@ -231,7 +240,7 @@ describe("what is left of an exposure", { timeout: 240_000 }, () => {
       told.some((line) => /^StatefulSet "left\d+\/db" is set to 1 again$/.test(line)),
       told.join("\n"),
     );
-    assert.match(told.at(-1) ?? "", /is as it was before$/);
+    assert.match(told.at(-1) ?? "", /is not exposed any more$/);
     await assert.rejects(started, LocalizerError);
     await isBack();
   });
@@ -243,7 +252,7 @@ describe("what is left of an exposure", { timeout: 240_000 }, () => {
     const told = await linesOf(daemon.exposures.stop(place.key, { wait: false }));
     assert.match(told[0] ?? "", /^Giving ".*" back$/);
     assert.match(told[1] ?? "", /^Trying again: .*told to be away$/);
-    assert.match(told.at(-1) ?? "", /is as it was before$/);
+    assert.match(told.at(-1) ?? "", /is not exposed any more$/);
     await isBack();
   });
 });

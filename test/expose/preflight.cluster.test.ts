@@ -81,7 +81,7 @@ test("a user with edit is told which right to a custom resource is missing", lim
 
 test("a user with view is told all rights that are missing", limits, async () => {
   const rights =
-    "pods (create, patch, delete), secrets (create, get, delete), leases.coordination.k8s.io (create, get, update, patch, delete), " +
+    "pods (create, patch, delete), secrets (create, get, delete), leases.coordination.k8s.io (create, get, patch, delete), " +
     "deployments.apps (patch), pods/portforward (create or get)";
   const message = `Cannot expose "${namespace}/web": in namespace "${namespace}" you lack rights to ${rights}`;
   await assert.rejects(planOf("web", viewer), { code: "denied", message });

@@ -137,7 +137,7 @@ describe("putting back, in a simulated cluster", () => {
         await using _daemon = daemon;
         await over.then(
           () => daemon?.exposures[Symbol.asyncDispose](),
-          () => {},
+          () => daemon?.gate.kill(),
         );
         await endElsewhere(place);
         await allBack(lab, place, state);

@@ -1,7 +1,7 @@
 /** Two Services of one workload, both exposed: what each of them is told when it ends, and that none of them is ever without anybody. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { ExposeWish } from "../../src/expose/exposures.ts";
+import type { ExposeWish } from "../../src/expose/exposures-parts.ts";
 import { flagAt, listAt } from "../../src/kube/json.ts";
 import { type ServiceKey, serviceKey } from "../../src/model/service-key.ts";
 import { type FaultLab, type LabDaemon, type LabNamespace, openFaultLab } from "./fault-lab.ts";
@@ -92,7 +92,7 @@ describe("two exposed Services of one workload", { timeout: 240_000 }, () => {
     assert.deepEqual(place.leftovers(), []);
   });
 
-  test("whoever ends first hears that the workload stays at 0, and the last one that all is as before", async () => {
+  test("whoever ends first hears that the workload stays at 0, and the last one that nothing is exposed any more", async () => {
     const { place, daemon, too } = await opened({ part: "web" });
     using _place = place;
     await using _daemon = daemon;
@@ -104,7 +104,7 @@ describe("two exposed Services of one workload", { timeout: 240_000 }, () => {
     assert.equal(first.at(-1), `info ended: "${too}" is not exposed any more, but ${sentence}`);
     assert.notDeepEqual(place.state(), state);
     const last = await stopped(daemon, place.key);
-    assert.equal(last.at(-1), `info ended: "${place.key}" is as it was before`);
+    assert.equal(last.at(-1), `info ended: "${place.key}" is not exposed any more`);
     assert.ok(!last.some((line) => line.startsWith("warn")));
     assert.deepEqual(place.leftovers(), []);
   });

@@ -40,12 +40,13 @@ export interface KeeperLabOptions {
   /** The owner's replicas; no owner when absent. */
   readonly replicas?: number;
   readonly ports?: ExposePlan["ports"];
+  /** The user's own, for the pod. */
+  readonly podLabels?: Readonly<Record<string, string>>;
   readonly sandbox?: SandboxOptions;
 }
 
-const settings: SessionSettings = {
+const settings: Omit<SessionSettings, "pod"> = {
   server: "https://sandbox",
-  pod: podOptions({}, "0.0.0"),
   leaseMs: 60_000,
   renewMs: 15_000,
   startMs: 60_000,
@@ -56,7 +57,7 @@ export class KeeperLab implements AsyncDisposable {
   readonly lab: ExposeLab;
   readonly components: SessionComponents;
   readonly holdings: SessionHoldings;
-  readonly settings = settings;
+  readonly settings: SessionSettings;
   /** All that were made, the first one at the start. */
   readonly connections: LabConnection[] = [];
   /** States with their reasons, each told when it differs from the one before. */
@@ -73,8 +74,9 @@ export class KeeperLab implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #stack = new AsyncDisposableStack();
 
-  private constructor(lab: ExposeLab, plan: ExposePlan) {
+  private constructor(lab: ExposeLab, plan: ExposePlan, podLabels: Readonly<Record<string, string>>) {
     this.lab = this.#stack.use(lab);
+    this.settings = { ...settings, pod: podOptions({ labels: podLabels }, "0.0.0") };
     const folder = temporaryFolder();
     this.#stack.defer(() => folder[Symbol.dispose]());
     this.#stack.use(runControllers(lab, () => this.podsRun));
@@ -100,13 +102,13 @@ export class KeeperLab implements AsyncDisposable {
   }
 
   /** Starts the session. */
-  static async open({ replicas, ports = [exposedPort(8080)], sandbox = {} }: KeeperLabOptions = {}) {
+  static async open({ replicas, ports = [exposedPort(8080)], podLabels = {}, sandbox = {} }: KeeperLabOptions = {}) {
     const lab = await ExposeLab.open(sandbox);
     lab.service();
     const owners = replicas === undefined ? [] : [{ ...lab.deployment("cart", replicas), adopts: false }];
-    const keeper = new KeeperLab(lab, examplePlan({ owners, ports }));
+    const keeper = new KeeperLab(lab, examplePlan({ owners, ports }), podLabels);
     const options = { signal: keeper.#stop.signal, report: keptLines().report };
-    await finished(lab.clock, startSession(keeper.components, settings, keeper.holdings, options));
+    await finished(lab.clock, startSession(keeper.components, keeper.settings, keeper.holdings, options));
     lab.writes.length = 0;
     return keeper;
   }
@@ -118,7 +120,7 @@ export class KeeperLab implements AsyncDisposable {
       if (this.states.at(-1) !== text) this.states.push(text);
     };
     const options = { signal: this.#stop.signal, onState, report: this.lines.report };
-    return keepSession(this.components, settings, this.holdings, options);
+    return keepSession(this.components, this.settings, this.holdings, options);
   }
 
   /** As `keep`, and waits until it is in full swing: all watches are there, and nothing is to be done. */
